@@ -1,0 +1,61 @@
+"""The error tree. A leaf: it imports nothing of the project, and knows nothing of HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault of a document: `pointer` is an RFC 6901 JSON pointer, `detail` a sentence with the remedy."""
+
+    pointer: str
+    detail: str
+
+
+class DagServiceError(Exception):
+    """Root of everything this service raises on purpose."""
+
+
+class MalformedBody(DagServiceError):
+    """The body is not JSON at all."""
+
+
+class BodyTooLarge(DagServiceError):
+    """The body is over the size limit."""
+
+
+class InvalidDocument(DagServiceError):
+    """The body is JSON, but not a valid document: `problems` holds every fault that was found."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__(f"{len(problems)} problem(s): {problems[0].detail if problems else ''}")
+
+
+class NotFound(DagServiceError):
+    """No workflow or instance has this id (it never had, or its retention is over)."""
+
+
+class StillRunning(DagServiceError):
+    """Results were asked for before the instance was terminal."""
+
+
+class IdempotencyConflict(DagServiceError):
+    """The Idempotency-Key was used before, with another body."""
+
+
+class Unavailable(DagServiceError):
+    """The store or the queue cannot be reached, or refuses writes. Trying again later is right."""
+
+
+class TemplateError(DagServiceError):
+    """A template does not parse, or names a path that is not there."""
+
+
+class HandlerError(Exception):
+    """What a handler may raise to say how its failure is to be treated; any other exception is retried by policy."""
+
+
+class DoNotRetry(HandlerError):
+    """Raised by a handler: this node fails now, whatever attempts its policy has left."""

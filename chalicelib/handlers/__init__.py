@@ -1,0 +1,6 @@
+"""Handlers: what nodes do. Write your own with `@handler("name")`; see README."""
+
+from chalicelib.errors import DoNotRetry
+from chalicelib.handlers.api import Config, Context, Handler, handler
+
+__all__ = ["Config", "Context", "DoNotRetry", "Handler", "handler"]

@@ -1,0 +1,89 @@
+"""What a handler is: a decorated function, a pydantic model for its config, and the context it is given."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Config(BaseModel):
+    """Base of a handler's config: unknown fields are refused, so a typing error in a workflow is found on submission."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a handler may know about the node that it runs for.
+
+    `attempt` counts from 1. `idempotency_key` is the same for every attempt of this node in this instance: hand it to
+    whatever must not happen twice. `time_left()` is in seconds. `results` maps the ids of the node's dependencies to
+    their results.
+    """
+
+    instance_id: str
+    execution_id: str
+    node_id: str
+    attempt: int
+    params: Mapping[str, Any]
+    results: Mapping[str, Any]
+    time_left: Callable[[], float]
+    logger: logging.LoggerAdapter[logging.Logger] | logging.Logger
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"{self.instance_id}/{self.node_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """A function with the name that workflows call it by.
+
+    `function` takes `(config)` or `(config, context)`, and is an ordinary or an `async` function. `instant` marks one
+    that neither waits nor computes: the worker calls it in place, without a thread of its own.
+    """
+
+    name: str
+    config: type[BaseModel]
+    function: Callable[..., Any]
+    wants_context: bool
+    is_async: bool
+    instant: bool = False
+    summary: str = field(default="")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+def handler(name: str, *, instant: bool = False) -> Callable[[Callable[..., Any]], Handler]:
+    """Make a handler of a function. Its first parameter must be annotated with a pydantic model: that is its config.
+
+    Nothing is registered anywhere: the registry looks for `Handler` values in the modules it is told to load.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Handler:
+        parameters = list(inspect.signature(function).parameters)
+        if not 1 <= len(parameters) <= 2:
+            raise TypeError(f"handler '{name}': the function must take (config) or (config, context)")
+        hints = get_type_hints(function)
+        model = hints.get(parameters[0])
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            raise TypeError(f"handler '{name}': annotate the parameter '{parameters[0]}' with a pydantic model")
+        return Handler(
+            name=name,
+            config=model,
+            function=function,
+            wants_context=len(parameters) == 2,
+            is_async=inspect.iscoroutinefunction(function),
+            instant=instant,
+            summary=(inspect.getdoc(function) or "").split("\n", 1)[0],
+        )
+
+    return decorate
