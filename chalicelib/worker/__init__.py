@@ -1,0 +1,1 @@
+"""The competing consumer: takes messages, runs handlers, commits what they did."""

@@ -1,0 +1,149 @@
+"""The composition root: reads the environment, builds clients, and puts the parts together. Everything lazily, once."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import random
+from functools import cached_property
+from typing import Any
+
+from chalicelib import __version__, logs
+from chalicelib.handlers.api import Handler
+from chalicelib.handlers.registry import registry
+from chalicelib.protocols import Queue, Store
+from chalicelib.queues.invoker import LambdaInvoker
+from chalicelib.queues.sqs import SqsQueue
+from chalicelib.settings import Settings
+from chalicelib.store.definitions import Definitions
+from chalicelib.store.redis_store import RedisStore, connect
+from chalicelib.usecases.service import Limits as BodyLimits
+from chalicelib.usecases.service import Service
+from chalicelib.worker.executor import Executor, ThreadExecutor
+from chalicelib.worker.heart import Heart
+from chalicelib.worker.lane import Lane, Limits
+from chalicelib.worker.worker import Worker
+from scheduler.dead_letters import DeadLetters
+from scheduler.dispatch import InlineDispatch, LambdaDispatch
+from scheduler.scheduler import Scheduler
+from scheduler.sweep import Sweep
+
+
+class Application:
+    """Every part of the service, made of `settings`. Tests replace parts by assigning to them before first use."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def store(self) -> Store:
+        settings = self.settings
+        return RedisStore(
+            connect(settings.redis_url, cluster=settings.redis_cluster),
+            retention_seconds=settings.retention_seconds,
+            workflow_retention_seconds=settings.workflow_retention_seconds,
+            idempotency_seconds=settings.idempotency_seconds,
+        )
+
+    @cached_property
+    def queue(self) -> Queue:
+        return SqsQueue(functools.cache(lambda: self._aws("sqs")), self.settings.queue_url)
+
+    @cached_property
+    def handlers(self) -> dict[str, Handler]:
+        return registry(self.settings)
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        return Definitions(self.store)
+
+    @cached_property
+    def dispatch(self) -> InlineDispatch:
+        resend_ms = round(self.settings.resend_seconds * 1000)
+        if self.settings.scheduling == "inline":
+            return InlineDispatch(self.queue, resend_ms=resend_ms)
+        invoker = LambdaInvoker(functools.cache(lambda: self._aws("lambda")), self.settings.scheduler_function)
+        return LambdaDispatch(self.queue, invoker, resend_ms=resend_ms)
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        return Scheduler(self.store, self.definitions, self.dispatch, max_lost=self.settings.max_lost)
+
+    @property
+    def scheduler_entry(self) -> Scheduler:
+        return self.scheduler
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        return Sweep(self.store, self.scheduler)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(self.store, self.definitions, self.scheduler)
+
+    @cached_property
+    def service(self) -> Service:
+        settings = self.settings
+        return Service(
+            store=self.store,
+            queue=self.queue,
+            definitions=self.definitions,
+            dispatch=self.dispatch,
+            settler=self.scheduler,
+            handlers=self.handlers,
+            limits=BodyLimits(body_bytes=settings.max_body_bytes, nodes=settings.max_nodes, depth=settings.max_depth),
+            versions={"dag-service": __version__, "python": platform.python_version()},
+        )
+
+    @cached_property
+    def executor(self) -> Executor:
+        return ThreadExecutor()
+
+    @cached_property
+    def worker(self) -> Worker:
+        settings = self.settings
+        heart = Heart(self.store, lease_ms=round(settings.lease_seconds * 1000))
+        limits = Limits(
+            default_timeout=settings.default_timeout_seconds,
+            hop=settings.hop_seconds,
+            max_result_bytes=settings.max_result_bytes,
+        )
+        lane = Lane(
+            store=self.store,
+            handlers=self.handlers,
+            dispatch=self.dispatch,
+            settler=self.scheduler,
+            executor=self.executor,
+            heart=heart,
+            limits=limits,
+            uniform=random.uniform,
+        )
+        return Worker(
+            store=self.store,
+            definitions=self.definitions,
+            settler=self.scheduler,
+            lane=lane,
+            heart=heart,
+            limits=limits,
+        )
+
+    def _aws(self, service: str) -> Any:
+        """A boto3 client. boto3 is imported here and nowhere earlier: it costs a cold start 90 ms."""
+        import boto3
+        from botocore.config import Config
+
+        config = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=3, read_timeout=30)
+        return boto3.client(
+            service,
+            region_name=self.settings.aws_region,
+            endpoint_url=self.settings.aws_endpoint_url,
+            config=config,
+        )
+
+
+@functools.cache
+def application() -> Application:
+    """The one application of this process, made of its environment."""
+    settings = Settings()  # type: ignore[call-arg]  # every field has a default; mypy does not see the aliased one's
+    logs.configure(settings.log_level, settings.log_format)
+    return Application(settings)

@@ -1,0 +1,35 @@
+"""Ids of workflows and instances: sortable by time, hard to guess, and they name their shard.
+
+`ex-` or `in-`, 12 hex digits of milliseconds since 1970, 16 random ones, and the shard as two hex digits. The shard is
+the Redis Cluster hash tag of every key of that workflow or instance, so one Lua call may touch all of them.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+
+SHARDS = 64
+EXECUTION = "ex"
+INSTANCE = "in"
+_ID = re.compile(r"(?:ex|in)-[0-9a-f]{28}[0-3][0-9a-f]")
+
+
+def new(kind: str) -> str:
+    """A fresh id. Its clock only orders ids for people; nothing is decided by it."""
+    milliseconds = time.time_ns() // 1_000_000
+    return f"{kind}-{milliseconds:012x}{secrets.token_hex(8)}{secrets.randbelow(SHARDS):02x}"
+
+
+def shard(id: str) -> str:
+    """The two digits that name the shard."""
+    return id[-2:]
+
+
+def all_shards() -> list[str]:
+    return [f"{number:02x}" for number in range(SHARDS)]
+
+
+def is_valid(id: str, kind: str) -> bool:
+    return id.startswith(kind + "-") and _ID.fullmatch(id) is not None

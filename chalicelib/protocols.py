@@ -1,0 +1,278 @@
+"""What the use cases, the scheduler and the worker need of the world: the store, the queue, the invoker.
+
+Nodes are named by their index in the definition's `nodes` here; ids are for people. All times are milliseconds since
+1970 by the store's clock, all durations milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from chalicelib.core.plan import Plan
+
+# The queue holds a message back for so long at most (Amazon SQS, DelaySeconds).
+MAX_DELAY_MS = 900_000
+
+
+class Outcome(StrEnum):
+    """What a transition did. The words are those of the Lua headers."""
+
+    CREATED = "CREATED"
+    EXISTS = "EXISTS"
+    TAKEN = "TAKEN"
+    OPEN = "OPEN"
+    CLAIMED = "CLAIMED"
+    RUNNING = "RUNNING"
+    EXTENDED = "EXTENDED"
+    COMMITTED = "COMMITTED"
+    REPEATED = "REPEATED"
+    SETTLED = "SETTLED"
+    RETRY = "RETRY"
+    FAILED = "FAILED"
+    ABORTED = "ABORTED"
+    SUPERSEDED = "SUPERSEDED"
+    CLOSED = "CLOSED"
+    GONE = "GONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """An instance and the workflow that it runs."""
+
+    instance_id: str
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An attempt of a node that may start once `delay_ms` have passed."""
+
+    node: int
+    attempt: int
+    delay_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the queue carries: an instance and one or more ready nodes."""
+
+    ref: Ref
+    nodes: tuple[Ready, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWorkflow:
+    execution_id: str
+    name: str
+    document: bytes
+    created_at: int
+    latest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """A slice of what a finished node does to the nodes behind it. `cursor` is -1 when it is the last one.
+
+    `items` is what the script takes: child, number of its parents, ... for a completed node; descendants for a failed
+    one.
+    """
+
+    items: Sequence[int]
+    cursor: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatching:
+    """Who sends what becomes ready: the caller (`taken`), or a scheduler that is invoked after the commit."""
+
+    taken: bool
+    resend_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A node that a message asks for, and the nodes whose results it needs."""
+
+    node: int
+    attempt: int
+    needs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    node: int
+    attempt: int
+    outcome: Outcome
+    failures: int = 0
+    results: tuple[bytes | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    outcome: Outcome
+    params: bytes = b"{}"
+    nodes: tuple[Claimed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Asks a completion to claim the first ready child for the same owner."""
+
+    owner: str
+    lease_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    outcome: Outcome
+    status: str = ""
+    claimed: int | None = None
+    ready: tuple[Ready, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    outcome: Outcome
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A finished node some of whose children (or, when it failed, descendants) have not been dealt with."""
+
+    node: int
+    cursor: int
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What `take_due` handed out: nodes to send, and finished ones to settle."""
+
+    outcome: Outcome
+    more: bool = False
+    send: tuple[Ready, ...] = ()
+    settle: tuple[Unsettled, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A node as the store has it; see lua/lib/2_record.lua."""
+
+    status: str
+    attempt: int
+    failures: int
+    lost: int
+    sends: int
+    cursor: int
+    queued_at: int | None
+    started_at: int | None
+    finished_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent picture of an instance."""
+
+    instance_id: str
+    execution_id: str
+    status: str
+    counts: dict[str, int]
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    error: bytes | None
+    error_node: int | None
+    records: dict[int, Record] = field(default_factory=dict)
+    errors: dict[int, bytes] = field(default_factory=dict)
+
+
+class Store(Protocol):
+    """The state: a handful of transitions, each atomic, and reads."""
+
+    def put_workflow(self, execution_id: str, *, name: str, document: bytes) -> int: ...
+    def workflow(self, execution_id: str) -> StoredWorkflow | None: ...
+    def note_latest(self, execution_id: str, instance_id: str) -> None: ...
+    def reserve(self, scope: str, key: str, *, fingerprint: str, id: str) -> tuple[str, str]: ...
+
+    def create(self, ref: Ref, *, total: int, params: bytes, roots: Children, by: Dispatching) -> tuple[Outcome, int]: ...
+    def take_due(self, instance_id: str, *, limit: int, resend_ms: int, max_lost: int) -> Due: ...
+    def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim: ...
+    def extend(self, instance_id: str, *, node: int, attempt: int, lease_ms: int) -> Outcome: ...
+    def complete(
+        self,
+        instance_id: str,
+        *,
+        node: int,
+        attempt: int,
+        result: bytes,
+        children: Children,
+        by: Dispatching,
+        hop: Hop | None = None,
+    ) -> Completion: ...
+    def settle(
+        self, instance_id: str, *, node: int, start: int, children: Children, by: Dispatching
+    ) -> Completion: ...
+    def fail(
+        self,
+        instance_id: str,
+        *,
+        node: int,
+        attempt: int,
+        found: str,
+        error: bytes,
+        delay_ms: int | None,
+        look_ms: int,
+        descendants: Children,
+    ) -> Failure: ...
+    def abort(self, instance_id: str, *, error: bytes) -> Outcome: ...
+
+    def overdue(self, *, limit: int) -> list[str]: ...
+    def execution_of(self, instance_id: str) -> str | None: ...
+    def status(self, instance_id: str) -> str | None: ...
+    def snapshot(self, instance_id: str) -> Snapshot | None: ...
+    def results(self, instance_id: str, nodes: Sequence[int] | None = None) -> dict[int, bytes]: ...
+    def wait_terminal(self, instance_id: str, seconds: float) -> None: ...
+    def ping(self) -> str: ...
+
+
+class Queue(Protocol):
+    """What carries ready nodes to the workers: at least once, in no order."""
+
+    def send(self, messages: Sequence[Message]) -> list[Message]:
+        """Send in as few requests as can be. Returns the messages that were refused; the sweep sends these again."""
+
+    def ping(self) -> None: ...
+
+
+class Invoker(Protocol):
+    """Starts the scheduler function for an instance, without waiting for it."""
+
+    def invoke(self, instance_id: str) -> None: ...
+
+
+class Dispatch(Protocol):
+    """What happens to nodes that a transition made ready. `by` goes into the transition, `unblocked` comes after it."""
+
+    @property
+    def by(self) -> Dispatching: ...
+
+    def unblocked(self, ref: Ref, ready: Iterable[Ready]) -> None:
+        """Get them onto the queue, by whatever way is set."""
+
+    def send(self, ref: Ref, ready: Iterable[Ready]) -> None:
+        """Put them on the queue from here."""
+
+
+class Settler(Protocol):
+    """Carries on what one transition was too short for."""
+
+    def settle(self, ref: Ref, plan: Plan, node: int, start: int, *, failed: bool) -> None:
+        """Deal with the children (of a failed node: the descendants) from `start` to the end; -1 is past the end."""
+
+    def abort(self, ref: Ref) -> None:
+        """End an instance whose definition is gone."""

@@ -1,0 +1,23 @@
+"""Invokes the scheduler function on AWS Lambda, asynchronously."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+
+class LambdaInvoker:
+    """See protocols.Invoker. `client` makes the boto3 Lambda client; it is asked for once, at the first use."""
+
+    def __init__(self, client: Callable[[], Any], function: str) -> None:
+        self._client = client
+        self._function = function
+
+    def invoke(self, instance_id: str) -> None:
+        """Raises botocore's errors; who calls knows that the sweep stands behind."""
+        self._client().invoke(
+            FunctionName=self._function,
+            InvocationType="Event",
+            Payload=json.dumps({"instance_id": instance_id}).encode(),
+        )

@@ -1,0 +1,36 @@
+"""How a message looks on the queue: JSON that a person can read in the AWS console."""
+
+from __future__ import annotations
+
+import json
+
+from chalicelib import ids
+from chalicelib.protocols import Message, Ready, Ref
+
+
+class BadMessage(ValueError):
+    """The body is not a message of this service."""
+
+
+def encode(message: Message) -> str:
+    return json.dumps(
+        {
+            "instance_id": message.ref.instance_id,
+            "execution_id": message.ref.execution_id,
+            "nodes": [{"node": ready.node, "attempt": ready.attempt} for ready in message.nodes],
+        },
+        separators=(",", ":"),
+    )
+
+
+def decode(body: str) -> Message:
+    """Raises BadMessage for whatever `encode` did not make."""
+    try:
+        data = json.loads(body)
+        ref = Ref(data["instance_id"], data["execution_id"])
+        nodes = tuple(Ready(int(entry["node"]), int(entry["attempt"])) for entry in data["nodes"])
+        if not (ids.is_valid(ref.instance_id, ids.INSTANCE) and ids.is_valid(ref.execution_id, ids.EXECUTION) and nodes):
+            raise ValueError("ids or nodes are missing")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadMessage(f"not a message of dag-service: {error!r:.200}") from error
+    return Message(ref, nodes)

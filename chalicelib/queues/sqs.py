@@ -1,0 +1,70 @@
+"""The queue on Amazon SQS through boto3; the only module that calls SQS."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from chalicelib.errors import Unavailable
+from chalicelib.protocols import MAX_DELAY_MS, Message
+from chalicelib.queues.message import encode
+
+MAX_ENTRIES = 10
+# SQS takes 1 MiB a request since 2025; emulators and older partitions 256 KiB. Our messages are some 200 bytes.
+MAX_BYTES = 256 * 1024
+
+log = logging.getLogger(__name__)
+
+
+class SqsQueue:
+    """See protocols.Queue. `client` makes the boto3 client; it is asked for once, at the first use."""
+
+    def __init__(self, client: Callable[[], Any], url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, messages: Sequence[Message]) -> list[Message]:
+        """Send in batches of 10. A refused entry or request does not stop the others."""
+        refused: list[Message] = []
+        for batch in batches(messages):
+            entries = [
+                {"Id": str(number), "MessageBody": body, "DelaySeconds": delay_seconds(message)}
+                for number, (message, body) in enumerate(batch)
+            ]
+            try:
+                answer = self._client().send_message_batch(QueueUrl=self._url, Entries=entries)
+            except Exception as error:  # botocore's errors have no common root
+                log.warning("queue refused a batch", extra={"messages": len(batch), "error": str(error)})
+                refused += [message for message, _ in batch]
+                continue
+            for failed in answer.get("Failed", []):
+                log.warning("queue refused a message", extra={"error": failed.get("Message") or failed.get("Code")})
+                refused.append(batch[int(failed["Id"])][0])
+        return refused
+
+    def ping(self) -> None:
+        try:
+            self._client().get_queue_attributes(QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"])
+        except Exception as error:
+            raise Unavailable(f"the queue cannot be reached: {error}") from error
+
+
+def delay_seconds(message: Message) -> int:
+    """Whole seconds, rounded up: a retry never starts before its backoff is over."""
+    return -(-min(MAX_DELAY_MS, max(ready.delay_ms for ready in message.nodes)) // 1000)
+
+
+def batches(messages: Sequence[Message]) -> Iterator[list[tuple[Message, str]]]:
+    """Groups of at most 10 messages and 256 KiB, each message with its body."""
+    batch: list[tuple[Message, str]] = []
+    size = 0
+    for message in messages:
+        body = encode(message)
+        if batch and (len(batch) == MAX_ENTRIES or size + len(body) > MAX_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append((message, body))
+        size += len(body)
+    if batch:
+        yield batch

@@ -1,0 +1,61 @@
+"""Every key in Redis and its type. The first part carries the schema version; `{..}` is the hash tag.
+
+| key                            | type   | holds |
+|--------------------------------|--------|-------|
+| dag1:{shard}:workflow:<id>     | hash   | name, document (JSON), nodes, created_at, latest (its newest instance) |
+| dag1:{shard}:idempotency:<sha> | string | JSON {fingerprint, id} of an Idempotency-Key |
+| dag1:{shard}:due               | zset   | live instances by the earliest time of their own `due` set (the index) |
+| dag1:{shard}:<instance>        | hash   | meta: status, counters, params, times |
+| dag1:{shard}:<instance>:nodes  | hash   | node index -> record (lua/lib/2_record.lua) |
+| dag1:{shard}:<instance>:waits  | hash   | node index -> how many parents have completed, while not all have |
+| dag1:{shard}:<instance>:results| hash   | node index -> result (JSON) |
+| dag1:{shard}:<instance>:errors | hash   | node index -> error of its newest failed attempt (JSON) |
+| dag1:{shard}:<instance>:due    | zset   | live nodes by the time at which somebody must look at them |
+| dag1:{shard}:<instance>:done   | list   | one entry once it is terminal: who waits, blocks on it |
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from chalicelib import ids
+
+PREFIX = "dag1"
+
+
+def _tagged(shard: str, rest: str) -> str:
+    return f"{PREFIX}:{{{shard}}}:{rest}"
+
+
+def workflow(execution_id: str) -> str:
+    return _tagged(ids.shard(execution_id), f"workflow:{execution_id}")
+
+
+def idempotency(scope: str, key: str) -> str:
+    digest = hashlib.sha256(f"{scope}\n{key}".encode()).hexdigest()
+    shard = f"{int(digest[:8], 16) % ids.SHARDS:02x}"
+    return _tagged(shard, f"idempotency:{digest}")
+
+
+def index(shard: str) -> str:
+    return _tagged(shard, "due")
+
+
+def instance(instance_id: str) -> list[str]:
+    """META NODES WAITS RESULTS ERRORS DUE DONE INDEX: the KEYS of every transition, in this order."""
+    shard = ids.shard(instance_id)
+    meta = _tagged(shard, instance_id)
+    parts = ("nodes", "waits", "results", "errors", "due", "done")
+    return [meta, *(f"{meta}:{part}" for part in parts), index(shard)]
+
+
+def meta(instance_id: str) -> str:
+    return _tagged(ids.shard(instance_id), instance_id)
+
+
+def results(instance_id: str) -> str:
+    return f"{meta(instance_id)}:results"
+
+
+def done(instance_id: str) -> str:
+    return f"{meta(instance_id)}:done"

@@ -1,0 +1,43 @@
+-- 03 claim: ready -> RUNNING, for the nodes of one message.
+-- Edges: c
+-- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
+-- ARGV: instance_id owner lease_ms, then for each node: node attempt n, and n nodes whose results it needs
+-- Returns: OPEN | CLOSED | GONE, params, then for each node {outcome, failures, results...}, where outcome is
+--   CLAIMED     the lease is the caller's (again, where it asks twice because an answer got lost)
+--   RUNNING     another invocation has it: a doubled message
+--   SUPERSEDED  this attempt is over
+local id, owner, lease_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local instance, why = open()
+if not instance then return { why, '' } end
+
+local now, answers, i = now_ms(), {}, 4
+while i <= #ARGV do
+  local node, attempt, needs = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+  local record, answer = read(node), { 'SUPERSEDED' }
+  if record and record.attempt == attempt then
+    if record.status == 'Q' then
+      record.status, record.started, record.owner = 'R', tostring(now), owner
+      write(node, record)
+      instance.running = instance.running + 1
+      answer[1] = 'CLAIMED'
+    elseif record.status == 'R' then
+      answer[1] = record.owner == owner and 'CLAIMED' or 'RUNNING'
+    end
+  end
+  if answer[1] == 'CLAIMED' then
+    redis.call('ZADD', DUE, now + lease_ms, node)
+    answer[2] = record.failures
+    if needs > 0 then
+      local results = redis.call('HMGET', RESULTS, unpack(ARGV, i + 3, i + 2 + needs))
+      for k = 1, needs do answer[2 + k] = results[k] end
+    end
+  end
+  answers[#answers + 1] = answer
+  i = i + 3 + needs
+end
+if instance.status == 'PENDING' and instance.running > 0 then
+  instance.status = 'RUNNING'
+  redis.call('HSET', META, 'started_at', now)
+end
+save(id, instance, now)
+return { 'OPEN', redis.call('HGET', META, 'params'), unpack(answers) }

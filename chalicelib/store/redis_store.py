@@ -1,0 +1,353 @@
+"""The store on Redis or Valkey, a single server or a cluster. One method per Lua script; the only module with redis."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from chalicelib import ids
+from chalicelib.errors import Unavailable
+from chalicelib.protocols import (
+    Children,
+    Claim,
+    Claimed,
+    Completion,
+    Dispatching,
+    Due,
+    Failure,
+    Hop,
+    Outcome,
+    Ready,
+    Record,
+    Ref,
+    Snapshot,
+    StoredWorkflow,
+    Unsettled,
+    Wanted,
+)
+from chalicelib.store import keys
+from chalicelib.store.scripts import Scripts
+
+LOST_ERROR = json.dumps(
+    {
+        "type": "WorkerLost",
+        "message": "the worker that ran this attempt stopped without a word (killed, out of memory, or cut off)",
+    }
+)
+_BLOCK_SECONDS = 5.0
+
+
+def connect(url: str, *, cluster: bool = False) -> Any:
+    """A client that reconnects by itself. Transitions are fenced by the attempt, so a repeated call is harmless."""
+    retry = Retry(ExponentialBackoff(cap=1.0, base=0.05), 6)
+    # A blocking wait lasts up to _BLOCK_SECONDS: the socket must be more patient than that.
+    options: dict[str, Any] = {"retry": retry, "socket_timeout": 2 * _BLOCK_SECONDS, "socket_connect_timeout": 3}
+    if cluster:
+        return redis.RedisCluster.from_url(url, **options)
+    errors = [redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.BusyLoadingError]
+    return redis.Redis.from_url(url, retry_on_error=errors, health_check_interval=30, **options)
+
+
+class RedisStore:
+    """See protocols.Store. Raises Unavailable where Redis cannot be reached or refuses to write."""
+
+    def __init__(
+        self,
+        client: Any,
+        *,
+        retention_seconds: int,
+        workflow_retention_seconds: int,
+        idempotency_seconds: int,
+        overrides: Mapping[str, str] | None = None,
+    ) -> None:
+        self._client = client
+        self._scripts = Scripts(client, overrides)
+        self._retention_ms = retention_seconds * 1000
+        self._workflow_seconds = workflow_retention_seconds
+        self._idempotency_seconds = idempotency_seconds
+
+    # workflows
+
+    def put_workflow(self, execution_id: str, *, name: str, document: bytes) -> int:
+        """Store a definition once; storing it again under the same id changes nothing. Returns created_at."""
+        key = keys.workflow(execution_id)
+        with _unavailable():
+            now = self._now()
+            with self._client.pipeline(transaction=True) as pipe:
+                pipe.hsetnx(key, "document", document)
+                pipe.hsetnx(key, "name", name)
+                pipe.hsetnx(key, "created_at", now)
+                pipe.hget(key, "created_at")
+                pipe.expire(key, self._workflow_seconds)
+                return int(pipe.execute()[3])
+
+    def workflow(self, execution_id: str) -> StoredWorkflow | None:
+        """The definition, or None. Reading it renews its retention: what is in use stays."""
+        key = keys.workflow(execution_id)
+        with _unavailable(), self._client.pipeline(transaction=True) as pipe:
+            pipe.hmget(key, "name", "document", "created_at", "latest")
+            pipe.expire(key, self._workflow_seconds)
+            name, document, created_at, latest = pipe.execute()[0]
+        if document is None:
+            return None
+        return StoredWorkflow(
+            execution_id, name.decode(), document, int(created_at), latest.decode() if latest else None
+        )
+
+    def note_latest(self, execution_id: str, instance_id: str) -> None:
+        """Remember the newest instance of a workflow, for clients that keep only the first id."""
+        key = keys.workflow(execution_id)
+        with _unavailable(), self._client.pipeline(transaction=True) as pipe:
+            pipe.hset(key, "latest", instance_id)
+            pipe.expire(key, self._workflow_seconds)
+            pipe.execute()
+
+    def reserve(self, scope: str, key: str, *, fingerprint: str, id: str) -> tuple[str, str]:
+        """Bind an Idempotency-Key to (fingerprint, id), unless it is bound already. Returns what it is bound to."""
+        name = keys.idempotency(scope, key)
+        with _unavailable():
+            # Plain SET NX, then GET: if the first answer is lost, the second finds what the first has written.
+            self._client.set(name, json.dumps([fingerprint, id]), nx=True, ex=self._idempotency_seconds)
+            bound = self._client.get(name)
+        found = json.loads(bound) if bound else [fingerprint, id]
+        return found[0], found[1]
+
+    # transitions
+
+    def create(
+        self, ref: Ref, *, total: int, params: bytes, roots: Children, by: Dispatching
+    ) -> tuple[Outcome, int]:
+        reply = self._run(
+            "create",
+            ref.instance_id,
+            ref.execution_id,
+            total,
+            params,
+            self._retention_ms,
+            int(by.taken),
+            by.resend_ms,
+            roots.cursor,
+            *roots.items,
+        )
+        return Outcome(reply[0].decode()), int(reply[1])
+
+    def take_due(self, instance_id: str, *, limit: int, resend_ms: int, max_lost: int) -> Due:
+        reply = self._run("take_due", instance_id, limit, resend_ms, max_lost, LOST_ERROR)
+        send, settle = [], []
+        for i in range(2, len(reply), 3):
+            node, number = int(reply[i + 1]), int(reply[i + 2])
+            if reply[i] == b"SEND":
+                send.append(Ready(node, number))
+            else:
+                settle.append(Unsettled(node, number, failed=reply[i] == b"SKIP"))
+        return Due(Outcome(reply[0].decode()), bool(reply[1]), tuple(send), tuple(settle))
+
+    def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim:
+        arguments: list[Any] = [owner, lease_ms]
+        for want in wanted:
+            arguments += [want.node, want.attempt, len(want.needs), *want.needs]
+        reply = self._run("claim", instance_id, *arguments)
+        nodes = tuple(
+            Claimed(
+                want.node,
+                want.attempt,
+                Outcome(answer[0].decode()),
+                int(answer[1]) if len(answer) > 1 else 0,
+                tuple(answer[2:]),
+            )
+            for want, answer in zip(wanted, reply[2:], strict=False)
+        )
+        return Claim(Outcome(reply[0].decode()), reply[1], nodes)
+
+    def extend(self, instance_id: str, *, node: int, attempt: int, lease_ms: int) -> Outcome:
+        return Outcome(self._run("extend", instance_id, node, attempt, lease_ms)[0].decode())
+
+    def complete(
+        self,
+        instance_id: str,
+        *,
+        node: int,
+        attempt: int,
+        result: bytes,
+        children: Children,
+        by: Dispatching,
+        hop: Hop | None = None,
+    ) -> Completion:
+        return _completion(
+            self._run(
+                "complete",
+                instance_id,
+                node,
+                attempt,
+                result,
+                int(by.taken),
+                by.resend_ms,
+                int(hop is not None),
+                hop.owner if hop else "",
+                hop.lease_ms if hop else 0,
+                children.cursor,
+                *children.items,
+            )
+        )
+
+    def settle(self, instance_id: str, *, node: int, start: int, children: Children, by: Dispatching) -> Completion:
+        outcome, status, *ready = self._run(
+            "settle", instance_id, node, start, children.cursor, int(by.taken), by.resend_ms, *children.items
+        )
+        return _completion([outcome, status, b"-1", *ready])
+
+    def fail(
+        self,
+        instance_id: str,
+        *,
+        node: int,
+        attempt: int,
+        found: str,
+        error: bytes,
+        delay_ms: int | None,
+        look_ms: int,
+        descendants: Children,
+    ) -> Failure:
+        delay = -1 if delay_ms is None else delay_ms
+        outcome, status = self._run(
+            "fail",
+            instance_id,
+            node,
+            attempt,
+            found,
+            error,
+            delay,
+            look_ms,
+            descendants.cursor,
+            *descendants.items,
+        )
+        return Failure(Outcome(outcome.decode()), status.decode())
+
+    def abort(self, instance_id: str, *, error: bytes) -> Outcome:
+        return Outcome(self._run("abort", instance_id, error)[0].decode())
+
+    # reads
+
+    def overdue(self, *, limit: int) -> list[str]:
+        """Instances of which something is due, the longest overdue of each shard first; `limit` per shard."""
+        with _unavailable():
+            now = self._now()
+            with self._client.pipeline(transaction=False) as pipe:
+                for shard in ids.all_shards():
+                    pipe.zrange(keys.index(shard), "-inf", now, byscore=True, offset=0, num=limit)
+                return [member.decode() for members in pipe.execute() for member in members]
+
+    def execution_of(self, instance_id: str) -> str | None:
+        with _unavailable():
+            value = self._client.hget(keys.meta(instance_id), "execution_id")
+        return value.decode() if value else None
+
+    def status(self, instance_id: str) -> str | None:
+        with _unavailable():
+            value = self._client.hget(keys.meta(instance_id), "status")
+        return value.decode() if value else None
+
+    def snapshot(self, instance_id: str) -> Snapshot | None:
+        meta, nodes, errors = (_pairs(flat) for flat in self._run("read", instance_id))
+        return _snapshot(instance_id, meta, nodes, errors) if meta else None
+
+    def results(self, instance_id: str, nodes: Sequence[int] | None = None) -> dict[int, bytes]:
+        """The committed results of these nodes (of all, without `nodes`), by index."""
+        key = keys.results(instance_id)
+        with _unavailable():
+            if nodes is None:
+                return {int(node): value for node, value in self._client.hgetall(key).items()}
+            values = self._client.hmget(key, list(nodes)) if nodes else []
+        return {node: value for node, value in zip(nodes, values, strict=True) if value is not None}
+
+    def wait_terminal(self, instance_id: str, seconds: float) -> None:
+        """Return as soon as the instance is terminal, or after `seconds`."""
+        key, end = keys.done(instance_id), time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            # Rotating the one entry of the list leaves it for whoever else waits.
+            with _unavailable():
+                if self._client.blmove(key, key, min(left, _BLOCK_SECONDS)) is not None:
+                    return
+
+    def ping(self) -> str:
+        """The server's name and version."""
+        with _unavailable():
+            info = self._client.info("server")
+        # A cluster answers for each of its nodes.
+        first = info if "redis_version" in info else next(iter(info.values()))
+        if "valkey_version" in first:
+            return f"valkey {first['valkey_version']}"
+        return f"redis {first['redis_version']}"
+
+    def _now(self) -> int:
+        answer = self._client.time()
+        seconds, micros = next(iter(answer.values())) if isinstance(answer, dict) else answer
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def _run(self, name: str, instance_id: str, *arguments: Any) -> Any:
+        with _unavailable():
+            return self._scripts.run(name, keys.instance(instance_id), (instance_id, *arguments))
+
+
+@contextlib.contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except redis.exceptions.ResponseError as error:
+        # OOM (maxmemory reached), MISCONF (persistence broken), READONLY (a replica): it answers, and won't write.
+        if str(error).split(" ", 1)[0] in ("OOM", "MISCONF", "READONLY", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN"):
+            raise Unavailable(f"the store refuses: {error}") from error
+        raise
+    except redis.exceptions.RedisError as error:
+        raise Unavailable(f"the store cannot be reached: {error}") from error
+
+
+def _completion(reply: list[Any]) -> Completion:
+    claimed = int(reply[2])
+    return Completion(
+        Outcome(reply[0].decode()),
+        reply[1].decode(),
+        claimed if claimed >= 0 else None,
+        tuple(Ready(int(node), 1) for node in reply[3:]),
+    )
+
+
+def _pairs(flat: Any) -> dict[bytes, bytes]:
+    if isinstance(flat, dict):  # RESP3
+        return flat
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _snapshot(
+    instance_id: str, meta: dict[bytes, bytes], nodes: dict[bytes, bytes], errors: dict[bytes, bytes]
+) -> Snapshot:
+    counts = {name: int(meta[name.encode()]) for name in ("total", "running", "completed", "failed", "skipped")}
+    counts["cancelled"] = int(meta[b"cancelled"])
+    counts["pending"] = 2 * counts["total"] - sum(counts.values())
+    started, finished, error_node = meta.get(b"started_at"), meta.get(b"finished_at"), meta.get(b"error_node")
+    return Snapshot(
+        instance_id=instance_id,
+        execution_id=meta[b"execution_id"].decode(),
+        status=meta[b"status"].decode(),
+        counts=counts,
+        created_at=int(meta[b"created_at"]),
+        started_at=int(started) if started else None,
+        finished_at=int(finished) if finished else None,
+        error=meta.get(b"error"),
+        error_node=int(error_node) if error_node else None,
+        records={int(node): _record(raw) for node, raw in nodes.items() if node != b"-1"},
+        errors={int(node): raw for node, raw in errors.items()},
+    )
+
+
+def _record(raw: bytes) -> Record:
+    status, attempt, failures, lost, sends, cursor, queued, started, finished, _ = raw.decode().split(":", 9)
+    times = [int(value) if value else None for value in (queued, started, finished)]
+    return Record(status, int(attempt), int(failures), int(lost), int(sends), int(cursor), *times)

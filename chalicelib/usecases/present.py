@@ -1,0 +1,122 @@
+"""From what the store has to what the HTTP interface shows. Pure."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.core.plan import Plan
+from chalicelib.models.views import (
+    ErrorView,
+    InstanceStatus,
+    NodeStatus,
+    NodeView,
+    Progress,
+    ResultsView,
+    StatusView,
+)
+from chalicelib.protocols import Record, Snapshot, StoredWorkflow
+
+_STATUS = {
+    "Q": NodeStatus.PENDING,
+    "R": NodeStatus.RUNNING,
+    "C": NodeStatus.COMPLETED,
+    "F": NodeStatus.FAILED,
+    "S": NodeStatus.SKIPPED,
+}
+_LIVE = ("Q", "R")
+
+
+def rfc3339(milliseconds: int) -> str:
+    """Milliseconds since 1970 as RFC 3339 in UTC, with milliseconds."""
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+def never_triggered(workflow: StoredWorkflow, plan: Plan) -> StatusView:
+    """A workflow that has no instance: everything is PENDING."""
+    total = len(plan.nodes)
+    return StatusView(
+        instance_id=None,
+        execution_id=workflow.execution_id,
+        name=workflow.name,
+        status=InstanceStatus.PENDING,
+        progress=Progress(total=total, pending=total, running=0, completed=0, failed=0, skipped=0, cancelled=0),
+        created_at=rfc3339(workflow.created_at),
+        nodes={node.id: NodeView(status=NodeStatus.PENDING, attempt=0) for node in plan.nodes},
+    )
+
+
+def status(snapshot: Snapshot, plan: Plan) -> StatusView:
+    """The status of an instance."""
+    terminal = InstanceStatus(snapshot.status).terminal
+    return StatusView(
+        instance_id=snapshot.instance_id,
+        execution_id=snapshot.execution_id,
+        name=plan.name,
+        status=InstanceStatus(snapshot.status),
+        progress=Progress(**snapshot.counts),
+        created_at=rfc3339(snapshot.created_at),
+        started_at=_time(snapshot.started_at),
+        finished_at=_time(snapshot.finished_at),
+        error=_instance_error(snapshot, plan),
+        nodes={
+            node.id: _node(snapshot.records.get(number), snapshot.errors.get(number), terminal)
+            for number, node in enumerate(plan.nodes)
+        },
+    )
+
+
+def results(instance_id: str, status: str, execution_id: str, plan: Plan, values: dict[int, bytes]) -> ResultsView:
+    """Every committed result, and the output: of the `output` node, else of the nodes that nobody depends on."""
+    decoded = {plan.nodes[number].id: json.loads(value) for number, value in sorted(values.items())}
+    named = [node.id for node in plan.nodes if node.handler == "output"]
+    output: Any
+    if len(named) == 1:
+        output = decoded.get(named[0])
+    else:
+        ends = named or [plan.nodes[number].id for number in plan.leaves]
+        output = {id: decoded[id] for id in ends if id in decoded}
+    return ResultsView(
+        instance_id=instance_id,
+        execution_id=execution_id,
+        status=InstanceStatus(status),
+        output=output,
+        results=decoded,
+    )
+
+
+def node_status(record: Record | None, terminal: bool) -> NodeStatus:
+    """In a terminal instance, whatever had not ended reads as CANCELLED (see lua/08_abort.lua)."""
+    if record is None or record.status in _LIVE:
+        if terminal:
+            return NodeStatus.CANCELLED
+        return NodeStatus.PENDING if record is None else _STATUS[record.status]
+    return _STATUS[record.status]
+
+
+def _node(record: Record | None, error: bytes | None, terminal: bool) -> NodeView:
+    if record is None:
+        return NodeView(status=node_status(None, terminal), attempt=0)
+    return NodeView(
+        status=node_status(record, terminal),
+        attempt=record.attempt,
+        queued_at=_time(record.queued_at),
+        started_at=_time(record.started_at),
+        finished_at=_time(record.finished_at),
+        error=ErrorView(**json.loads(error)) if error else None,
+    )
+
+
+def _instance_error(snapshot: Snapshot, plan: Plan) -> ErrorView | None:
+    if snapshot.error:
+        return ErrorView(**json.loads(snapshot.error))
+    if snapshot.error_node is None or snapshot.error_node not in snapshot.errors:
+        return None
+    error = json.loads(snapshot.errors[snapshot.error_node])
+    return ErrorView(type=error["type"], message=error["message"], node=plan.nodes[snapshot.error_node].id)
+
+
+def _time(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else rfc3339(milliseconds)

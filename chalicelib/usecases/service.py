@@ -1,0 +1,179 @@
+"""What the HTTP interface does: submit, trigger, status, results, health. Knows protocols, not transports."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from chalicelib import ids
+from chalicelib.core import definition, strictjson
+from chalicelib.core.plan import Plan
+from chalicelib.errors import IdempotencyConflict, InvalidDocument, NotFound, StillRunning, Unavailable
+from chalicelib.handlers.api import Handler
+from chalicelib.models.views import Health, InstanceStatus, ResultsView, StatusView, Submitted, Triggered
+from chalicelib.models.workflow import Trigger
+from chalicelib.protocols import Children, Dispatch, Queue, Ready, Ref, Settler, Store
+from chalicelib.store.definitions import Definitions
+from chalicelib.usecases import present
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a body may hold at most."""
+
+    body_bytes: int
+    nodes: int
+    depth: int
+
+
+class Service:
+    """The use cases. Raises the errors of chalicelib.errors."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queue: Queue,
+        definitions: Definitions,
+        dispatch: Dispatch,
+        settler: Settler,
+        handlers: Mapping[str, Handler],
+        limits: Limits,
+        versions: Mapping[str, str],
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._definitions = definitions
+        self._dispatch = dispatch
+        self._settler = settler
+        self._handlers = handlers
+        self._limits = limits
+        self._versions = versions
+
+    def submit(self, body: bytes, idempotency_key: str | None) -> Submitted:
+        """Validate a workflow and store it."""
+        document = strictjson.loads(body, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
+        workflow = definition.check(document, self._handlers, max_nodes=self._limits.nodes)
+        execution_id = self._id(ids.EXECUTION, "submit", idempotency_key, body)
+        stored = workflow.model_dump_json(exclude_defaults=True).encode()
+        created_at = self._store.put_workflow(execution_id, name=workflow.name, document=stored)
+        log.info("workflow stored", extra={"execution_id": execution_id, "nodes": len(workflow.dag.nodes)})
+        return Submitted(
+            execution_id=execution_id,
+            name=workflow.name,
+            nodes=len(workflow.dag.nodes),
+            created_at=present.rfc3339(created_at),
+        )
+
+    def trigger(self, execution_id: str, body: bytes, idempotency_key: str | None) -> Triggered:
+        """Start a new instance of a stored workflow."""
+        plan = self._plan(execution_id)
+        params = self._params(body)
+        instance_id = self._id(ids.INSTANCE, f"trigger/{execution_id}", idempotency_key, body)
+        ref = Ref(instance_id, execution_id)
+        items, cursor = plan.unblocks(-1)
+        _, created_at = self._store.create(
+            ref,
+            total=len(plan.nodes),
+            params=params,
+            roots=Children(items, cursor),
+            by=self._dispatch.by,
+        )
+        self._store.note_latest(execution_id, instance_id)
+        return self._start(ref, plan, items, cursor, created_at)
+
+    def status(self, id: str, wait_seconds: float = 0) -> StatusView:
+        """Of an instance; by an execution_id, of its newest one. Answers early when it is terminal within the wait."""
+        instance_id = id
+        if ids.is_valid(id, ids.EXECUTION):
+            workflow = self._store.workflow(id)
+            if workflow is None:
+                raise NotFound(f"there is no workflow `{id}`")
+            if workflow.latest is None or self._store.status(workflow.latest) is None:
+                return present.never_triggered(workflow, Plan.from_json(workflow.document))
+            instance_id = workflow.latest
+        elif not ids.is_valid(id, ids.INSTANCE):
+            raise NotFound(f"`{id}` is neither an instance_id nor an execution_id")
+        if wait_seconds > 0:
+            current = self._store.status(instance_id)
+            if current is not None and not InstanceStatus(current).terminal:
+                self._store.wait_terminal(instance_id, wait_seconds)
+        snapshot = self._store.snapshot(instance_id)
+        if snapshot is None:
+            raise NotFound(f"there is no instance `{instance_id}`, or its retention is over")
+        return present.status(snapshot, self._plan(snapshot.execution_id))
+
+    def results(self, instance_id: str) -> ResultsView:
+        """Of a terminal instance."""
+        if ids.is_valid(instance_id, ids.EXECUTION):
+            view = self.status(instance_id)
+            if view.instance_id is None:
+                raise StillRunning(f"workflow `{instance_id}` was never triggered: there are no results")
+            instance_id = view.instance_id
+        if not ids.is_valid(instance_id, ids.INSTANCE):
+            raise NotFound(f"`{instance_id}` is not an instance_id")
+        status = self._store.status(instance_id)
+        execution_id = self._store.execution_of(instance_id)
+        if status is None or execution_id is None:
+            raise NotFound(f"there is no instance `{instance_id}`, or its retention is over")
+        if not InstanceStatus(status).terminal:
+            raise StillRunning(f"instance `{instance_id}` is {status}: ask again, or wait with ?wait= on its status")
+        return present.results(
+            instance_id, status, execution_id, self._plan(execution_id), self._store.results(instance_id)
+        )
+
+    def health(self) -> Health:
+        """Whether the store and the queue answer."""
+        store = queue = "ok"
+        versions = dict(self._versions)
+        try:
+            versions["store"] = self._store.ping()
+        except Unavailable as error:
+            store = str(error)
+        try:
+            self._queue.ping()
+        except Unavailable as error:
+            queue = str(error)
+        status = "ok" if store == queue == "ok" else "degraded"
+        return Health(status=status, store=store, queue=queue, versions=versions)
+
+    def _start(self, ref: Ref, plan: Plan, items: list[int], cursor: int, created_at: int) -> Triggered:
+        self._dispatch.unblocked(ref, [Ready(root, 1) for root in items[::2]])
+        self._settler.settle(ref, plan, -1, cursor, failed=False)
+        log.info("instance created", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
+        return Triggered(
+            instance_id=ref.instance_id, execution_id=ref.execution_id, created_at=present.rfc3339(created_at)
+        )
+
+    def _plan(self, execution_id: str) -> Plan:
+        plan = self._definitions.get(execution_id) if ids.is_valid(execution_id, ids.EXECUTION) else None
+        if plan is None:
+            raise NotFound(f"there is no workflow `{execution_id}`")
+        return plan
+
+    def _params(self, body: bytes) -> bytes:
+        if not body.strip():
+            return b"{}"
+        document = strictjson.loads(body, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
+        try:
+            trigger = Trigger.model_validate(document)
+        except ValidationError as error:
+            raise InvalidDocument(definition.problems_of(error)) from None
+        return strictjson.dumps(trigger.params).encode()
+
+    def _id(self, kind: str, scope: str, key: str | None, body: bytes) -> str:
+        """A fresh id; with an Idempotency-Key, the one that the key was first used for."""
+        id = ids.new(kind)
+        if key is None:
+            return id
+        fingerprint = hashlib.sha256(body).hexdigest()
+        bound_to, bound_id = self._store.reserve(scope, key, fingerprint=fingerprint, id=id)
+        if bound_to != fingerprint:
+            raise IdempotencyConflict("this Idempotency-Key was used before with another body: use a new key")
+        return bound_id

@@ -1,0 +1,124 @@
+"""Runs one handler call within its time, whatever kind of function it is."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import ctypes
+import queue
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from chalicelib.handlers.api import Context, Handler
+
+
+class Executor(Protocol):
+    """Runs `handler`; raises what it raises, or TimeoutError after `timeout` seconds."""
+
+    def run(self, handler: Handler, config: BaseModel, context: Context, timeout: float) -> Any: ...
+
+
+class ThreadExecutor:
+    """Instant handlers in place, ordinary ones in threads that can be abandoned, async ones in one event loop."""
+
+    def __init__(self) -> None:
+        self._idle: queue.SimpleQueue[_Hand] = queue.SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+
+    def run(self, handler: Handler, config: BaseModel, context: Context, timeout: float) -> Any:
+        arguments = (config, context) if handler.wants_context else (config,)
+        if handler.instant:
+            return handler.function(*arguments)
+        if handler.is_async:
+            return self._run_async(handler.function(*arguments), timeout)
+        return self._run_thread(lambda: handler.function(*arguments), timeout)
+
+    def _run_thread(self, call: Callable[[], Any], timeout: float) -> Any:
+        try:
+            hand = self._idle.get_nowait()
+        except queue.Empty:
+            hand = _Hand()
+        future = hand.start(call)
+        try:
+            result = future.result(timeout)
+        except concurrent.futures.TimeoutError:
+            if future.done():  # the handler's own TimeoutError
+                self._idle.put(hand)
+                raise
+            hand.abandon()
+            raise TimeoutError(_too_long(timeout)) from None
+        except BaseException:
+            self._idle.put(hand)
+            raise
+        self._idle.put(hand)
+        return result
+
+    def _run_async(self, coroutine: Coroutine[Any, Any, Any], timeout: float) -> Any:
+        loop = self._event_loop()
+        future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(coroutine, timeout), loop)
+        try:
+            # A second more: a handler that ignores its cancellation, or blocks the loop, must not hold the worker.
+            return future.result(timeout + 1)
+        except concurrent.futures.TimeoutError:
+            if not future.done():
+                with self._lock:
+                    self._loop = None
+                raise TimeoutError(f"{_too_long(timeout)}, and blocked its event loop") from None
+            raise TimeoutError(_too_long(timeout)) from None
+
+    def _event_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="handlers-async", daemon=True).start()
+            return self._loop
+
+
+def _too_long(timeout: float) -> str:
+    return f"the handler ran longer than its {timeout:g} s"
+
+
+class _Hand:
+    """A daemon thread that runs one call at a time, and can be given up: Python cannot stop a thread that waits in C."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[tuple[Callable[[], Any], concurrent.futures.Future[Any]] | None]
+        self._calls = queue.SimpleQueue()
+        self._abandoned = False
+        self._thread = threading.Thread(target=self._work, name="handler", daemon=True)
+        self._thread.start()
+
+    def start(self, call: Callable[[], Any]) -> concurrent.futures.Future[Any]:
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self._calls.put((call, future))
+        return future
+
+    def abandon(self) -> None:
+        """Ask the call to stop at its next bytecode; whatever it still answers is ignored."""
+        self._abandoned = True
+        self._calls.put(None)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(_Abandoned)
+        )
+
+    def _work(self) -> None:
+        try:
+            while (item := self._calls.get()) is not None:
+                call, future = item
+                try:
+                    result = call()
+                except BaseException as error:  # SystemExit of a handler must not end the thread unseen
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+                del item, call, future
+        except _Abandoned:
+            return
+
+
+class _Abandoned(BaseException):
+    """Raised in the thread of a handler whose time is over."""

@@ -1,0 +1,64 @@
+"""Keeps the leases of what runs in this process alive. A process that dies stops, and the sweep takes over."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+
+from chalicelib.protocols import Outcome, Store
+
+log = logging.getLogger(__name__)
+
+
+class Heart:
+    """Extends the lease of every node that is `beating`, three times a lease."""
+
+    def __init__(self, store: Store, *, lease_ms: int) -> None:
+        self._store = store
+        self.lease_ms = lease_ms
+        self._running: set[tuple[str, int, int]] = set()
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def beating(self, instance_id: str, node: int, attempt: int) -> Iterator[None]:
+        """While the body runs, its lease does not end."""
+        entry = (instance_id, node, attempt)
+        with self._lock:
+            self._running.add(entry)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="heart", daemon=True)
+                self._thread.start()
+        self._wake.set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(entry)
+
+    def beat(self) -> None:
+        """Extend every lease once."""
+        with self._lock:
+            running = list(self._running)
+        for instance_id, node, attempt in running:
+            try:
+                outcome = self._store.extend(instance_id, node=node, attempt=attempt, lease_ms=self.lease_ms)
+            except Exception as error:  # the next beat tries again; two may be missed before the lease ends
+                log.warning("lease not extended", extra={"instance_id": instance_id, "error": str(error)})
+                continue
+            if outcome is not Outcome.EXTENDED:
+                with self._lock:
+                    self._running.discard((instance_id, node, attempt))
+
+    def _work(self) -> None:
+        pause = threading.Event()
+        while True:
+            pause.wait(self.lease_ms / 3000)
+            self.beat()
+            with self._lock:
+                if not self._running:
+                    self._wake.clear()
+            self._wake.wait()

@@ -1,0 +1,212 @@
+"""Takes one claimed node, runs it, commits what it did, and runs on with the child that the commit claimed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.core.plan import Plan
+from chalicelib.errors import Unavailable
+from chalicelib.handlers.api import Context, Handler
+from chalicelib.protocols import MAX_DELAY_MS, Children, Dispatch, Hop, Outcome, Ready, Ref, Settler, Store
+from chalicelib.worker import step
+from chalicelib.worker.executor import Executor
+from chalicelib.worker.heart import Heart
+
+log = logging.getLogger("dag.node")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Seconds and bytes that bound what a worker does."""
+
+    default_timeout: float
+    hop: float
+    max_result_bytes: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """A claimed node. `results` holds the results that it needs, as JSON, by node."""
+
+    ref: Ref
+    plan: Plan
+    node: int
+    attempt: int
+    failures: int
+    owner: str
+    params: bytes
+    results: dict[int, bytes]
+    deadline: float
+    hop_until: float
+
+
+class Lane:
+    """One at a time: claimed node after claimed node. Shared by all threads of a worker; holds no state of its own."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        handlers: Mapping[str, Handler],
+        dispatch: Dispatch,
+        settler: Settler,
+        executor: Executor,
+        heart: Heart,
+        limits: Limits,
+        uniform: Callable[[float, float], float],
+    ) -> None:
+        self._store = store
+        self._handlers = handlers
+        self._dispatch = dispatch
+        self._settler = settler
+        self._executor = executor
+        self._heart = heart
+        self._limits = limits
+        self._uniform = uniform
+
+    def needs(self, plan: Plan, node: int) -> tuple[int, ...]:
+        """The nodes whose results a node needs: those its templates name, and, for a context, its dependencies."""
+        spec = plan.nodes[node]
+        handler = self._handlers.get(spec.handler)
+        named = {plan.index[root] for root in spec.references if root in plan.index}
+        if handler is not None and handler.wants_context:
+            named.update(spec.dependencies)
+        return tuple(sorted(named))
+
+    def instant(self, plan: Plan, node: int) -> bool:
+        handler = self._handlers.get(plan.nodes[node].handler)
+        return handler is None or handler.instant
+
+    def run(self, job: Job) -> None:
+        """Until there is no child to run on with. Errors of the store end it: leases run out, the sweep goes on."""
+        following: Job | None = job
+        try:
+            while following is not None:
+                following = self._step(following)
+        except Unavailable as error:
+            log.error("node left to the sweep", extra={"instance_id": job.ref.instance_id, "error": str(error)})
+        except Exception:  # a fault of ours: a node's lane must never take its batch down
+            log.exception("lane failed", extra={"instance_id": job.ref.instance_id})
+
+    def _step(self, job: Job) -> Job | None:
+        started = time.monotonic()
+        try:
+            result = self._execute(job)
+        except BaseException as error:
+            self._fail(job, step.describe(error))
+            return None
+        return self._complete(job, result, time.monotonic() - started)
+
+    def _execute(self, job: Job) -> bytes:
+        spec = job.plan.nodes[job.node]
+        handler = self._handlers.get(spec.handler)
+        if handler is None:
+            raise step.unknown_handler(spec.handler)
+        nodes = job.plan.nodes
+        values = {nodes[number].id: json.loads(value) for number, value in job.results.items()}
+        params = json.loads(job.params)
+        config = step.render(handler, spec.config, values | {"params": params})
+        timeout = min(spec.timeout_seconds or self._limits.default_timeout, max(0.1, job.deadline - time.monotonic()))
+        end = time.monotonic() + timeout
+        context = Context(
+            instance_id=job.ref.instance_id,
+            execution_id=job.ref.execution_id,
+            node_id=spec.id,
+            attempt=job.attempt,
+            params=params,
+            results={nodes[number].id: values[nodes[number].id] for number in spec.dependencies if number in job.results},
+            time_left=lambda: end - time.monotonic(),
+            logger=logging.LoggerAdapter(log, {"instance_id": job.ref.instance_id, "node": spec.id}),
+        )
+        if handler.instant:
+            return step.encode(self._executor.run(handler, config, context, timeout), limit=self._limits.max_result_bytes)
+        with self._heart.beating(job.ref.instance_id, job.node, job.attempt):
+            value = self._executor.run(handler, config, context, timeout)
+        return step.encode(value, limit=self._limits.max_result_bytes)
+
+    def _complete(self, job: Job, result: bytes, seconds: float) -> Job | None:
+        items, cursor = job.plan.unblocks(job.node)
+        hop = Hop(job.owner, self._heart.lease_ms) if self._may_hop(job, items) else None
+        done = self._store.complete(
+            job.ref.instance_id,
+            node=job.node,
+            attempt=job.attempt,
+            result=result,
+            children=Children(items, cursor),
+            by=self._dispatch.by,
+            hop=hop,
+        )
+        self._log(job, done.outcome.value.lower() if done.outcome is not Outcome.COMMITTED else "completed", seconds)
+        if done.outcome is not Outcome.COMMITTED:
+            return None
+        if done.status in ("COMPLETED", "FAILED"):
+            log.info("instance finished", extra={"instance_id": job.ref.instance_id, "status": done.status})
+        self._dispatch.unblocked(job.ref, done.ready)
+        self._settler.settle(job.ref, job.plan, job.node, cursor, failed=False)
+        if done.claimed is None:
+            return None
+        return self._follow(job, done.claimed, result)
+
+    def _may_hop(self, job: Job, items: list[int]) -> bool:
+        """A child may run on here if even the slowest has the time for it, and other instances had their turn."""
+        now = time.monotonic()
+        if not items or now > job.hop_until:
+            return False
+        nodes, default = job.plan.nodes, self._limits.default_timeout
+        return now + max(nodes[child].timeout_seconds or default for child in items[::2]) < job.deadline
+
+    def _follow(self, job: Job, child: int, result: bytes) -> Job:
+        needs = self.needs(job.plan, child)
+        known = job.results | {job.node: result}
+        missing = [node for node in needs if node not in known]
+        fetched = self._store.results(job.ref.instance_id, missing) if missing else {}
+        return Job(
+            ref=job.ref,
+            plan=job.plan,
+            node=child,
+            attempt=1,
+            failures=0,
+            owner=job.owner,
+            params=job.params,
+            results={node: value for node, value in (known | fetched).items() if node in needs},
+            deadline=job.deadline,
+            hop_until=job.hop_until,
+        )
+
+    def _fail(self, job: Job, failed: step.Failed) -> None:
+        retry = job.plan.nodes[job.node].retry
+        delay = retry.delay_ms(job.failures + 1, self._uniform) if failed.retry else None
+        items, cursor = job.plan.skips(job.node) if delay is None else ([], -1)
+        # SQS delays a message by 900 s at most; what is due later, the sweep sends when its time has come.
+        send = delay is not None and delay <= MAX_DELAY_MS
+        look = (delay or 0) + (self._dispatch.by.resend_ms if send or delay is None else 0)
+        done = self._store.fail(
+            job.ref.instance_id,
+            node=job.node,
+            attempt=job.attempt,
+            found="R",
+            error=failed.encode(),
+            delay_ms=delay,
+            look_ms=look,
+            descendants=Children(items, cursor),
+        )
+        self._log(job, done.outcome.value.lower(), None, error=failed.type, reason=failed.message[:300])
+        if done.outcome is Outcome.RETRY and send and delay is not None:
+            self._dispatch.send(job.ref, [Ready(job.node, job.attempt + 1, delay)])
+        elif done.outcome is Outcome.FAILED:
+            self._settler.settle(job.ref, job.plan, job.node, cursor, failed=True)
+            if done.status in ("COMPLETED", "FAILED"):
+                log.info("instance finished", extra={"instance_id": job.ref.instance_id, "status": done.status})
+
+    def _log(self, job: Job, what: str, seconds: float | None, **more: Any) -> None:
+        spec = job.plan.nodes[job.node]
+        fields = {"instance_id": job.ref.instance_id, "node": spec.id, "handler": spec.handler, "attempt": job.attempt}
+        if seconds is not None:
+            fields["ms"] = round(seconds * 1000, 1)
+        level = logging.DEBUG if what == "completed" else logging.WARNING
+        log.log(level, f"node {what}", extra=fields | more)

@@ -1,0 +1,82 @@
+"""One attempt of one node: its config rendered and checked, its handler run, its result encoded. No store in here."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from chalicelib.core import strictjson, templates
+from chalicelib.errors import DoNotRetry, TemplateError
+from chalicelib.handlers.api import Context, Handler
+
+MAX_MESSAGE = 2000
+MAX_TRACEBACK = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why an attempt failed, as it is stored: JSON {type, message, traceback}."""
+
+    type: str
+    message: str
+    traceback: str | None
+    retry: bool
+
+    def encode(self) -> bytes:
+        return json.dumps(
+            {"type": self.type, "message": self.message, "traceback": self.traceback}, ensure_ascii=True
+        ).encode()
+
+
+def describe(error: BaseException) -> Failed:
+    """Type, message, and the last part of the traceback, all bounded in length. Some errors no retry can mend."""
+    retry = not isinstance(error, (DoNotRetry, TemplateError, BadConfig, BadResult))
+    trace = None
+    if not isinstance(error, (TemplateError, BadConfig, BadResult)):
+        trace = "".join(traceback.format_exception(error))
+        trace = trace if len(trace) <= MAX_TRACEBACK else "..." + trace[-MAX_TRACEBACK:]
+    return Failed(type(error).__name__, (str(error) or type(error).__name__)[:MAX_MESSAGE], trace, retry)
+
+
+class BadConfig(ValueError):
+    """The rendered config does not fit the handler's model."""
+
+
+class BadResult(ValueError):
+    """The handler's result is not JSON, or over the limit."""
+
+
+def render(handler: Handler, config: Mapping[str, Any], lookup: Mapping[str, Any]) -> BaseModel:
+    """The config with its templates filled in, as the handler's model. Raises TemplateError or BadConfig."""
+    rendered = templates.render(config, lookup)
+    try:
+        return handler.config.model_validate(rendered)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors()[:5])
+        raise BadConfig(f"the config does not fit `{handler.name}` once its templates are filled in: {faults}") from None
+
+
+def encode(result: Any, *, limit: int) -> bytes:
+    """The result as JSON in UTF-8, at most `limit` bytes. Raises BadResult."""
+    try:
+        encoded = strictjson.dumps(result).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadResult(f"the handler's result is not JSON: {error}") from None
+    if len(encoded) > limit:
+        raise BadResult(
+            f"the handler's result is {len(encoded):,} bytes, the limit is {limit:,} (MAX_RESULT_BYTES): "
+            "store it elsewhere and return a reference"
+        )
+    return encoded
+
+
+def unknown_handler(name: str) -> DoNotRetry:
+    return DoNotRetry(f"this worker has no handler `{name}`: deploy it, and name its module in HANDLER_MODULES")
+
+
+__all__ = ["BadConfig", "BadResult", "Context", "Failed", "describe", "encode", "render", "unknown_handler"]

@@ -1,0 +1,111 @@
+"""The Lambda function behind the queue: an SQS event in, the messages that must come again out."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from typing import Any
+
+from chalicelib.protocols import Message, Outcome, Settler, Store, Wanted
+from chalicelib.queues.message import BadMessage, decode
+from chalicelib.store.definitions import Definitions
+from chalicelib.worker.heart import Heart
+from chalicelib.worker.lane import Job, Lane, Limits
+
+# Kept back from the function's time: to commit, send and answer after the last handler was cut off.
+MARGIN_SECONDS = 5.0
+# How long a function has where nobody says (a local run).
+DEFAULT_SECONDS = 900.0
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Claims what its messages name, runs it, and answers for the messages: a failed node is no failed message."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        definitions: Definitions,
+        settler: Settler,
+        lane: Lane,
+        heart: Heart,
+        limits: Limits,
+    ) -> None:
+        self._store = store
+        self._definitions = definitions
+        self._settler = settler
+        self._lane = lane
+        self._heart = heart
+        self._limits = limits
+
+    def handle(self, event: dict[str, Any], context: Any = None) -> dict[str, Any]:
+        """An SQS event -> {"batchItemFailures": [{"itemIdentifier": messageId}, ...]} (AWS Lambda, "Using SQS")."""
+        left = context.get_remaining_time_in_millis() / 1000 if context is not None else DEFAULT_SECONDS
+        deadline = time.monotonic() + max(1.0, left - MARGIN_SECONDS)
+        jobs: list[Job] = []
+        failures = []
+        for record in event["Records"]:
+            try:
+                jobs += self._claim(decode(record["body"]), deadline)
+            except BadMessage as error:
+                log.error("record failed", extra={"message_id": record["messageId"], "error": str(error)})
+                failures.append({"itemIdentifier": record["messageId"]})
+            except Exception as error:  # the store is away, or worse: the queue brings the message again
+                log.warning("record failed", extra={"message_id": record["messageId"], "error": str(error)})
+                failures.append({"itemIdentifier": record["messageId"]})
+        self._run(jobs)
+        return {"batchItemFailures": failures}
+
+    def _claim(self, message: Message, deadline: float) -> list[Job]:
+        plan = self._definitions.get(message.ref.execution_id)
+        if plan is None:
+            self._settler.abort(message.ref)
+            return []
+        if any(not 0 <= ready.node < len(plan.nodes) for ready in message.nodes):
+            raise BadMessage("the message names a node that its workflow does not have")
+        owner = secrets.token_hex(6)
+        wanted = [Wanted(ready.node, ready.attempt, self._lane.needs(plan, ready.node)) for ready in message.nodes]
+        claim = self._store.claim(
+            message.ref.instance_id, owner=owner, lease_ms=self._heart.lease_ms, wanted=wanted
+        )
+        hop_until = time.monotonic() + self._limits.hop
+        jobs = []
+        for want, claimed in zip(wanted, claim.nodes, strict=False):
+            if claimed.outcome is not Outcome.CLAIMED:
+                log.debug("message refused", extra={"instance_id": message.ref.instance_id, "why": claimed.outcome})
+                continue
+            results = {node: value for node, value in zip(want.needs, claimed.results, strict=True) if value is not None}
+            jobs.append(
+                Job(
+                    ref=message.ref,
+                    plan=plan,
+                    node=claimed.node,
+                    attempt=claimed.attempt,
+                    failures=claimed.failures,
+                    owner=owner,
+                    params=claim.params,
+                    results=results,
+                    deadline=deadline,
+                    hop_until=hop_until,
+                )
+            )
+        return jobs
+
+    def _run(self, jobs: list[Job]) -> None:
+        """All at once where they may wait; those that are over in an instant one after the other, right here."""
+        waiting = [job for job in jobs if not self._lane.instant(job.plan, job.node)]
+        instant = [job for job in jobs if self._lane.instant(job.plan, job.node)]
+        if len(jobs) == 1:
+            self._lane.run(jobs[0])
+            return
+        threads = [threading.Thread(target=self._lane.run, args=(job,), name="lane") for job in waiting]
+        for thread in threads:
+            thread.start()
+        for job in instant:
+            self._lane.run(job)
+        for thread in threads:
+            thread.join()

@@ -1,0 +1,58 @@
+"""The polling pass that finds whatever is overdue and puts it right: lost sends, lost workers, retries far ahead."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict, dataclass
+
+from chalicelib.protocols import Store
+from scheduler.scheduler import Scheduler
+
+# Instances per shard and round: a round stays short, and no shard starves another.
+LIMIT = 50
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep did: instances looked at, nodes sent or settled, instances that could not be handled."""
+
+    instances: int
+    nodes: int
+    failed: int
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+class Sweep:
+    """Runs the scheduler over every overdue instance. Several at once are harmless."""
+
+    def __init__(self, store: Store, scheduler: Scheduler, *, seconds: float = 45) -> None:
+        self._store = store
+        self._scheduler = scheduler
+        self._seconds = seconds
+
+    def run(self) -> Swept:
+        """Until nothing is overdue, or for at most `seconds`. Raises Unavailable when the store does."""
+        end = time.monotonic() + self._seconds
+        instances = nodes = failed = 0
+        seen: set[str] = set()
+        while time.monotonic() < end:
+            overdue = [instance for instance in self._store.overdue(limit=LIMIT) if instance not in seen]
+            if not overdue:
+                break
+            for instance_id in overdue:
+                seen.add(instance_id)
+                instances += 1
+                try:
+                    nodes += self._scheduler.run(instance_id)
+                except Exception:  # one broken instance must not keep the sweep from the others
+                    failed += 1
+                    log.exception("sweep failed on an instance", extra={"instance_id": instance_id})
+        swept = Swept(instances, nodes, failed)
+        if instances:
+            log.info("swept", extra=swept.as_dict())
+        return swept
