@@ -1,0 +1,119 @@
+"""Routes and Lambda entry points: parse, call, translate. What they do is in chalicelib and scheduler."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chalice.app import Chalice, CloudWatchEvent, Rate, Response, SQSEvent
+from pydantic import BaseModel
+
+from chalicelib import composition
+from chalicelib.web import docs, openapi, problems, requests
+
+# composition configures the logs: chalice's own handler would print every line twice.
+app = Chalice(app_name="dag-service", configure_logs=False)
+app.register_middleware(problems.middleware, "http")
+
+# `curl -d` without a header sends application/x-www-form-urlencoded: the body is read as JSON whatever it claims.
+ANY_TYPE = ["*/*"]
+
+
+@app.route("/api/workflow", methods=["POST"], content_types=ANY_TYPE)
+@problems.translated
+def submit() -> Response:
+    """Validate and store a workflow."""
+    request = app.current_request
+    submitted = composition.application().service.submit(requests.body(request), requests.idempotency_key(request))
+    return _answer(submitted, 201, {"Location": f"/api/workflows/{submitted.execution_id}"})
+
+
+@app.route("/api/workflow/trigger/{execution_id}", methods=["POST"], content_types=ANY_TYPE)
+@problems.translated
+def trigger(execution_id: str) -> Response:
+    """Start an instance."""
+    request = app.current_request
+    triggered = composition.application().service.trigger(
+        execution_id, requests.body(request), requests.idempotency_key(request)
+    )
+    return _answer(triggered, 202, {"Location": f"/api/workflows/{triggered.instance_id}"})
+
+
+@app.route("/api/workflows/{instance_id}", methods=["GET"])
+@problems.translated
+def status(instance_id: str) -> Response:
+    """The status of an instance, after at most `?wait=` seconds."""
+    wait_seconds = requests.wait_seconds(app.current_request)
+    return _answer(composition.application().service.status(instance_id, wait_seconds))
+
+
+@app.route("/api/workflows/{instance_id}/results", methods=["GET"])
+@problems.translated
+def results(instance_id: str) -> Response:
+    """The results of a terminal instance."""
+    return _answer(composition.application().service.results(instance_id))
+
+
+@app.route("/api/health", methods=["GET"])
+@problems.translated
+def health() -> Response:
+    """Whether the store and the queue can be reached."""
+    found = composition.application().service.health()
+    return _answer(found, 200 if found.status == "ok" else 503)
+
+
+@app.route("/api/openapi.json", methods=["GET"])
+@problems.translated
+def openapi_document() -> Response:
+    """The OpenAPI document of exactly this deployment: its address, its handlers."""
+    document = openapi.document(composition.application().handlers, server=requests.mount(app.current_request))
+    return Response(json.dumps(document), headers={"Content-Type": "application/json", "Cache-Control": "no-cache"})
+
+
+@app.route("/api/docs", methods=["GET"])
+@problems.translated
+def docs_page() -> Response:
+    """Swagger UI."""
+    path = str(app.current_request.context.get("path"))
+    return Response(docs.page(trailing_slash=path.endswith("/")), headers=docs.PAGE_HEADERS.copy())
+
+
+@app.route("/api/docs/{asset}", methods=["GET"])
+@problems.translated
+def docs_asset(asset: str) -> Response:
+    """A file of Swagger UI."""
+    found = docs.asset(asset)
+    if found.matches(app.current_request.headers.get("if-none-match")):
+        return Response("", headers=found.headers, status_code=304)
+    return Response(found.text, headers=found.headers)
+
+
+@app.on_sqs_message(queue="dag-service", batch_size=10, name="worker")
+def worker(event: SQSEvent) -> dict[str, Any]:
+    """Run the nodes that the messages name. Answers which messages must come again."""
+    return composition.application().worker.handle(event.to_dict(), event.context)
+
+
+@app.on_sqs_message(queue="dag-service-dead", batch_size=10, name="dead_letters")
+def dead_letters(event: SQSEvent) -> dict[str, Any]:
+    """Settle what the messages that no worker could handle were about."""
+    return composition.application().dead_letters.handle(event.to_dict(), event.context)
+
+
+@app.lambda_function(name="scheduler")
+def scheduler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Enqueue what is due in one instance: {"instance_id": ...}."""
+    return composition.application().scheduler_entry.handle(event)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep")
+def sweep(event: CloudWatchEvent) -> dict[str, Any]:
+    """Find whatever is overdue and put it right."""
+    return composition.application().sweep.run().as_dict()
+
+
+def _answer(body: BaseModel, status_code: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A model as JSON. Chalice passes a body that is a string through as it is."""
+    return Response(
+        body.model_dump_json(), headers={"Content-Type": "application/json", **(headers or {})}, status_code=status_code
+    )

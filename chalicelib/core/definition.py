@@ -1,0 +1,287 @@
+"""Everything that can be wrong with a submission, found at once: shapes, graph, templates, and each handler's config."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from chalicelib.core import graph, templates
+from chalicelib.core.strictjson import pointer
+from chalicelib.errors import InvalidDocument, Problem
+from chalicelib.handlers.api import Handler
+from chalicelib.models.workflow import Dag, Node, RetryPolicy, Workflow
+
+# Template roots that are no nodes.
+RESERVED = ("params", "secrets")
+MAX_PROBLEMS = 100
+# Looking for the nearest of 10,000 names takes a while: only the first few problems get one.
+_MAX_SUGGESTIONS = 5
+_SHOWN = 60
+
+Place = tuple[str | int, ...]
+
+
+def check(document: Any, handlers: Mapping[str, Handler], *, max_nodes: int) -> Workflow:
+    """The workflow, or InvalidDocument with every fault of it (at most 100, and how many more)."""
+    nodes = document.get("dag", {}).get("nodes") if _nested(document) else None
+    if isinstance(nodes, list) and len(nodes) > max_nodes:
+        detail = f"{len(nodes):,} nodes; at most {max_nodes:,} are taken (MAX_NODES): split the workflow"
+        raise InvalidDocument([Problem(pointer("dag", "nodes"), detail)])
+    workflow: Workflow | None = None
+    problems: list[Problem] = []
+    try:
+        workflow = Workflow.model_validate(document)
+    except ValidationError as error:
+        problems += problems_of(error)
+    if isinstance(nodes, list):
+        problems += _Checker(nodes, handlers).problems()
+    if workflow is None or problems:
+        raise InvalidDocument(_bounded(problems))
+    return workflow
+
+
+def problems_of(error: ValidationError, *, at: Place = ()) -> list[Problem]:
+    """A pydantic error as problems, each a sentence with its remedy."""
+    return [
+        Problem(pointer(*at, *fault["loc"]), _sentence(fault))
+        for fault in error.errors(include_url=False, include_context=True)
+    ]
+
+
+def _nested(document: Any) -> bool:
+    return isinstance(document, dict) and isinstance(document.get("dag"), dict)
+
+
+def _bounded(problems: list[Problem]) -> list[Problem]:
+    unique = list(dict.fromkeys(problems))
+    if len(unique) <= MAX_PROBLEMS:
+        return unique
+    return [*unique[:MAX_PROBLEMS], Problem("", f"and {len(unique) - MAX_PROBLEMS:,} more problems")]
+
+
+class _Checker:
+    """The graph, the templates and the configs, on whatever is well-formed enough to be looked at."""
+
+    def __init__(self, nodes: list[Any], handlers: Mapping[str, Handler]) -> None:
+        self._nodes: list[dict[str, Any]] = [node if isinstance(node, dict) else {} for node in nodes]
+        self._handlers = handlers
+        self._suggestions = 0
+        self._index: dict[str, int] = {}
+        for number, node in enumerate(self._nodes):
+            if isinstance(node.get("id"), str):
+                self._index.setdefault(node["id"], number)
+
+    def problems(self) -> Iterator[Problem]:
+        yield from self._ids()
+        parents: list[list[int]] = []
+        for number in range(len(self._nodes)):
+            mine, faults = self._parents(number)
+            parents.append(mine)
+            yield from faults
+        order = graph.topological_order(parents)
+        if len(order) < len(parents):
+            yield from self._cycles(parents)
+        yield from self._handler_faults()
+        yield from self._template_faults(parents, order)
+
+    def _ids(self) -> Iterator[Problem]:
+        for number, node in enumerate(self._nodes):
+            id = node.get("id")
+            if not isinstance(id, str):
+                continue
+            place = pointer("dag", "nodes", number, "id")
+            if self._index[id] != number:
+                first = self._index[id]
+                yield Problem(place, f"`{_short(id)}` is already the id of /dag/nodes/{first}: rename one of them")
+            if id in RESERVED:
+                yield Problem(place, f"`{id}` is reserved: templates read it as something else. Rename the node")
+
+    def _parents(self, number: int) -> tuple[list[int], list[Problem]]:
+        listed = self._nodes[number].get("dependencies", [])
+        mine: list[int] = []
+        faults: list[Problem] = []
+        seen: set[str] = set()
+        for position, name in enumerate(listed if isinstance(listed, list) else []):
+            if not isinstance(name, str):
+                continue
+            place = pointer("dag", "nodes", number, "dependencies", position)
+            if name in seen:
+                faults.append(Problem(place, f"`{_short(name)}` is listed twice: remove one"))
+            elif name == self._nodes[number].get("id"):
+                faults.append(Problem(place, f"`{_short(name)}` depends on itself: remove it from its dependencies"))
+            elif name not in self._index:
+                hint = self._nearest(name, self._index)
+                faults.append(Problem(place, f"there is no node `{_short(name)}`{hint}"))
+            else:
+                mine.append(self._index[name])
+            seen.add(name)
+        return mine, faults
+
+    def _cycles(self, parents: list[list[int]]) -> Iterator[Problem]:
+        for cycle in graph.cycles(parents):
+            first, last = cycle[0], cycle[-1]
+            names = [_short(self._nodes[node]["id"]) for node in [*cycle[:20], first]]
+            if len(cycle) > 20:
+                names.insert(20, f"... {len(cycle) - 20} more ...")
+            listed = self._nodes[first]["dependencies"].index(self._nodes[last]["id"])
+            yield Problem(
+                pointer("dag", "nodes", first, "dependencies", listed),
+                f"this closes a cycle: {' -> '.join(names)}. Remove one of these dependencies",
+            )
+
+    def _handler_faults(self) -> Iterator[Problem]:
+        for number, node in enumerate(self._nodes):
+            name = node.get("handler")
+            if not isinstance(name, str) or not name:
+                continue
+            handler = self._handlers.get(name)
+            if handler is None:
+                hint = self._nearest(name, self._handlers) or f". Known: {', '.join(sorted(self._handlers))}"
+                yield Problem(
+                    pointer("dag", "nodes", number, "handler"), f"there is no handler `{_short(name)}`{hint}"
+                )
+            elif isinstance(config := node.get("config", {}), dict):
+                yield from _config_faults(handler, config, ("dag", "nodes", number, "config"))
+
+    def _template_faults(self, parents: list[list[int]], order: list[int]) -> Iterator[Problem]:
+        named: dict[tuple[int, int], list[tuple[str, templates.Reference]]] = {}
+        for number, node in enumerate(self._nodes):
+            config = node.get("config")
+            if not isinstance(config, dict):
+                continue
+            base = pointer("dag", "nodes", number, "config")
+            for problem in templates.problems(config):
+                yield Problem(base + problem.pointer, problem.detail)
+            for place, reference in templates.find(config):
+                where = base + pointer(*place)
+                if reference.root == "secrets" and len(reference.path) != 1:
+                    yield Problem(where, f"`{_short(reference.text)}`: a secret is one name, as in `{{{{ secrets.KEY }}}}`")
+                elif reference.root in RESERVED:
+                    continue
+                elif reference.root not in self._index:
+                    hint = self._nearest(reference.root, self._index)
+                    yield Problem(where, f"`{_short(reference.text)}`: there is no node `{_short(reference.root)}`{hint}")
+                else:
+                    named.setdefault((number, self._index[reference.root]), []).append((where, reference))
+        for pair in sorted(graph.not_ancestors(parents, order, named)) if named else ():
+            for where, reference in named[pair]:
+                yield Problem(
+                    where,
+                    f"`{_short(reference.text)}` refers to `{_short(reference.root)}`, which does not come before this "
+                    "node: add it to the dependencies, of this node or of one before it",
+                )
+
+    def _nearest(self, name: str, known: Iterable[str]) -> str:
+        self._suggestions += 1
+        if self._suggestions > _MAX_SUGGESTIONS or len(name) > 128:
+            return ""
+        close = difflib.get_close_matches(name, list(known)[:10_000], n=1)
+        return f": did you mean `{close[0]}`?" if close else ""
+
+
+def _config_faults(handler: Handler, config: dict[str, Any], at: Place) -> Iterator[Problem]:
+    """What the handler's model has against the config, save where a template decides at run time."""
+    try:
+        handler.config.model_validate(config)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_context=True):
+            place, value = _raw(config, fault["loc"])
+            if _templated(value) or any(isinstance(part, str) and templates.has_template(part) for part in place):
+                continue
+            if fault["type"] == "missing" and _templated_keys(value):
+                continue
+            where = (*place, *fault["loc"][-1:]) if fault["type"] == "missing" else place
+            sentence = _sentence(fault, known=handler.config.model_fields)
+            yield Problem(pointer(*at, *where), f"{sentence} (handler `{handler.name}`)")
+
+
+def _raw(config: Any, loc: tuple[str | int, ...]) -> tuple[Place, Any]:
+    """Follow pydantic's location as far as the raw value goes: unions and aliases put in parts that are no keys."""
+    place: list[str | int] = []
+    value = config
+    for part in loc:
+        if isinstance(value, dict) and part in value:
+            value = value[str(part)]
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            continue
+        place.append(part)
+    return tuple(place), value
+
+
+def _templated(value: Any) -> bool:
+    if isinstance(value, str):
+        return templates.has_template(value)
+    # The fault of a whole object may come from any templated value in it; one in it that has none is its own.
+    return isinstance(value, (dict, list)) and next(templates.find(value), None) is not None
+
+
+def _templated_keys(value: Any) -> bool:
+    return isinstance(value, dict) and any(templates.has_template(key) for key in value)
+
+
+_NOUNS = {
+    "string_type": "must be a string",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "finite_number": "must be a finite number",
+}
+
+
+def _sentence(fault: Any, known: Iterable[str] | None = None) -> str:
+    kind, context = fault["type"], fault.get("ctx") or {}
+    if kind == "missing":
+        return f"`{fault['loc'][-1]}` is missing: add it"
+    if kind == "extra_forbidden":
+        name = str(fault["loc"][-1])
+        names = list(known) if known is not None else _FIELDS
+        close = difflib.get_close_matches(name[:128], names, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else "remove it"
+        return f"there is no field `{_short(name)}`: {hint}"
+    if kind in ("model_type", "model_attributes_type") and not fault["loc"]:
+        return f"the body must be a JSON object{_got(fault['input'])}"
+    if kind in _NOUNS:
+        return _NOUNS[kind] + _got(fault["input"])
+    if kind == "string_pattern_mismatch":
+        return f"`{_short(str(fault['input']))}` is not a valid id: use letters, digits, `_` and `-`, at most 128"
+    if kind == "too_short" and fault["loc"][-1:] == ("nodes",):
+        return "the DAG is empty: give it at least one node"
+    if kind in ("string_too_short", "too_short"):
+        return "must not be empty"
+    if kind == "string_too_long":
+        return f"is too long: at most {context['max_length']} characters"
+    for word, text in (("greater_than_equal", "at least"), ("less_than_equal", "at most"), ("greater_than", "more than")):
+        if kind == word:
+            return f"must be {text} {next(iter(context.values())):g}{_got(fault['input'])}"
+    message = str(fault["msg"])
+    return message.removeprefix("Value error, ")[:300]
+
+
+def _got(value: Any) -> str:
+    if value is None:
+        return ", not null"
+    if isinstance(value, (dict, BaseModel)):
+        return ", not an object"
+    if isinstance(value, list):
+        return ", not a list"
+    return f", not `{_short(str(value))}`" if not isinstance(value, bool) else f", not {str(value).lower()}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+_FIELDS = [name for model in (Workflow, Dag, Node, RetryPolicy) for name in model.model_fields]

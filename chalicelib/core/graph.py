@@ -1,0 +1,94 @@
+"""Directed graphs over node indices. Every function is linear in nodes and edges, and iterative: no depth can break it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+
+def topological_order(parents: Sequence[Sequence[int]]) -> list[int]:
+    """Parents before children. Nodes on a cycle, and those behind one, are left out: compare the lengths."""
+    children = invert(parents)
+    waiting = [len(mine) for mine in parents]
+    ready = deque(node for node, count in enumerate(waiting) if count == 0)
+    order = []
+    while ready:
+        node = ready.popleft()
+        order.append(node)
+        for child in children[node]:
+            waiting[child] -= 1
+            if waiting[child] == 0:
+                ready.append(child)
+    return order
+
+
+def invert(parents: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Children from parents, or the other way round."""
+    children: list[list[int]] = [[] for _ in parents]
+    for node, mine in enumerate(parents):
+        for parent in mine:
+            children[parent].append(node)
+    return children
+
+
+def cycles(parents: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Cycles that share no node, each in the direction of the edges; at least one of every entangled group.
+
+    Nodes that are left over by the topological order each have a parent that is left over too: walking from parent to
+    parent must come back to where it was.
+    """
+    left = set(range(len(parents))) - set(topological_order(parents))
+    done: set[int] = set()
+    found = []
+    for start in sorted(left):
+        path: list[int] = []
+        place: dict[int, int] = {}
+        node = start
+        while node not in done and node not in place:
+            place[node] = len(path)
+            path.append(node)
+            node = next(parent for parent in parents[node] if parent in left)
+        if node in place:
+            found.append(path[place[node] :][::-1])
+        done.update(path)
+    return found
+
+
+def not_ancestors(
+    parents: Sequence[Sequence[int]], order: Sequence[int], pairs: Iterable[tuple[int, int]]
+) -> set[tuple[int, int]]:
+    """Those of the (node, target) pairs whose target is not an ancestor of the node.
+
+    Direct parents are seen at once. For the others each node gets a bit set of its ancestors among the targets that are
+    asked for: one word operation for 64 of them an edge.
+    """
+    direct: dict[int, frozenset[int]] = {}
+    asked = []
+    for node, target in pairs:
+        if node not in direct:
+            direct[node] = frozenset(parents[node])
+        if target not in direct[node]:
+            asked.append((node, target))
+    if not asked:
+        return set()
+    bit = {target: 1 << number for number, target in enumerate(sorted({target for _, target in asked}))}
+    above = [0] * len(parents)
+    for node in order:
+        reach = 0
+        for parent in parents[node]:
+            reach |= above[parent] | bit.get(parent, 0)
+        above[node] = reach
+    return {(node, target) for node, target in asked if not above[node] & bit[target]}
+
+
+def descendants(children: Sequence[Sequence[int]], start: int) -> list[int]:
+    """Everything that can be reached from `start`, in increasing order."""
+    seen = {start}
+    stack = [start]
+    while stack:
+        for child in children[stack.pop()]:
+            if child not in seen:
+                seen.add(child)
+                stack.append(child)
+    seen.discard(start)
+    return sorted(seen)

@@ -1,0 +1,149 @@
+"""JSON as RFC 8259 has it, and nothing that only some parsers take; each fault with its JSON pointer (RFC 6901)."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from chalicelib.errors import BodyTooLarge, InvalidDocument, MalformedBody, Problem
+
+MAX_PROBLEMS = 100
+
+
+def pointer(*parts: str | int) -> str:
+    """An RFC 6901 JSON pointer: `pointer("a/b", 0)` is `/a~1b/0`."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def loads(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
+    """The value of a JSON body. Raises BodyTooLarge, MalformedBody, or InvalidDocument with every fault found:
+
+    duplicate keys, NaN and numbers out of range, lone surrogates, nesting deeper than `max_depth`.
+    """
+    if len(body) > max_bytes:
+        raise BodyTooLarge(f"the body is {len(body):,} bytes; at most {max_bytes:,} are taken")
+    if not body.strip():
+        raise MalformedBody("the body is empty: send a JSON object")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"the body is not UTF-8: byte {error.start} is wrong") from None
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_NotJson)
+    except json.JSONDecodeError as error:
+        raise MalformedBody(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise MalformedBody(f"the JSON is nested far too deep: at most {max_depth} levels are taken") from None
+    except ValueError:  # int() refuses more digits than sys.get_int_max_str_digits
+        raise MalformedBody("the JSON has a number with thousands of digits: send it as a string") from None
+    problems = _problems(value, max_depth)
+    if problems:
+        raise InvalidDocument(problems)
+    return value
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON. Dates, models, dataclasses and the like become what pydantic makes of them.
+
+    Raises ValueError or TypeError for what JSON cannot say: NaN, infinity, lone surrogates, objects of other kinds.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
+    except ValueError as error:
+        if "JSON compliant" in str(error):
+            raise ValueError("NaN and infinity are not JSON: use null or a string") from None
+        raise
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a string holds half of a surrogate pair, which is not Unicode text") from None
+    return text
+
+
+def _default(value: Any) -> Any:
+    try:
+        return to_jsonable_python(value)
+    except Exception:
+        raise TypeError(f"a value of type {type(value).__name__} is not JSON") from None
+
+
+class _NotJson:
+    """NaN, Infinity or -Infinity, as json.loads met it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class _Object(dict[str, Any]):
+    """An object that had keys more than once."""
+
+    duplicates: list[str]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    plain = dict(pairs)
+    if len(plain) == len(pairs):
+        return plain
+    seen: set[str] = set()
+    marked = _Object(plain)
+    marked.duplicates = [key for key, _ in pairs if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
+    return marked
+
+
+def _problems(value: Any, max_depth: int) -> list[Problem]:
+    found: list[Problem] = []
+    stack: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    while stack and len(found) < MAX_PROBLEMS:
+        place, item = stack.pop()
+        if isinstance(item, (dict, list)):
+            if len(place) >= max_depth:
+                found.append(Problem(pointer(*place), f"nested deeper than {max_depth} levels: flatten it"))
+                continue
+            if isinstance(item, dict):
+                found += _object_problems(place, item)
+                stack.extend(((*place, key), inner) for key, inner in item.items())
+            else:
+                stack.extend(((*place, number), inner) for number, inner in enumerate(item))
+        else:
+            found += _scalar_problems(place, item)
+    return sorted(found, key=lambda problem: problem.pointer)
+
+
+def _object_problems(place: tuple[str | int, ...], item: dict[str, Any]) -> list[Problem]:
+    found = []
+    if isinstance(item, _Object):
+        for key in dict.fromkeys(item.duplicates):
+            found.append(Problem(_safe(pointer(*place, key)), "this key stands here more than once: keep one of them"))
+    found += [Problem(_safe(pointer(*place, key)), _SURROGATE) for key in item if not _is_text(key)]
+    return found
+
+
+_SURROGATE = "holds half of a surrogate pair (\\ud800 to \\udfff alone), which is not Unicode text: remove it"
+
+
+def _scalar_problems(place: tuple[str | int, ...], item: Any) -> list[Problem]:
+    where = _safe(pointer(*place))
+    if isinstance(item, _NotJson):
+        return [Problem(where, f"{item.name} is not JSON: use null or a string")]
+    if isinstance(item, float) and not math.isfinite(item):
+        return [Problem(where, "the number is out of range (at most 1.8e308): use a string")]
+    if isinstance(item, str) and not _is_text(item):
+        return [Problem(where, _SURROGATE)]
+    return []
+
+
+def _is_text(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _safe(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

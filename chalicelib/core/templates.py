@@ -1,0 +1,160 @@
+"""`{{ node.path.0.field }}` in a config. A template is a path and nothing else: it evaluates nothing.
+
+The text is scanned with `str.find`, so no input makes it slow. What a template yields is not looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.core import strictjson
+from chalicelib.errors import Problem, TemplateError
+
+OPEN, CLOSE = "{{", "}}"
+_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a template names: `root` (a node's id, `params`, `secrets`), and the path within its value."""
+
+    root: str
+    path: tuple[str, ...]
+    text: str
+
+
+def has_template(text: str) -> bool:
+    return OPEN in text
+
+
+def find(value: Any) -> Iterator[tuple[tuple[str | int, ...], Reference]]:
+    """Every well-formed template in a JSON value, keys included, with the place of the string that holds it."""
+    for place, text in _strings(value):
+        for part in _parts(text):
+            if isinstance(part, Reference):
+                yield place, part
+
+
+def problems(value: Any) -> Iterator[Problem]:
+    """Every malformed template; pointers are relative to the value."""
+    for place, text in _strings(value):
+        for part in _parts(text):
+            if isinstance(part, _Fault):
+                yield Problem(strictjson.pointer(*place), part.detail)
+
+
+def render(value: Any, lookup: Mapping[str, Any]) -> Any:
+    """The value with every template replaced by what `lookup` has at its path. Raises TemplateError.
+
+    A string that is one template alone yields the value with its type; inside a longer string, text as is and the rest
+    as JSON. Keys become strings.
+    """
+    if isinstance(value, str):
+        return _render_string(value, lookup) if OPEN in value else value
+    if isinstance(value, list):
+        return [render(item, lookup) for item in value]
+    if isinstance(value, Mapping):
+        rendered: dict[str, Any] = {}
+        for key, item in value.items():
+            name = _text(_render_string(key, lookup)) if OPEN in key else key
+            if name in rendered:
+                raise TemplateError(f"two keys of one object become `{_short(name)}` once their templates are filled in")
+            rendered[name] = render(item, lookup)
+        return rendered
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    detail: str
+
+
+def _strings(value: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every string that holds a `{{`, keys included, without recursion."""
+    stack: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    while stack:
+        place, item = stack.pop()
+        if isinstance(item, str):
+            if OPEN in item:
+                yield place, item
+        elif isinstance(item, Mapping):
+            for key, inner in item.items():
+                if isinstance(key, str) and OPEN in key:
+                    yield (*place, key), key
+                stack.append(((*place, key), inner))
+        elif isinstance(item, list):
+            stack.extend(((*place, number), inner) for number, inner in enumerate(item))
+
+
+def _parts(text: str) -> Iterator[str | Reference | _Fault]:
+    """The text between templates, the templates, and what looks like one and is none."""
+    position = 0
+    while (start := text.find(OPEN, position)) >= 0:
+        if start > position:
+            yield text[position:start]
+        end = text.find(CLOSE, start + 2)
+        if end < 0:
+            yield _Fault(f"`{_short(text[start:])}` opens a template and never closes it: add `}}}}`")
+            return
+        yield _reference(text[start + 2 : end], text[start : end + 2])
+        position = end + 2
+    if position < len(text):
+        yield text[position:]
+
+
+def _reference(inside: str, text: str) -> Reference | _Fault:
+    segments = inside.strip().split(".")
+    if not inside.strip():
+        return _Fault(f"`{_short(text)}` is empty: name a node (or `params`) and a path, as in `{{{{ params.id }}}}`")
+    if any(not segment or any(c.isspace() or c in "{}" for c in segment) for segment in segments):
+        return _Fault(
+            f"`{_short(text)}` is not a path: a template is names and indices joined by dots, as in "
+            "`{{ get_user.body.0.name }}`; it computes nothing"
+        )
+    if not all(c.isalnum() or c in "_-" for c in segments[0]):
+        return _Fault(f"`{_short(text)}` does not begin with a node's id, `params` or `secrets`")
+    return Reference(segments[0], tuple(segments[1:]), text)
+
+
+def _render_string(text: str, lookup: Mapping[str, Any]) -> Any:
+    rendered: list[Any] = []
+    for part in _parts(text):
+        if isinstance(part, _Fault):
+            raise TemplateError(part.detail)
+        rendered.append(_value(part, lookup) if isinstance(part, Reference) else part)
+    return rendered[0] if len(rendered) == 1 else "".join(map(_text, rendered))
+
+
+def _value(reference: Reference, lookup: Mapping[str, Any]) -> Any:
+    if reference.root not in lookup:
+        raise TemplateError(f"`{_short(reference.text)}`: there is no value for `{reference.root}`")
+    value, reached = lookup[reference.root], reference.root
+    for segment in reference.path:
+        value = _step(value, segment, reached, reference.text)
+        reached = f"{reached}.{segment}"
+    return value
+
+
+def _step(value: Any, segment: str, reached: str, text: str) -> Any:
+    where = f"`{_short(text)}`: `{_short(reached)}`"
+    if isinstance(value, Mapping):
+        if segment in value:
+            return value[segment]
+        names = ", ".join(_short(str(name)) for name in list(value)[:10]) or "nothing"
+        raise TemplateError(f"{where} has no `{_short(segment)}` (it has: {names})")
+    if isinstance(value, list):
+        if segment.isascii() and segment.isdigit() and len(segment) < 10 and int(segment) < len(value):
+            return value[int(segment)]
+        raise TemplateError(f"{where} is a list of {len(value)}: `{_short(segment)}` is not an index in it")
+    kind = "null" if value is None else type(value).__name__
+    raise TemplateError(f"{where} is {kind}, so it has no `{_short(segment)}`")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else strictjson.dumps(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

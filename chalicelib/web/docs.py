@@ -1,0 +1,123 @@
+"""Swagger UI with no internet: its files come from the installed aws_lambda_powertools, which carries version 5."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from chalicelib.errors import NotFound
+
+# Relative to the package. The package is found, never imported: importing it would cost every cold start.
+_PACKAGE = "aws_lambda_powertools"
+_FOLDER = "event_handler/openapi/swagger_ui"
+
+_BUNDLE = "swagger-ui-bundle.min.js"
+_STYLE = "swagger-ui.min.css"
+_INIT = "init.js"
+
+CONTENT_TYPES = {
+    _BUNDLE: "text/javascript; charset=utf-8",
+    _STYLE: "text/css; charset=utf-8",
+    _INIT: "text/javascript; charset=utf-8",
+}
+
+# A file of its own, so that the policy needs no 'unsafe-inline'. The document's address is taken from the script's,
+# so that it is right under an API Gateway stage (/dev/api/docs) and behind any proxy.
+_INIT_SCRIPT = """\
+"use strict";
+const here = document.currentScript.src;
+window.addEventListener("DOMContentLoaded", () => {
+  window.ui = SwaggerUIBundle({
+    url: new URL("../openapi.json", here).href,
+    dom_id: "#swagger-ui",
+    presets: [SwaggerUIBundle.presets.apis],
+    deepLinking: true,
+    displayRequestDuration: true,
+    defaultModelsExpandDepth: 0,
+    tryItOutEnabled: true,
+    validatorUrl: null,
+  });
+});
+"""
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>dag-service: API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{base}docs/{style}">
+</head>
+<body>
+<noscript>This page needs JavaScript. The document itself is <a href="{base}openapi.json">openapi.json</a>.</noscript>
+<div id="swagger-ui"></div>
+<script src="{base}docs/{bundle}"></script>
+<script src="{base}docs/{init}"></script>
+</body>
+</html>
+"""
+
+PAGE_HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-cache",
+    # Swagger UI sets style attributes; its icons are data URLs.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A static file. Text on purpose: API Gateway compresses text by itself (`minimum_compression_size`)."""
+
+    text: str
+    etag: str
+    content_type: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
+            "Content-Type": self.content_type,
+            "Cache-Control": "public, max-age=86400",
+            "ETag": self.etag,
+            "X-Content-Type-Options": "nosniff",
+        }
+
+    def matches(self, if_none_match: str | None) -> bool:
+        """Whether the client has it already (RFC 9110: a weak comparison, as proxies compress on the way)."""
+        tags = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
+        return "*" in tags or self.etag.removeprefix("W/") in tags
+
+
+def page(*, trailing_slash: bool) -> str:
+    """The page. Its addresses are relative to it, hence the question how its own ends."""
+    return _PAGE.format(base="../" if trailing_slash else "", style=_STYLE, bundle=_BUNDLE, init=_INIT)
+
+
+@functools.cache
+def _asset(name: str) -> Asset:
+    text = _INIT_SCRIPT if name == _INIT else (_folder() / name).read_text("utf-8")
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Asset(text=text, etag=f'W/"{digest}"', content_type=CONTENT_TYPES[name])
+
+
+def asset(name: str) -> Asset:
+    """A file of the page by its name; no other name reaches the file system."""
+    if name not in CONTENT_TYPES:
+        raise NotFound(f"there is no file `{name}` here")
+    return _asset(name)
+
+
+def _folder() -> Path:
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise NotFound(f"the package {_PACKAGE}, which carries Swagger UI, is not installed")
+    return Path(spec.submodule_search_locations[0], _FOLDER)

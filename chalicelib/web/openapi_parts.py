@@ -1,0 +1,118 @@
+"""The pieces that chalicelib/web/openapi.py puts together: operations, responses, parameters, links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from chalicelib import errors
+from chalicelib.web import problems, requests
+
+Json = dict[str, Any]
+
+REF = "#/components/schemas/{model}"
+
+
+def operation(
+    id: str,
+    summary: str,
+    description: str,
+    *,
+    success: Json,
+    failures: list[type[errors.DagServiceError]] | None = None,
+    tag: str = "workflows",
+    **more: Any,
+) -> Json:
+    kinds = [problems.KINDS[error] for error in failures or []] + [problems.INTERNAL]
+    about = {"description": description} if description else {}
+    responses = success | {key: value for key, value in _failures(kinds).items() if key not in success}
+    return {"operationId": id, "tags": [tag], "summary": summary, **about, **more, "responses": responses}
+
+
+def _failures(kinds: list[problems.Kind]) -> Json:
+    """By status: two kinds may share one."""
+    responses: Json = {}
+    for kind in kinds:
+        key = str(kind.status.value)
+        response = responses.setdefault(key, {"description": kind.title, "content": _PROBLEM})
+        if kind.retry_after is not None:
+            response["headers"] = _headers(["Retry-After"])
+    return responses
+
+
+def success(
+    status: HTTPStatus, model: str, description: str, headers: Sequence[str] = (), links: Json | None = None
+) -> Json:
+    response: Json = {"description": description, "content": content(ref(model))}
+    if headers:
+        response["headers"] = _headers(headers)
+    if links:
+        response["links"] = links
+    return {str(status.value): response}
+
+
+def text(description: str, *types: str) -> Json:
+    return {"200": {"description": description, "content": {type: {"schema": {"type": "string"}} for type in types}}}
+
+
+def body(model: str, samples: Json, *, required: bool) -> Json:
+    return {"required": required, "content": {"application/json": {"schema": ref(model), "examples": samples}}}
+
+
+def path(name: str, description: str) -> Json:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": {"type": "string", "minLength": 1},
+    }
+
+
+def content(schema: Json) -> Json:
+    return {"application/json": {"schema": schema}}
+
+
+def _headers(names: Sequence[str]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def ref(model: str) -> Json:
+    return {"$ref": REF.format(model=model)}
+
+
+def link(operation: str, parameter: str, expression: str, description: str) -> Json:
+    return {"operationId": operation, "parameters": {parameter: expression}, "description": description}
+
+
+_PROBLEM = {problems.CONTENT_TYPE: {"schema": ref("ProblemDetails")}}
+
+HEADERS: Json = {
+    "Location": {"description": "where the status is", "required": True, "schema": {"type": "string"}},
+    "Retry-After": {"description": "in seconds", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
+}
+
+KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key and body give the same answer, however often they are sent.",
+    "schema": {"type": "string", "pattern": requests.KEY_PATTERN, "maxLength": requests.KEY_MAX_LENGTH},
+}
+
+WAIT: Json = {
+    "name": "wait",
+    "in": "query",
+    "description": "Answer only once the instance is terminal, or after so many seconds.",
+    "schema": {"type": "number", "minimum": 0, "maximum": requests.WAIT_MAX_SECONDS, "default": 0},
+}
+
+AFTER_SUBMIT = {
+    "trigger": link("triggerWorkflow", "execution_id", "$response.body#/execution_id", "start it"),
+    "status": link("getStatus", "instance_id", "$response.body#/execution_id", "its newest instance"),
+}
+AFTER_TRIGGER = {
+    "status": link("getStatus", "instance_id", "$response.body#/instance_id", "how far it is"),
+    "results": link("getResults", "instance_id", "$response.body#/instance_id", "what it yielded"),
+}
+AFTER_STATUS = {"results": link("getResults", "instance_id", "$request.path.instance_id", "what it yielded")}

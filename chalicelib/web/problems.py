@@ -1,0 +1,114 @@
+"""Errors as RFC 9457 problem details. The only place that knows which error is which HTTP status."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import errors
+from chalicelib.models.views import ProblemDetails, ProblemError
+
+CONTENT_TYPE = "application/problem+json"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem: its status, the fixed title, the last part of its type, and when to try again."""
+
+    status: HTTPStatus
+    title: str
+    slug: str
+    retry_after: int | None = None
+    # Set where the error's own text could name hosts or code: it goes to the log, and this to the client.
+    detail: str | None = None
+
+    @property
+    def type(self) -> str:
+        return f"/api/docs#problem-{self.slug}"
+
+
+KINDS: dict[type[errors.DagServiceError], Kind] = {
+    errors.MalformedBody: Kind(HTTPStatus.BAD_REQUEST, "The body is not JSON", "malformed-body"),
+    errors.NotFound: Kind(HTTPStatus.NOT_FOUND, "Not found", "not-found"),
+    errors.StillRunning: Kind(HTTPStatus.CONFLICT, "The instance is still running", "still-running", retry_after=1),
+    errors.BodyTooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large", "body-too-large"),
+    errors.InvalidDocument: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid", "invalid-document"),
+    errors.IdempotencyConflict: Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The idempotency key was used with another body", "idempotency-conflict"
+    ),
+    errors.Unavailable: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Temporarily unavailable",
+        "unavailable",
+        retry_after=5,
+        detail="The store or the queue cannot be reached, or refuses writes. Nothing is lost: try again later.",
+    ),
+}
+INTERNAL = Kind(
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "Internal error",
+    "internal-error",
+    detail="Something went wrong on the server. It was logged; the same request may well succeed later.",
+)
+# What the framework answers by itself (405, 415) has no remedy beyond what the status says.
+BLANK = "about:blank"
+
+
+def problem(kind: Kind, detail: str, faults: list[errors.Problem] | None = None) -> Response:
+    """A response for `kind`."""
+    document = ProblemDetails(type=kind.type, title=kind.title, status=kind.status, detail=kind.detail or detail)
+    if faults:
+        document.errors = [ProblemError(pointer=fault.pointer, detail=fault.detail) for fault in faults]
+    headers = {"Content-Type": CONTENT_TYPE}
+    if kind.retry_after is not None:
+        headers["Retry-After"] = str(kind.retry_after)
+    return Response(_json(document), headers=headers, status_code=int(kind.status))
+
+
+def of_error(error: Exception) -> Response:
+    """A response for any exception. Whatever was not raised on purpose is a 500 that says nothing of the inside."""
+    kind = next((KINDS[base] for base in type(error).__mro__ if base in KINDS), INTERNAL)
+    if kind is INTERNAL:
+        log.error("unexpected error in a request", exc_info=error)
+    elif kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("unavailable", extra={"error": str(error)})
+    return problem(kind, str(error), getattr(error, "problems", None))
+
+
+def translated(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Decorator of a route's function. (A chalice middleware would come too late: chalice catches exceptions first.)"""
+
+    @functools.wraps(view)
+    def wrapper(*args: Any, **kwargs: Any) -> Response:
+        try:
+            return view(*args, **kwargs)
+        except Exception as error:
+            return of_error(error)
+
+    return wrapper
+
+
+def middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    """Chalice's own errors (405 and the like, `{"Code": ..., "Message": ...}`) as problem details."""
+    response = get_response(request)
+    if response.status_code >= HTTPStatus.BAD_REQUEST and isinstance(response.body, dict) and "Code" in response.body:
+        status = HTTPStatus(response.status_code)
+        document = ProblemDetails(
+            type=BLANK, title=status.phrase, status=status, detail=response.body.get("Message", "")
+        )
+        headers = {name: value for name, value in response.headers.items() if name.lower() != "content-type"}
+        return Response(_json(document), headers={**headers, "Content-Type": CONTENT_TYPE}, status_code=status.value)
+    return response
+
+
+def _json(document: ProblemDetails) -> str:
+    """Without `errors` where there are none."""
+    return document.model_dump_json(exclude_unset=True)

@@ -1,0 +1,100 @@
+"""An engine in one process for tests: the real store, Lua, worker, scheduler and sweep over a queue that misbehaves."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from chalicelib.composition import Application
+from chalicelib.handlers.api import Handler
+from chalicelib.queues.memory import MemoryQueue
+from chalicelib.settings import Settings
+
+
+def wait_until(condition: Callable[[], Any], *, seconds: float = 20, what: str = "the condition") -> Any:
+    """Poll until `condition()` is true; fail with `what` otherwise. Returns its value."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.005)
+    raise AssertionError(f"{what} did not hold within {seconds} s")
+
+
+def sqs_event(bodies: Iterable[str]) -> dict[str, Any]:
+    """The part of an SQS event that the worker reads."""
+    return {"Records": [{"messageId": f"m{number}", "body": body} for number, body in enumerate(bodies)]}
+
+
+def application(
+    redis_url: str, queue: MemoryQueue, handlers: Iterable[Handler] = (), **settings: Any
+) -> Application:
+    """An application on this Redis and this queue, with these handlers beside the built-in ones."""
+    app = Application(Settings(redis_url=redis_url, _env_file=None, **settings))
+    app.queue = queue
+    app.handlers = app.handlers | {handler.name: handler for handler in handlers}
+    return app
+
+
+class Crew:
+    """Workers in threads, and a sweep, until closed."""
+
+    def __init__(self, app: Application, queue: MemoryQueue, *, workers: int, sweep_seconds: float = 0.05) -> None:
+        self._app, self._queue = app, queue
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self.errors: list[BaseException] = []
+        worker = app.worker  # built once, before the threads
+        self._threads = [threading.Thread(target=self._work, args=(worker,)) for _ in range(workers)]
+        self._threads.append(threading.Thread(target=self._sweep, args=(sweep_seconds,)))
+
+    def __enter__(self) -> Crew:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        assert not self.errors, self.errors
+
+    def _work(self, worker: Any) -> None:
+        while not self._stop.is_set():
+            with self._lock:
+                bodies = self._queue.take()
+            if not bodies:
+                time.sleep(0.001)
+                continue
+            try:
+                answer = worker.handle(sqs_event(bodies))
+                assert answer == {"batchItemFailures": []}
+            except BaseException as error:
+                self.errors.append(error)
+
+    def _sweep(self, seconds: float) -> None:
+        while not self._stop.wait(seconds):
+            try:
+                assert self._app.sweep.run().failed == 0
+            except BaseException as error:
+                self.errors.append(error)
+
+
+def drain(app: Application, queue: MemoryQueue, *, rounds: int = 10_000) -> None:
+    """Work off the queue in this thread, in order, until it is empty."""
+    for _ in range(rounds):
+        bodies = queue.take()
+        if not bodies:
+            return
+        assert app.worker.handle(sqs_event(bodies)) == {"batchItemFailures": []}
+    raise AssertionError(f"the queue was not empty after {rounds} rounds")
+
+
+def run(app: Application, workflow: dict[str, Any], params: dict[str, Any] | None = None) -> str:
+    """Submit and trigger. Returns the instance_id."""
+    submitted = app.service.submit(json.dumps(workflow).encode(), None)
+    body = json.dumps({"params": params}).encode() if params is not None else b""
+    return app.service.trigger(submitted.execution_id, body, None).instance_id
