@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
-from chalice.app import Chalice, CloudWatchEvent, Rate, Response, SQSEvent
+from chalice.app import Chalice, CloudWatchEvent, Rate, Request, Response, SQSEvent
 from pydantic import BaseModel
 
 from chalicelib import composition
@@ -23,7 +23,7 @@ ANY_TYPE = ["*/*"]
 @problems.translated
 def submit() -> Response:
     """Validate and store a workflow."""
-    request = app.current_request
+    request = _request()
     submitted = composition.application().service.submit(requests.body(request), requests.idempotency_key(request))
     return _answer(submitted, 201, {"Location": f"/api/workflows/{submitted.execution_id}"})
 
@@ -32,7 +32,7 @@ def submit() -> Response:
 @problems.translated
 def trigger(execution_id: str) -> Response:
     """Start an instance."""
-    request = app.current_request
+    request = _request()
     triggered = composition.application().service.trigger(
         execution_id, requests.body(request), requests.idempotency_key(request)
     )
@@ -43,7 +43,7 @@ def trigger(execution_id: str) -> Response:
 @problems.translated
 def status(instance_id: str) -> Response:
     """The status of an instance, after at most `?wait=` seconds."""
-    wait_seconds = requests.wait_seconds(app.current_request)
+    wait_seconds = requests.wait_seconds(_request())
     return _answer(composition.application().service.status(instance_id, wait_seconds))
 
 
@@ -66,7 +66,7 @@ def health() -> Response:
 @problems.translated
 def openapi_document() -> Response:
     """The OpenAPI document of exactly this deployment: its address, its handlers."""
-    document = openapi.document(composition.application().handlers, server=requests.mount(app.current_request))
+    document = openapi.document(composition.application().handlers, server=requests.mount(_request()))
     return Response(json.dumps(document), headers={"Content-Type": "application/json", "Cache-Control": "no-cache"})
 
 
@@ -74,8 +74,8 @@ def openapi_document() -> Response:
 @problems.translated
 def docs_page() -> Response:
     """Swagger UI."""
-    path = str(app.current_request.context.get("path"))
-    return Response(docs.page(trailing_slash=path.endswith("/")), headers=docs.PAGE_HEADERS.copy())
+    trailing_slash = str(_request().context.get("path")).endswith("/")
+    return Response(docs.page(trailing_slash=trailing_slash), headers={**docs.PAGE_HEADERS})
 
 
 @app.route("/api/docs/{asset}", methods=["GET"])
@@ -83,9 +83,9 @@ def docs_page() -> Response:
 def docs_asset(asset: str) -> Response:
     """A file of Swagger UI."""
     found = docs.asset(asset)
-    if found.matches(app.current_request.headers.get("if-none-match")):
-        return Response("", headers=found.headers, status_code=304)
-    return Response(found.text, headers=found.headers)
+    if found.matches(_request().headers.get("if-none-match")):
+        return Response("", headers={**found.headers}, status_code=304)
+    return Response(found.text, headers={**found.headers})
 
 
 @app.on_sqs_message(queue="dag-service", batch_size=10, name="worker")
@@ -110,6 +110,11 @@ def scheduler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Find whatever is overdue and put it right."""
     return composition.application().sweep.run().as_dict()
+
+
+def _request() -> Request:
+    """Chalice sets it before it calls a route."""
+    return cast(Request, app.current_request)
 
 
 def _answer(body: BaseModel, status_code: int = 200, headers: dict[str, str] | None = None) -> Response:

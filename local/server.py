@@ -28,6 +28,7 @@ from chalice.local import (
 )
 
 from chalicelib import errors
+from chalicelib.models.views import ProblemDetails
 from chalicelib.web import problems
 
 # How much of a refused body is read and thrown away, so that the client reads the answer before the connection ends.
@@ -113,7 +114,7 @@ class Handler(ChaliceRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What http.server refuses by itself (a malformed request line, an unknown method)."""
         status = HTTPStatus(code)
-        body = problems.ProblemDetails(
+        body = ProblemDetails(
             type=problems.BLANK, title=status.phrase, status=status, detail=message or status.description
         ).model_dump_json(exclude_unset=True)
         self._send(Response(body, {"Content-Type": problems.CONTENT_TYPE}, status.value), close=True)

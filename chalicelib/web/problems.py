@@ -67,7 +67,7 @@ def problem(kind: Kind, detail: str, faults: list[errors.Problem] | None = None)
     document = ProblemDetails(type=kind.type, title=kind.title, status=kind.status, detail=kind.detail or detail)
     if faults:
         document.errors = [ProblemError(pointer=fault.pointer, detail=fault.detail) for fault in faults]
-    headers = {"Content-Type": CONTENT_TYPE}
+    headers: dict[str, str | list[str]] = {"Content-Type": CONTENT_TYPE}
     if kind.retry_after is not None:
         headers["Retry-After"] = str(kind.retry_after)
     return Response(_json(document), headers=headers, status_code=int(kind.status))

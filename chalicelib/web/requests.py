@@ -35,7 +35,7 @@ def idempotency_key(request: Request) -> str | None:
 
 def wait_seconds(request: Request) -> float:
     """The query parameter `wait`, 0 without it."""
-    given = (request.query_params or {}).get("wait", "0")
+    given = request.query_params.get("wait", "0") if request.query_params else "0"
     try:
         seconds = float(given)
     except ValueError:

@@ -1,0 +1,192 @@
+"""What AWS Lambda does between an SQS queue and a function: its event source mapping, with partial batch failures."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+BATCH_SIZE = 10
+WAIT_SECONDS = 20  # the longest poll that SQS has
+FIRST_BACKOFF, LAST_BACKOFF = 0.2, 5.0  # seconds
+ACCOUNT = "000000000000"
+
+Function = Callable[[dict[str, Any], Any], Any]
+
+log = logging.getLogger(__name__)
+
+
+class MalformedAnswer(ValueError):
+    """The function's answer is not one that AWS takes for a partial batch response."""
+
+
+class LambdaContext:
+    """The `context` of one invocation."""
+
+    function_version = "$LATEST"
+    memory_limit_in_mb = "1024"
+    identity = None
+    client_context = None
+
+    def __init__(self, function_name: str, *, seconds: float, region: str = "us-east-1") -> None:
+        self.aws_request_id = str(uuid.uuid4())
+        self.function_name = function_name
+        self.invoked_function_arn = f"arn:aws:lambda:{region}:{ACCOUNT}:function:{function_name}"
+        self.log_group_name = f"/aws/lambda/{function_name}"
+        self.log_stream_name = f"local/[{self.function_version}]{uuid.uuid4().hex}"
+        self._end = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, round((self._end - time.monotonic()) * 1000))
+
+
+class EventSourceMapping:
+    """Receives batches from a queue, hands each to `function`, and deletes what that one did not report as failed."""
+
+    def __init__(
+        self,
+        sqs: Any,
+        queue_url: str,
+        function: Function,
+        *,
+        name: str = "worker",
+        region: str = "us-east-1",
+        wait_seconds: int = WAIT_SECONDS,
+        timeout_seconds: float = 60,
+    ) -> None:
+        self._sqs = sqs
+        self._url = queue_url
+        self._function = function
+        self._name = name
+        self._region = region
+        self._wait_seconds = wait_seconds
+        self._timeout_seconds = timeout_seconds
+        account, queue = queue_url.rstrip("/").split("/")[-2:]
+        self._arn = f"arn:aws:sqs:{region}:{account}:{queue}"
+        self._stopping = threading.Event()
+        self._busy = threading.Lock()
+
+    def run(self) -> None:
+        """Until `stop`. Whatever SQS raises is waited out: one line when it starts, one when it is over."""
+        backoff = 0.0
+        while not self._stopping.is_set():
+            try:
+                messages = self._receive()
+            except Exception as error:  # botocore's errors have no common root
+                if not backoff:
+                    log.warning("%s cannot receive, trying on: %s", self._name, error)
+                backoff = min(max(FIRST_BACKOFF, backoff * 2), LAST_BACKOFF)
+                self._stopping.wait(backoff)
+                continue
+            if backoff:
+                log.info("%s receives again", self._name)
+                backoff = 0.0
+            if messages:
+                with self._busy:
+                    self.handle(messages)
+
+    def stop(self, *, seconds: float) -> bool:
+        """Take no further batch, and wait for the one in hand. False when it takes longer than `seconds`.
+
+        The mapping cannot be used again: it keeps its lock, so that a poll still under way starts nothing.
+        """
+        self._stopping.set()
+        return self._busy.acquire(timeout=seconds)
+
+    def handle(self, messages: Sequence[dict[str, Any]]) -> None:
+        """Invoke the function once on these messages; delete those that it did."""
+        event = {"Records": [record(message, arn=self._arn, region=self._region) for message in messages]}
+        context = LambdaContext(self._name, seconds=self._timeout_seconds, region=self._region)
+        ids = {message["MessageId"] for message in messages}
+        try:
+            failed = failures(self._function(event, context), ids)
+        except Exception:  # as on AWS: the whole batch comes again
+            log.exception("%s failed on a batch of %d", self._name, len(messages))
+            return
+        done = [message for message in messages if message["MessageId"] not in failed]
+        if done:
+            self._delete(done)
+
+    def _receive(self) -> list[dict[str, Any]]:
+        answer = self._sqs.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=BATCH_SIZE,
+            WaitTimeSeconds=self._wait_seconds,
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        messages: list[dict[str, Any]] = answer.get("Messages", [])
+        return messages
+
+    def _delete(self, messages: Sequence[dict[str, Any]]) -> None:
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]} for number, message in enumerate(messages)
+        ]
+        try:
+            refused = self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries).get("Failed", [])
+        except Exception as error:  # they come again, and the attempt number refuses them
+            log.warning("%s could not delete %d messages: %s", self._name, len(entries), error)
+            return
+        if refused:
+            log.warning("%s could not delete %d messages: %s", self._name, len(refused), refused[0].get("Code"))
+
+
+def record(message: dict[str, Any], *, arn: str, region: str) -> dict[str, Any]:
+    """One entry of `Records`, as Lambda makes it of what ReceiveMessage answers."""
+    made = {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": dict(message.get("Attributes", {})),
+        "messageAttributes": {
+            name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()
+        },
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": region,
+    }
+    if "MD5OfMessageAttributes" in message:
+        made["md5OfMessageAttributes"] = message["MD5OfMessageAttributes"]
+    return made
+
+
+def _attribute(value: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
+    if "StringValue" in value:
+        made["stringValue"] = value["StringValue"]
+    if "BinaryValue" in value:
+        made["binaryValue"] = base64.b64encode(value["BinaryValue"]).decode()
+    return made
+
+
+def failures(answer: Any, ids: set[str]) -> set[str]:
+    """The message ids that failed. Raises MalformedAnswer where AWS fails the whole batch.
+
+    Nothing, an empty object, and an empty or null list mean that all went well.
+    """
+    try:
+        answer = json.loads(json.dumps(answer))  # what a function returns travels as JSON
+    except (TypeError, ValueError) as error:
+        raise MalformedAnswer(f"not JSON: {error}") from error
+    if answer is None:
+        return set()
+    if not isinstance(answer, dict):
+        raise MalformedAnswer(f"an object is expected, not {answer!r:.100}")
+    entries = answer.get("batchItemFailures")
+    if entries is None:
+        return set()
+    if not isinstance(entries, list):
+        raise MalformedAnswer(f"batchItemFailures is not a list: {entries!r:.100}")
+    failed = set()
+    for entry in entries:
+        identifier = entry.get("itemIdentifier") if isinstance(entry, dict) else None
+        if not isinstance(identifier, str) or identifier not in ids:
+            raise MalformedAnswer(f"no message of this batch: {entry!r:.100}")
+        failed.add(identifier)
+    return failed

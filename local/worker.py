@@ -1,0 +1,64 @@
+"""`python -m local.worker`: what Lambda is for `app.worker` on AWS. SIGTERM finishes the batch in hand."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from local import queues
+from local.mapping import EventSourceMapping, Function
+
+STOP_SECONDS = 10
+# Shorter than AWS's 20: an emulator may hand a message to the poll of a worker that was killed meanwhile,
+# and that message then waits for its visibility timeout.
+WAIT_SECONDS = 5
+
+log = logging.getLogger(__name__)
+
+
+def mapping(function: Function, queue_url: str, name: str) -> EventSourceMapping:
+    """A mapping of the queue at `queue_url`, with its client made of the environment."""
+    region = os.environ.get("AWS_REGION", "us-east-1")
+    sqs: Any = queues.client(os.environ.get("AWS_ENDPOINT_URL"), region, read_seconds=WAIT_SECONDS + 10)
+    # Nobody ends an invocation here, so the limit is Lambda's own 15 minutes.
+    return EventSourceMapping(
+        sqs, queue_url, function, name=name, region=region, wait_seconds=WAIT_SECONDS, timeout_seconds=900
+    )
+
+
+def on_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` on SIGTERM and SIGINT."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
+
+
+def leave(clean: bool) -> None:
+    """End at once: threads that still poll or run a handler must not hold the process."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0 if clean else 1)
+
+
+def main() -> None:
+    stopping = threading.Event()
+    on_signals(stopping.set)
+    app = importlib.import_module("app")
+    source = mapping(app.worker, os.environ["QUEUE_URL"], "worker")
+    thread = threading.Thread(target=source.run, daemon=True, name="mapping")
+    thread.start()
+    log.info("worker ready")
+    stopping.wait()
+    clean = source.stop(seconds=STOP_SECONDS)
+    if not clean:
+        log.warning("a batch still ran after %d s; its messages come again", STOP_SECONDS)
+    leave(clean)
+
+
+if __name__ == "__main__":
+    main()

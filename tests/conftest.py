@@ -1,0 +1,32 @@
+"""Fixtures for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import cluster_urls, localstack_url, queue_urls, redis_server_url, valkey_url
+
+__all__ = ["cluster_urls", "localstack_url", "queue_urls", "redis_server_url", "valkey_url"]
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+}
+# Whatever the shell of the person who runs the tests points at must not be reached by a test.
+FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "REDIS_URL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environment() -> Iterator[None]:
+    """Dummy credentials, and no trace of the caller's own services."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        for name in FOREIGN:
+            patch.delenv(name, raising=False)
+        yield

@@ -1,0 +1,244 @@
+"""The routes over a service that is made up: what they hand on, what they answer, how each error looks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from chalice.test import Client, HTTPResponse
+
+import app as web
+from chalicelib import errors
+from chalicelib.models.views import Health, InstanceStatus, Progress, ResultsView, StatusView, Submitted, Triggered
+
+NOW = "2026-01-02T03:04:05.678Z"
+
+
+class FakeService:
+    """Notes what it is called with; raises `error` when it is set."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.error: Exception | None = None
+        self.healthy = True
+
+    def _note(self, *call: Any) -> None:
+        self.calls.append(call)
+        if self.error:
+            raise self.error
+
+    def submit(self, body: bytes, idempotency_key: str | None) -> Submitted:
+        self._note("submit", body, idempotency_key)
+        return Submitted(execution_id="exe_1", name="ünïcode", nodes=2, created_at=NOW)
+
+    def trigger(self, execution_id: str, body: bytes, idempotency_key: str | None) -> Triggered:
+        self._note("trigger", execution_id, body, idempotency_key)
+        return Triggered(instance_id="ins_1", execution_id=execution_id, created_at=NOW)
+
+    def status(self, id: str, wait_seconds: float = 0) -> StatusView:
+        self._note("status", id, wait_seconds)
+        progress = Progress(total=0, pending=0, running=0, completed=0, failed=0, skipped=0, cancelled=0)
+        return StatusView(
+            instance_id=id,
+            execution_id="exe_1",
+            name="n",
+            status=InstanceStatus.RUNNING,
+            progress=progress,
+            created_at=NOW,
+            nodes={},
+        )
+
+    def results(self, instance_id: str) -> ResultsView:
+        self._note("results", instance_id)
+        return ResultsView(
+            instance_id=instance_id,
+            execution_id="exe_1",
+            status=InstanceStatus.COMPLETED,
+            output={"a": 1},
+            results={"a": {"a": 1}},
+        )
+
+    def health(self) -> Health:
+        self._note("health")
+        return Health(status="ok" if self.healthy else "degraded", store="ok", queue="ok", versions={})
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> FakeService:
+    service = FakeService()
+    application = SimpleNamespace(
+        service=service,
+        handlers={},
+        worker=SimpleNamespace(handle=lambda event, context: {"of": ("worker", event, context)}),
+        dead_letters=SimpleNamespace(handle=lambda event, context: {"of": ("dead", event)}),
+        scheduler_entry=SimpleNamespace(handle=lambda event: {"handled": 3, **event}),
+        sweep=SimpleNamespace(run=lambda: SimpleNamespace(as_dict=lambda: {"instances": 1})),
+    )
+    monkeypatch.setattr("chalicelib.composition.application", lambda: application)
+    return service
+
+
+@pytest.fixture
+def client(service: FakeService) -> Iterator[Client]:
+    with Client(web.app) as client:
+        yield client
+
+
+def problem(response: HTTPResponse, status: int) -> dict[str, Any]:
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    document: dict[str, Any] = json.loads(response.body)
+    assert document["status"] == status
+    assert {"type", "title", "detail"} <= document.keys()
+    return document
+
+
+def test_submit(client: Client, service: FakeService) -> None:
+    response = client.http.post("/api/workflow", body=b'{"name": 1}', headers={"Idempotency-Key": "k-1"})
+    assert response.status_code == 201
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["Location"] == "/api/workflows/exe_1"
+    assert response.json_body == {
+        "execution_id": "exe_1",
+        "status": "PENDING",
+        "name": "ünïcode",
+        "nodes": 2,
+        "created_at": NOW,
+    }
+    assert service.calls == [("submit", b'{"name": 1}', "k-1")]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream", None],
+)
+def test_the_body_is_read_whatever_its_content_type(
+    client: Client, service: FakeService, content_type: str | None
+) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    assert client.http.post("/api/workflow", body="{é}".encode(), headers=headers).status_code == 201
+    assert service.calls == [("submit", "{é}".encode(), None)]
+
+
+@pytest.mark.parametrize("body", [b"", None, b'{"params": {}}'])
+def test_trigger(client: Client, service: FakeService, body: Any) -> None:
+    response = client.http.post("/api/workflow/trigger/exe_1", body=body)
+    assert response.status_code == 202
+    assert response.headers["Location"] == "/api/workflows/ins_1"
+    assert response.json_body["instance_id"] == "ins_1"
+    assert service.calls == [("trigger", "exe_1", body or b"", None)]
+
+
+@pytest.mark.parametrize(("query", "seconds"), [("", 0), ("?wait=0", 0), ("?wait=2.5", 2.5), ("?wait=25", 25)])
+def test_status(client: Client, service: FakeService, query: str, seconds: float) -> None:
+    response = client.http.get(f"/api/workflows/ins_1{query}")
+    assert response.status_code == 200
+    assert response.json_body["status"] == "RUNNING"
+    assert service.calls == [("status", "ins_1", seconds)]
+
+
+@pytest.mark.parametrize("wait", ["26", "-1", "nan", "inf", "x", ""])
+def test_a_wait_that_is_no_number_of_seconds(client: Client, service: FakeService, wait: str) -> None:
+    document = problem(client.http.get(f"/api/workflows/ins_1?wait={wait}"), 422)
+    assert document["errors"][0]["pointer"] == "/query/wait"
+    assert "0 to 25" in document["errors"][0]["detail"]
+    assert service.calls == []
+
+
+@pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "a\n"])
+def test_an_idempotency_key_that_is_not_visible_ascii(client: Client, service: FakeService, key: str) -> None:
+    for path in ("/api/workflow", "/api/workflow/trigger/exe_1"):
+        document = problem(client.http.post(path, body=b"{}", headers={"Idempotency-Key": key}), 422)
+        assert document["errors"][0]["pointer"] == "/headers/Idempotency-Key"
+    assert service.calls == []
+
+
+def test_the_longest_idempotency_key(client: Client, service: FakeService) -> None:
+    client.http.post("/api/workflow", body=b"{}", headers={"idempotency-key": "~" * 255})
+    assert service.calls == [("submit", b"{}", "~" * 255)]
+
+
+def test_results(client: Client, service: FakeService) -> None:
+    response = client.http.get("/api/workflows/ins_1/results")
+    assert response.status_code == 200
+    assert response.json_body["output"] == {"a": 1}
+    assert service.calls == [("results", "ins_1")]
+
+
+@pytest.mark.parametrize(("healthy", "status"), [(True, 200), (False, 503)])
+def test_health(client: Client, service: FakeService, healthy: bool, status: int) -> None:
+    service.healthy = healthy
+    response = client.http.get("/api/health")
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "retry_after"),
+    [
+        (errors.MalformedBody("line 1 column 2"), 400, None),
+        (errors.NotFound("there is no such thing"), 404, None),
+        (errors.StillRunning("ask again"), 409, "1"),
+        (errors.BodyTooLarge("over 5 MB"), 413, None),
+        (errors.IdempotencyConflict("use a new key"), 422, None),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/workflows/x", "/api/workflows/x/results"])
+def test_errors_that_are_raised_on_purpose(
+    client: Client, service: FakeService, error: Exception, status: int, retry_after: str | None, path: str
+) -> None:
+    service.error = error
+    response = client.http.get(path)
+    document = problem(response, status)
+    assert document["detail"] == str(error)
+    assert document["type"].startswith("/api/docs#problem-")
+    assert "errors" not in document
+    assert response.headers.get("Retry-After") == retry_after
+
+
+def test_every_fault_of_a_document_is_shown(client: Client, service: FakeService) -> None:
+    service.error = errors.InvalidDocument([errors.Problem("/name", "say it"), errors.Problem("/dag", "draw it")])
+    document = problem(client.http.post("/api/workflow", body=b"{}"), 422)
+    assert document["errors"] == [
+        {"pointer": "/name", "detail": "say it"},
+        {"pointer": "/dag", "detail": "draw it"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.Unavailable("redis://user:secret@host"), 503),
+        (ValueError("secret"), 500),
+        (errors.TemplateError("secret"), 500),
+    ],
+)
+def test_the_inside_is_logged_and_not_shown(
+    client: Client, service: FakeService, caplog: pytest.LogCaptureFixture, error: Exception, status: int
+) -> None:
+    service.error = error
+    response = client.http.post("/api/workflow/trigger/x")
+    problem(response, status)
+    assert b"secret" not in response.body
+    assert response.headers.get("Retry-After") == ("5" if status == 503 else None)
+    assert "secret" in caplog.text + str([vars(record).get("error") for record in caplog.records])
+
+
+def test_a_method_that_is_not_there(client: Client) -> None:
+    response = client.http.delete("/api/workflows/x")
+    document = problem(response, 405)
+    assert document["type"] == "about:blank"
+    assert response.headers["Allow"] == "GET"
+
+
+def test_entry_points(service: FakeService) -> None:
+    event = {"Records": [{"messageId": "1", "body": "{}", "receiptHandle": "r"}]}
+    assert web.worker(event, "context")["of"] == ("worker", event, "context")
+    assert web.dead_letters(event, None)["of"] == ("dead", event)
+    with Client(web.app) as client:
+        assert client.lambda_.invoke("scheduler", {"instance_id": "i"}).payload == {"handled": 3, "instance_id": "i"}
+        event = client.events.generate_cw_event("aws.events", "Scheduled Event", {}, [])
+        assert client.lambda_.invoke("sweep", event).payload == {"instances": 1}
