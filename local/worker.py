@@ -49,6 +49,7 @@ def main() -> None:
     stopping = threading.Event()
     on_signals(stopping.set)
     app = importlib.import_module("app")
+    importlib.import_module("chalicelib.composition").application()  # sets up the logs, and settings fail here at once
     source = mapping(app.worker, os.environ["QUEUE_URL"], "worker")
     thread = threading.Thread(target=source.run, daemon=True, name="mapping")
     thread.start()

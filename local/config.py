@@ -1,0 +1,108 @@
+"""What a local run is made of: the caller's environment, ports that are free, and the environment of the children."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import localstack, valkey
+from local.processes import ROOT, free_port, is_free
+
+
+class BadConfiguration(RuntimeError):
+    """A setting or a port that the run cannot go on with. The message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """`redis_url` and `aws_endpoint_url` are the caller's own servers; None means an embedded one."""
+
+    host: str
+    port: int
+    workers: int
+    data_dir: Path
+    redis_url: str | None
+    aws_endpoint_url: str | None
+    visibility_seconds: int
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Config:
+        """Raises BadConfiguration."""
+        return cls(
+            host=environ.get("HOST") or "127.0.0.1",
+            port=_number(environ, "PORT", 8000, most=65535),
+            workers=_number(environ, "WORKERS", 2, least=0, most=64),
+            data_dir=(ROOT / (environ.get("DATA_DIR") or ".data")).resolve(),
+            redis_url=environ.get("REDIS_URL") or None,
+            aws_endpoint_url=environ.get("AWS_ENDPOINT_URL") or None,
+            visibility_seconds=_number(environ, "VISIBILITY_SECONDS", 60, most=43200),
+        )
+
+    def check_port(self) -> None:
+        """Raises BadConfiguration unless the HTTP server could listen."""
+        try:
+            free = is_free(self.port, self.host)
+        except OSError as error:
+            raise BadConfiguration(f"HOST={self.host} is no address of this machine ({error})") from error
+        if not free:
+            raise BadConfiguration(
+                f"port {self.port} (HTTP) is in use or not allowed: set another one with PORT=..., "
+                f"for example `make run PORT={free_port()}`"
+            )
+
+    @property
+    def base_url(self) -> str:
+        """Where a browser on this machine finds the API."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        return f"http://{host}:{self.port}"
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, *, least: int = 1, most: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise BadConfiguration(f"{name}={text}: a whole number from {least} to {most} is expected")
+    return int(text)
+
+
+def pick_port(name: str, default: int, say: Callable[[str], None]) -> int:
+    """The default where it is free, else any that is, which is said."""
+    if is_free(default):
+        return default
+    port = free_port()
+    say(f"port {default} ({name}) is in use; {name} takes {port}")
+    return port
+
+
+def child_environment(environ: Mapping[str, str], *, redis_url: str, endpoint_url: str) -> dict[str, str]:
+    """What HTTP, the workers and the poller see. The caller's own values win, save for where the servers are."""
+    loopback = "127.0.0.1,localhost"
+    defaults = {
+        "AWS_REGION": environ.get("AWS_DEFAULT_REGION") or "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "ALLOW_PRIVATE_ADDRESSES": "true",
+        "LOG_FORMAT": "text",
+        "LEASE_SECONDS": "10",
+        "RESEND_SECONDS": "10",
+        "SWEEP_INTERVAL": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if "AWS_PROFILE" not in environ and "AWS_ACCESS_KEY_ID" not in environ:
+        defaults |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    made = {**defaults, **{name: value for name, value in environ.items() if value != ""}}
+    made["AWS_DEFAULT_REGION"] = made["AWS_REGION"]
+    made["REDIS_URL"] = redis_url
+    made["AWS_ENDPOINT_URL"] = endpoint_url
+    made["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environ.get("PYTHONPATH", "")]))
+    for name in ("NO_PROXY", "no_proxy"):  # a proxy of the company must not get what is meant for the loopback
+        made[name] = ",".join(filter(None, [environ.get(name, ""), loopback]))
+    return made
+
+
+def python() -> str:
+    return sys.executable
+
+
+DEFAULT_PORTS = {"Valkey": valkey.DEFAULT_PORT, "LocalStack": localstack.DEFAULT_PORT}
