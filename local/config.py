@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import localstack, valkey
 from local.processes import ROOT, free_port, is_free
 
 
@@ -99,10 +97,3 @@ def child_environment(environ: Mapping[str, str], *, redis_url: str, endpoint_ur
     for name in ("NO_PROXY", "no_proxy"):  # a proxy of the company must not get what is meant for the loopback
         made[name] = ",".join(filter(None, [environ.get(name, ""), loopback]))
     return made
-
-
-def python() -> str:
-    return sys.executable
-
-
-DEFAULT_PORTS = {"Valkey": valkey.DEFAULT_PORT, "LocalStack": localstack.DEFAULT_PORT}

@@ -90,6 +90,13 @@ class EventSourceMapping:
                 with self._busy:
                     self.handle(messages)
 
+    def poll(self) -> int:
+        """Receive once and handle what came. Returns how many messages that was. Raises what boto3 raises."""
+        messages = self._receive()
+        if messages:
+            self.handle(messages)
+        return len(messages)
+
     def stop(self, *, seconds: float) -> bool:
         """Take no further batch, and wait for the one in hand. False when it takes longer than `seconds`.
 
@@ -143,9 +150,7 @@ def record(message: dict[str, Any], *, arn: str, region: str) -> dict[str, Any]:
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": dict(message.get("Attributes", {})),
-        "messageAttributes": {
-            name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()
-        },
+        "messageAttributes": {name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()},
         "md5OfBody": message["MD5OfBody"],
         "eventSource": "aws:sqs",
         "eventSourceARN": arn,

@@ -157,8 +157,11 @@ class Lane:
         now = time.monotonic()
         if not items or now > job.hop_until:
             return False
-        nodes, default = job.plan.nodes, self._limits.default_timeout
-        return now + max(nodes[child].timeout_seconds or default for child in items[::2]) < job.deadline
+        return now + max(self._longest(job.plan, child) for child in items[::2]) < job.deadline
+
+    def _longest(self, plan: Plan, node: int) -> float:
+        """How long a node may take, in seconds."""
+        return 0.0 if self.instant(plan, node) else plan.nodes[node].timeout_seconds or self._limits.default_timeout
 
     def _follow(self, job: Job, child: int, result: bytes) -> Job:
         needs = self.needs(job.plan, child)

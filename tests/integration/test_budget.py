@@ -55,7 +55,7 @@ class Counted:
         receives = 0
         while self.app.store.status(instance_id) not in ("COMPLETED", "FAILED"):
             self.calls["redis"] -= 1  # the test's own question
-            receives += bool(self.mapping.poll_once())
+            receives += bool(self.mapping.poll())
         assert self.app.store.status(instance_id) == "COMPLETED"
         self.calls["redis"] -= 2
         nodes = len(workflow["dag"]["nodes"])

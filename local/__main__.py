@@ -1,0 +1,8 @@
+"""`python -m local`: the whole service on this machine. See stack.py."""
+
+import sys
+
+from local.stack import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

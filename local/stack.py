@@ -1,0 +1,265 @@
+"""The supervisor of a local run: every process of the service, kept alive, and none left behind."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import os
+import shlex
+import signal
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from local import localstack, queues, valkey
+from local.child import Child
+from local.config import BadConfiguration, Config, child_environment, pick_port
+from local.console import Console
+from local.processes import ROOT, Missing, NotReady, describe, tail, wait_ready
+
+READY_SECONDS = 60
+STOP_SECONDS = 11  # a worker takes at most 10 for the batch in hand
+ENV_FILE = "env"
+EXPORTED = ("AWS_", "REDIS_", "QUEUE_", "DEAD_", "ALLOW_", "LOG_", "LEASE_", "RESEND_", "LLM_", "BEDROCK_", "HANDLER_")
+
+
+class GivenUp(RuntimeError):
+    """A vital process could not be kept alive."""
+
+
+class Stack:
+    """Made of `config`; `run` starts everything and returns the exit code once it has ended everything."""
+
+    def __init__(self, config: Config, console: Console, *, http: bool = True) -> None:
+        self._config = config
+        self._console = console
+        self._http = http
+        self._stopping = threading.Event()
+        self._children: list[Child] = []
+
+    def run(self) -> int:
+        """Until SIGINT, SIGTERM or SIGHUP (0), or until something vital cannot be kept alive (1)."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._stopping.set())
+        with ExitStack() as exits:
+            exits.callback(self._end)
+            try:
+                self._claim_data_dir(exits)
+                if self._http:
+                    self._config.check_port()
+                self._start_all()
+                self._announce()
+                self._watch()
+            except (BadConfiguration, Missing, GivenUp) as error:
+                self._say(str(error))
+                return 1
+            except NotReady:
+                return 0  # told to stop while something was still starting
+        return 0
+
+    def _say(self, text: str) -> None:
+        self._console.line("stack", text)
+
+    def _claim_data_dir(self, exits: ExitStack) -> None:
+        """Two servers on one append-only file would ruin it."""
+        directory = self._config.data_dir
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = exits.enter_context((directory / "lock").open("w"))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BadConfiguration(
+                f"a local run uses {directory} already: end it, or set another one with DATA_DIR=..."
+            ) from error
+
+    def _start_all(self) -> None:
+        """The servers first, both at once; then what uses them."""
+        redis_url = self._config.redis_url or self._add_valkey()
+        endpoint = self._config.aws_endpoint_url or self._add_localstack()
+        self._start(self._children)
+        self._check_redis(redis_url)
+
+        env = child_environment(os.environ, redis_url=redis_url, endpoint_url=endpoint)
+        urls = self._make_queues(env)
+        env |= {"QUEUE_URL": urls.queue, "DEAD_LETTER_QUEUE_URL": urls.dead_letters}
+        env |= {"HOST": self._config.host, "PORT": str(self._config.port)}
+        for child in self._children:
+            if child.name == "localstack":  # its queues do not survive it
+                child.after = lambda: self._make_queues(env) and None
+        self._write_env(env)
+
+        users = [Child(f"worker-{n}", _module("worker"), env=env) for n in range(1, self._config.workers + 1)]
+        users.append(Child("poller", _module("poller"), env=env))
+        if self._http:
+            users.insert(0, Child("http", _module("server"), env=env, ready=self._is_healthy, vital=True))
+        self._children += users
+        self._start(users)
+
+    def _add_valkey(self) -> str:
+        port = pick_port("Valkey", valkey.DEFAULT_PORT, self._say)
+        directory = self._config.data_dir / "valkey"
+        directory.mkdir(exist_ok=True)
+        self._add_server("valkey", valkey.command(port, directory), dict(os.environ), lambda: valkey.is_ready(port))
+        return valkey.url(port)
+
+    def _add_localstack(self) -> str:
+        port = pick_port("LocalStack", localstack.DEFAULT_PORT, self._say)
+        env = localstack.environment(port, self._config.data_dir / "localstack")
+        self._add_server("localstack", localstack.command(), env, lambda: localstack.is_ready(port))
+        return localstack.url(port)
+
+    def _add_server(self, name: str, argv: list[str], env: dict[str, str], ready: Any) -> None:
+        log = self._config.data_dir / f"{name}.log"
+        log.write_bytes(b"")
+        self._children.append(Child(name, argv, env=env, ready=ready, log=log, vital=True, grace_seconds=3))
+
+    def _check_redis(self, url: str) -> None:
+        import redis
+
+        try:
+            with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as client:
+                client.ping()
+        except (redis.RedisError, ValueError) as error:
+            raise BadConfiguration(f"REDIS_URL={url} does not answer: {error}") from error
+
+    def _make_queues(self, env: dict[str, str]) -> queues.QueueUrls:
+        """The caller's own where QUEUE_URL names them, else made on the endpoint."""
+        given = env.get("QUEUE_URL"), env.get("DEAD_LETTER_QUEUE_URL")
+        if os.environ.get("QUEUE_URL") and given[0] and given[1]:
+            return queues.QueueUrls(given[0], given[1])
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
+            if name in env:
+                os.environ.setdefault(name, env[name])  # boto3 looks nowhere else
+        sqs = queues.client(env["AWS_ENDPOINT_URL"], env["AWS_REGION"])
+        try:
+            return queues.ensure(
+                sqs, env.get("QUEUE_NAME") or "dag-service", visibility_seconds=self._config.visibility_seconds
+            )
+        except Exception as error:  # botocore's errors have no common root
+            raise BadConfiguration(f"no queue on AWS_ENDPOINT_URL={env['AWS_ENDPOINT_URL']}: {error}") from error
+        finally:
+            sqs.close()
+
+    def _write_env(self, env: dict[str, str]) -> None:
+        """For `make local-http`, which runs `chalice local` in another terminal. It may hold the caller's keys."""
+        path = self._config.data_dir / ENV_FILE
+        lines = [f"export {name}={shlex.quote(env[name])}\n" for name in sorted(env) if name.startswith(EXPORTED)]
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.writelines(lines)
+
+    def _start(self, children: list[Child]) -> None:
+        """Start all, then wait for each."""
+        for child in children:
+            child.start(self._console)
+        for child in children:
+            while not self._await(child):
+                self._bury(child)
+                self._stopping.wait(max(0.0, (child.again_at or 0.0) - time.monotonic()))
+                self._stop_check()
+                child.start(self._console)
+
+    def _await(self, child: Child) -> bool:
+        """Whether it became ready, and what follows from that was done."""
+        if child.process is None or child.ready is None:
+            return True
+        try:
+            wait_ready(child.process, child.ready, seconds=READY_SECONDS, stopped=self._stopping.is_set)
+        except NotReady as error:
+            self._stop_check()
+            if child.process.poll() is None:
+                self._say(f"{child.name} {error}")
+                child.end(0)
+            return False
+        if child.after is not None:
+            child.after()
+        return True
+
+    def _stop_check(self) -> None:
+        if self._stopping.is_set():
+            raise NotReady("stopped")
+
+    def _bury(self, child: Child) -> None:
+        """Say that it died and when it comes back. Raises GivenUp when it never will."""
+        assert child.process is not None
+        how = describe(child.process.poll())
+        if child.log is not None:
+            for line in tail(child.log):
+                self._console.line(child.name, line)
+        delay = child.note_death()
+        if child.is_hopeless:
+            raise GivenUp(f"{child.name} died again ({how}), giving up")
+        self._say(f"{child.name} died ({how}), starting it again in {delay:.1f} s")
+
+    def _watch(self) -> None:
+        """Start again whatever dies, until told to stop."""
+        while not self._stopping.wait(0.1):
+            for child in self._children:
+                if child.is_dead:
+                    self._bury(child)
+                if child.again_at is not None and time.monotonic() >= child.again_at:
+                    try:
+                        self._start([child])
+                    except NotReady:
+                        return
+                    self._say(f"{child.name} is back")
+
+    def _is_healthy(self) -> bool:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._config.host, self._config.host)
+        connection = http.client.HTTPConnection(host, self._config.port, timeout=5)
+        try:
+            connection.request("GET", "/api/health")
+            response = connection.getresponse()
+            response.read()
+            return response.status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _announce(self) -> None:
+        base = self._config.base_url
+        if self._http:
+            self._console.plain(
+                f"Ready: API {base}/api  docs {base}/api/docs  health {base}/api/health  (Ctrl-C ends it)"
+            )
+        else:
+            self._console.plain("Ready: everything but HTTP. In another terminal: make local-http  (Ctrl-C ends it)")
+
+    def _end(self) -> None:
+        """What uses the servers first, so that a batch in hand can still be committed."""
+        if self._children:
+            self._say("stopping")
+        users = [child for child in self._children if child.log is None]
+        for child in users:
+            child.terminate()
+        end = time.monotonic() + STOP_SECONDS
+        for child in users:
+            child.end(max(0.1, end - time.monotonic()))
+        servers = [child for child in self._children if child.log is not None]
+        for child in servers:
+            child.terminate()
+        for child in servers:
+            child.end(child.grace_seconds)
+
+
+def _module(name: str) -> list[str]:
+    return [sys.executable, "-m", f"local.{name}"]
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m local [--no-http]`: the exit code."""
+    console = Console()
+    unknown = [argument for argument in arguments if argument != "--no-http"]
+    if unknown:
+        console.plain(f"unknown argument {unknown[0]}; usage: python -m local [--no-http]")
+        return 2
+    os.chdir(ROOT)
+    try:
+        config = Config.read(os.environ)
+    except BadConfiguration as error:
+        console.line("stack", str(error))
+        return 1
+    return Stack(config, console, http="--no-http" not in arguments).run()
