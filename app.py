@@ -25,7 +25,7 @@ def submit() -> Response:
     """Validate and store a workflow."""
     request = _request()
     submitted = composition.application().service.submit(requests.body(request), requests.idempotency_key(request))
-    return _answer(submitted, 201, {"Location": f"/api/workflows/{submitted.execution_id}"})
+    return _answer(submitted, 201, _location(submitted.execution_id))
 
 
 @app.route("/api/workflow/trigger/{execution_id}", methods=["POST"], content_types=ANY_TYPE)
@@ -36,7 +36,7 @@ def trigger(execution_id: str) -> Response:
     triggered = composition.application().service.trigger(
         execution_id, requests.body(request), requests.idempotency_key(request)
     )
-    return _answer(triggered, 202, {"Location": f"/api/workflows/{triggered.instance_id}"})
+    return _answer(triggered, 202, _location(triggered.instance_id))
 
 
 @app.route("/api/workflows/{instance_id}", methods=["GET"])
@@ -115,6 +115,10 @@ def sweep(event: CloudWatchEvent) -> dict[str, Any]:
 def _request() -> Request:
     """Chalice sets it before it calls a route."""
     return cast(Request, app.current_request)
+
+
+def _location(id: str) -> dict[str, str]:
+    return {"Location": f"{requests.mount(_request())}/api/workflows/{id}"}
 
 
 def _answer(body: BaseModel, status_code: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -45,7 +45,7 @@ class ThreadExecutor:
         future = hand.start(call)
         try:
             result = future.result(timeout)
-        except concurrent.futures.TimeoutError:
+        except TimeoutError:
             if future.done():  # the handler's own TimeoutError
                 self._idle.put(hand)
                 raise
@@ -58,17 +58,16 @@ class ThreadExecutor:
         return result
 
     def _run_async(self, coroutine: Coroutine[Any, Any, Any], timeout: float) -> Any:
-        loop = self._event_loop()
-        future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(coroutine, timeout), loop)
+        future = asyncio.run_coroutine_threadsafe(_within(coroutine, timeout), self._event_loop())
         try:
             # A second more: a handler that ignores its cancellation, or blocks the loop, must not hold the worker.
             return future.result(timeout + 1)
-        except concurrent.futures.TimeoutError:
-            if not future.done():
-                with self._lock:
-                    self._loop = None
-                raise TimeoutError(f"{_too_long(timeout)}, and blocked its event loop") from None
-            raise TimeoutError(_too_long(timeout)) from None
+        except TimeoutError:
+            if future.done():
+                raise
+            with self._lock:
+                self._loop = None
+            raise TimeoutError(f"{_too_long(timeout)}, and blocked its event loop") from None
 
     def _event_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -76,6 +75,16 @@ class ThreadExecutor:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="handlers-async", daemon=True).start()
             return self._loop
+
+
+async def _within(coroutine: Coroutine[Any, Any, Any], timeout: float) -> Any:
+    try:
+        async with asyncio.timeout(timeout) as limit:
+            return await coroutine
+    except TimeoutError:
+        if limit.expired():
+            raise TimeoutError(_too_long(timeout)) from None
+        raise  # the handler's own
 
 
 def _too_long(timeout: float) -> str:

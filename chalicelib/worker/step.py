@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 from chalicelib.core import strictjson, templates
 from chalicelib.errors import DoNotRetry, TemplateError
 from chalicelib.handlers.api import Context, Handler
+
+_OURS = (str(Path(__file__).parent), str(Path(concurrent.futures.__file__).parent))
 
 MAX_MESSAGE = 2000
 MAX_TRACEBACK = 4000
@@ -38,8 +42,9 @@ def describe(error: BaseException) -> Failed:
     retry = not isinstance(error, (DoNotRetry, TemplateError, BadConfig, BadResult))
     trace = None
     if not isinstance(error, (TemplateError, BadConfig, BadResult)):
-        trace = "".join(traceback.format_exception(error))
-        trace = trace if len(trace) <= MAX_TRACEBACK else "..." + trace[-MAX_TRACEBACK:]
+        # The frames of the handler: ours tell its author nothing, and the message has a field of its own.
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OURS)]
+        trace = "".join(traceback.format_list(frames))[-MAX_TRACEBACK:]
     return Failed(type(error).__name__, (str(error) or type(error).__name__)[:MAX_MESSAGE], trace, retry)
 
 

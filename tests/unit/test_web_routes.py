@@ -111,6 +111,21 @@ def test_submit(client: Client, service: FakeService) -> None:
     assert service.calls == [("submit", b'{"name": 1}', "k-1")]
 
 
+def test_location_under_a_stage(service: FakeService) -> None:
+    context = {"httpMethod": "POST", "resourcePath": "/api/workflow", "path": "/dev/api/workflow"}
+    event = {
+        "requestContext": context,
+        "headers": {},
+        "pathParameters": None,
+        "multiValueQueryStringParameters": None,
+        "stageVariables": None,
+        "body": "e30=",
+        "isBase64Encoded": True,
+    }
+    assert web.app(event, None)["headers"]["Location"] == "/dev/api/workflows/exe_1"
+    assert service.calls == [("submit", b"{}", None)]
+
+
 @pytest.mark.parametrize(
     "content_type",
     ["application/json", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream", None],

@@ -1,0 +1,126 @@
+"""Schemathesis against the whole service over HTTP: whatever is sent, the answer is one that the document names.
+
+The server, the store (Valkey), the scheduler, the workers and the sweep are the real ones; the queue is in memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+import app as web
+from chalicelib.queues.memory import MemoryQueue
+from chalicelib.web.examples import WORKFLOWS
+from local import server as local_server
+from tests.harness import Crew, application
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+# Derandomized: a failure here is a failure everywhere, and the time is the same each run.
+BOUNDED: dict[str, Any] = {
+    "derandomize": True,
+    "database": None,
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+}
+OPERATIONS = ["submitWorkflow", "triggerWorkflow", "getStatus", "getResults", "getHealth", "getOpenApi", "getDocsAsset"]
+
+
+@pytest.fixture(scope="module")
+def service_url(valkey_url: str) -> Iterator[str]:
+    queue = MemoryQueue()
+    engine = application(valkey_url, queue)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chalicelib.composition.application", lambda: engine)
+        patch.setattr(web.app, "__class__", web.app.__class__)  # creating the server changes it
+        server = local_server.create(web.app, "127.0.0.1", 0, max_body_bytes=engine.settings.max_body_bytes).server
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        with Crew(engine, queue, workers=2):
+            thread.start()
+            yield f"http://127.0.0.1:{server.server_port}"
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+
+@pytest.fixture(scope="module")
+def schema(service_url: str) -> Any:
+    answer = requests.get(f"{service_url}/api/openapi.json", timeout=10)
+    loaded = schemathesis.openapi.from_dict(answer.json())
+    loaded.config.update(base_url=service_url)
+    return loaded
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize("operation_id", OPERATIONS)
+def test_one_operation(schema: Any, operation_id: str, mode: GenerationMode) -> None:
+    operation = schema.find_operation_by_id(operation_id)
+    # Every text is a path parameter as good as another: nothing there that the document calls wrong.
+    fallible = operation.query.items or operation.headers.items or operation.body.items
+    if mode is GenerationMode.NEGATIVE and not fallible:
+        return
+
+    @settings(max_examples=100, **BOUNDED)
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def check(case: Any) -> None:
+        # Bounded: a fuzzer that finds `wait=25` should not wait so long.
+        if isinstance(wait := (case.query or {}).get("wait"), int | float) and wait > 0.1:
+            case.query["wait"] = 0.1
+        case.call_and_validate(checks=CHECKS)
+
+    check()
+
+
+def test_following_the_links(schema: Any) -> None:
+    """Submit, trigger, status, results: each with the ids that the one before answered."""
+
+    class Machine(schema.as_state_machine()):  # type: ignore[misc]
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            if case.query:
+                case.query.pop("wait", None)
+            return {}
+
+        def validate_response(self, response: Any, case: Any, **_: Any) -> None:
+            case.validate_response(response, checks=CHECKS)
+
+    Machine.run(settings=settings(max_examples=30, stateful_step_count=8, **BOUNDED))
+
+
+def test_the_examples_of_the_document_are_accepted(service_url: str) -> None:
+    for example in WORKFLOWS.values():
+        submitted = requests.post(f"{service_url}/api/workflow", json=example["value"], timeout=10)
+        assert submitted.status_code == 201, submitted.text
+        execution_id = submitted.json()["execution_id"]
+        url = f"{service_url}/api/workflow/trigger/{execution_id}"
+        triggered = requests.post(url, json={"params": {"user_id": 42}}, timeout=10)
+        assert triggered.status_code == 202, triggered.text
+        assert requests.get(service_url + submitted.headers["Location"], timeout=10).status_code == 200
+
+
+def test_the_smallest_example_gives_its_params_back(service_url: str) -> None:
+    submitted = requests.post(f"{service_url}/api/workflow", json=WORKFLOWS["smallest"]["value"], timeout=10).json()
+    url = f"{service_url}/api/workflow/trigger/{submitted['execution_id']}"
+    triggered = requests.post(url, json={"params": {"user_id": 42}}, timeout=10)
+    status = requests.get(f"{service_url}{triggered.headers['Location']}?wait=10", timeout=20).json()
+    assert status["status"] == "COMPLETED"
+    results = requests.get(f"{service_url}/api/workflows/{triggered.json()['instance_id']}/results", timeout=10).json()
+    assert "42" in str(results["output"])

@@ -1,0 +1,63 @@
+"""Imports point one way (ARCHITECTURE.md, "The rooms"), and clients are imported in one place each."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILES = [*ROOT.glob("chalicelib/**/*.py"), *ROOT.glob("scheduler/*.py"), ROOT / "app.py"]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def importers(*prefixes: str) -> set[str]:
+    return {
+        str(path.relative_to(ROOT))
+        for path in FILES
+        if any(name == prefix or name.startswith(prefix + ".") for name in imports(path) for prefix in prefixes)
+    }
+
+
+def test_chalicelib_does_not_know_its_callers() -> None:
+    assert importers("app", "local", "tests", "examples") == set()
+    assert {path for path in importers("scheduler") if path.startswith("chalicelib")} == {"chalicelib/composition.py"}
+
+
+def test_one_module_each_touches_redis_chalice_and_the_environment() -> None:
+    assert importers("redis") == {"chalicelib/store/redis_store.py", "chalicelib/store/scripts.py"}
+    allowed = {"app.py", "chalicelib/web/problems.py", "chalicelib/web/requests.py"}
+    assert importers("chalice") <= allowed
+    environment = {path for path in importers("os") if path.startswith(("chalicelib", "scheduler", "app"))}
+    assert environment == set()
+
+
+def test_the_core_is_pure() -> None:
+    for path in ROOT.glob("chalicelib/core/*.py"):
+        for name in imports(path):
+            allowed = name.startswith(("chalicelib.core", "chalicelib.errors", "chalicelib.models", "chalicelib.handlers"))
+            assert allowed or not name.startswith(("chalicelib", "scheduler")), f"{path.name} imports {name}"
+            assert name.split(".")[0] not in {"redis", "boto3", "time", "random", "os", "socket", "threading"}
+
+
+def test_protocols_import_no_implementation() -> None:
+    names = set(imports(ROOT / "chalicelib/protocols.py"))
+    assert all(name.startswith("chalicelib.core.plan") for name in names if name.startswith("chalicelib"))
+
+
+@pytest.mark.parametrize("module", ["boto3", "botocore"])
+def test_a_cold_start_does_not_import(module: str) -> None:
+    code = f"import app, sys; sys.exit({module!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

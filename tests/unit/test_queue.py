@@ -1,0 +1,150 @@
+"""Messages on the wire, batches, and what combines them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import ids
+from chalicelib.core.retry import Retry
+from chalicelib.protocols import Message, Ready, Ref
+from chalicelib.queues import sqs
+from chalicelib.queues.message import BadMessage, decode, encode
+from scheduler.dispatch import InlineDispatch, LambdaDispatch, Outbox
+
+REF = Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION))
+
+
+def message(node: int = 0, delay_ms: int = 0) -> Message:
+    return Message(REF, (Ready(node, 1, delay_ms),))
+
+
+def test_what_is_encoded_comes_back() -> None:
+    sent = Message(REF, (Ready(3, 2), Ready(4, 1)))
+    assert decode(encode(sent)) == sent
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "x", "[]", "{}", "null", '"a"', '{"instance_id":1,"execution_id":2,"nodes":[]}', "[" * 5000],
+)
+def test_anything_else_is_a_bad_message(body: str) -> None:
+    with pytest.raises(BadMessage):
+        decode(body)
+
+
+def test_hostile_ids_are_bad_messages() -> None:
+    data = json.loads(encode(message()))
+    for bad in ("in-{x}", REF.instance_id + ":due", "", None, 5):
+        with pytest.raises(BadMessage):
+            decode(json.dumps(data | {"instance_id": bad}))
+
+
+@given(st.text())
+def test_no_body_breaks_the_decoder(body: str) -> None:
+    with pytest.raises(BadMessage):
+        decode(body)
+
+
+def test_batches_hold_ten_and_stay_under_the_size() -> None:
+    assert [len(batch) for batch in sqs.batches([message(n) for n in range(25)])] == [10, 10, 5]
+    large = [Message(REF, tuple(Ready(n, 1) for n in range(2000))) for _ in range(10)]
+    batches = list(sqs.batches(large))
+    assert sum(map(len, batches)) == 10
+    assert all(sum(len(body) for _, body in batch) <= sqs.MAX_BYTES for batch in batches)
+
+
+@pytest.mark.parametrize(("delay", "seconds"), [(0, 0), (1, 1), (1000, 1), (1001, 2), (900_000, 900), (10**9, 900)])
+def test_delays_are_whole_seconds_and_never_short(delay: int, seconds: int) -> None:
+    assert sqs.delay_seconds(message(delay_ms=delay)) == seconds
+
+
+class Client:
+    """Answers send_message_batch as told, and remembers what was sent."""
+
+    def __init__(self, *, failing: set[str] = frozenset(), broken: bool = False) -> None:  # type: ignore[assignment]
+        self.failing, self.broken, self.batches = failing, broken, []
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+        if self.broken:
+            raise OSError("away")
+        self.batches.append(Entries)
+        return {"Failed": [{"Id": entry["Id"], "Code": "x"} for entry in Entries if entry["Id"] in self.failing]}
+
+
+def test_refused_entries_come_back_and_do_not_stop_the_others() -> None:
+    client = Client(failing={"1"})
+    messages = [message(n) for n in range(12)]
+    assert sqs.SqsQueue(lambda: client, "u").send(messages) == [messages[1], messages[11]]
+    assert sqs.SqsQueue(lambda: Client(broken=True), "u").send(messages) == messages
+
+
+class SlowQueue:
+    """Holds the first send until told, so that others pile up."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.batches: list[int] = []
+
+    def send(self, messages: Any) -> list[Message]:
+        self.go.wait(5)
+        self.batches.append(len(messages))
+        return []
+
+    def ping(self) -> None: ...
+
+
+def test_the_outbox_combines_what_piles_up_behind_a_send() -> None:
+    queue = SlowQueue()
+    outbox = Outbox(queue)
+    first = threading.Thread(target=outbox.put, args=([message(0)],))
+    first.start()
+    others = [threading.Thread(target=outbox.put, args=([message(n)],)) for n in range(1, 13)]
+    for thread in others:
+        thread.start()
+    for thread in others:
+        thread.join(1)  # they leave theirs and go
+    queue.go.set()
+    first.join()
+    assert sum(queue.batches) == 13 and max(queue.batches) == 10
+
+
+class Invoker:
+    def __init__(self, broken: bool = False) -> None:
+        self.invoked: list[str] = []
+        self.broken = broken
+
+    def invoke(self, instance_id: str) -> None:
+        if self.broken:
+            raise OSError("throttled")
+        self.invoked.append(instance_id)
+
+
+def test_who_sends_is_a_setting() -> None:
+    client = Client()
+    queue = sqs.SqsQueue(lambda: client, "u")
+    inline = InlineDispatch(queue, resend_ms=1)
+    assert inline.by.taken
+    inline.unblocked(REF, [Ready(1, 1), Ready(2, 1)])
+    assert [len(batch) for batch in client.batches] == [2]
+    invoker = Invoker()
+    by_lambda = LambdaDispatch(queue, invoker, resend_ms=1)
+    assert not by_lambda.by.taken
+    by_lambda.unblocked(REF, [Ready(1, 1)])
+    by_lambda.unblocked(REF, [])
+    assert invoker.invoked == [REF.instance_id] and len(client.batches) == 1
+    LambdaDispatch(queue, Invoker(broken=True), resend_ms=1).unblocked(REF, [Ready(1, 1)])
+
+
+def test_backoff_is_full_jitter_up_to_its_ceiling_and_ends() -> None:
+    retry = Retry(max_attempts=5, initial_backoff_seconds=1, backoff_multiplier=3, max_backoff_seconds=10)
+    assert [retry.delay_ms(n, lambda low, high: high) for n in (1, 2, 3, 4)] == [1000, 3000, 9000, 10_000]
+    assert retry.delay_ms(1, lambda low, high: low) == 0
+    assert retry.delay_ms(5, lambda low, high: high) is None
+    forever = Retry(max_attempts=10**6, backoff_multiplier=100, max_backoff_seconds=7)
+    assert forever.delay_ms(10**5, lambda low, high: high) == 7000
