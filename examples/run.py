@@ -1,6 +1,6 @@
 """Runs an example against a running service: `python3 examples/run.py NAME` (`make run` in another terminal first).
 
-NAME is linear, fan_out_fan_in, http_call, retry, fan_out_1000, layered, or a file of your own. Needs nothing but Python.
+NAME is linear, fan_out_fan_in, http_call, retry, fan_out_1000, layered, or a file of your own (.json).
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def main() -> None:
         params = {"service": f"http://127.0.0.1:{server.server_port}"}
     status, results, seconds = run(options.url, workflow(options.name), params)
     print(json.dumps(results["output"], indent=2))
-    progress = status["progress"]
-    print(f"{status['instance_id']} {status['status']}: {progress['completed']} of {progress['total']} nodes, {seconds:.2f} s")
+    done, total = status["progress"]["completed"], status["progress"]["total"]
+    print(f"{status['instance_id']} {status['status']}: {done} of {total} nodes, {seconds:.2f} s")
     sys.exit(0 if status["status"] == "COMPLETED" else 1)
 
 

@@ -1,1 +1,1 @@
-"""What to enqueue and when: on completion (dispatch, scheduler), by clock (sweep), and what to do with dead messages."""
+"""What to enqueue and when: on completion (dispatch, scheduler), by clock (sweep); what becomes of dead messages."""

@@ -58,7 +58,7 @@ class InlineDispatch:
 
 
 class LambdaDispatch(InlineDispatch):
-    """The scheduler function sends what a completion unblocked. Retries carry a delay: their own process sends these."""
+    """The scheduler function sends what a completion unblocked. Retries carry a delay: their own process sends them."""
 
     def __init__(self, queue: Queue, invoker: Invoker, *, resend_ms: int) -> None:
         super().__init__(queue, resend_ms=resend_ms)

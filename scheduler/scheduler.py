@@ -58,9 +58,7 @@ class Scheduler:
         by = Dispatching(taken=True, resend_ms=self._dispatch.by.resend_ms)
         while start >= 0:
             items, cursor = plan.skips(node, start) if failed else plan.unblocks(node, start)
-            done = self._store.settle(
-                ref.instance_id, node=node, start=start, children=Children(items, cursor), by=by
-            )
+            done = self._store.settle(ref.instance_id, node=node, start=start, children=Children(items, cursor), by=by)
             if done.outcome is not Outcome.SETTLED:
                 return
             self._dispatch.send(ref, done.ready)

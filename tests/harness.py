@@ -29,9 +29,7 @@ def sqs_event(bodies: Iterable[str]) -> dict[str, Any]:
     return {"Records": [{"messageId": f"m{number}", "body": body} for number, body in enumerate(bodies)]}
 
 
-def application(
-    redis_url: str, queue: MemoryQueue, handlers: Iterable[Handler] = (), **settings: Any
-) -> Application:
+def application(redis_url: str, queue: MemoryQueue, handlers: Iterable[Handler] = (), **settings: Any) -> Application:
     """An application on this Redis and this queue, with these handlers beside the built-in ones."""
     app = Application(Settings(redis_url=redis_url, _env_file=None, **settings))
     app.queue = queue

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a submission, found at once: shapes, graph, templates, and each handler's config."""
+"""Everything that can be wrong with a submission, found at once: shapes, graph, templates, handlers' configs."""
 
 from __future__ import annotations
 
@@ -140,9 +140,7 @@ class _Checker:
             handler = self._handlers.get(name)
             if handler is None:
                 hint = self._nearest(name, self._handlers) or f". Known: {', '.join(sorted(self._handlers))}"
-                yield Problem(
-                    pointer("dag", "nodes", number, "handler"), f"there is no handler `{_short(name)}`{hint}"
-                )
+                yield Problem(pointer("dag", "nodes", number, "handler"), f"there is no handler `{_short(name)}`{hint}")
             elif isinstance(config := node.get("config", {}), dict):
                 yield from _config_faults(handler, config, ("dag", "nodes", number, "config"))
 
@@ -158,12 +156,16 @@ class _Checker:
             for place, reference in templates.find(config):
                 where = base + pointer(*place)
                 if reference.root == "secrets" and len(reference.path) != 1:
-                    yield Problem(where, f"`{_short(reference.text)}`: a secret is one name, as in `{{{{ secrets.KEY }}}}`")
+                    yield Problem(
+                        where, f"`{_short(reference.text)}`: a secret is one name, as in `{{{{ secrets.KEY }}}}`"
+                    )
                 elif reference.root in RESERVED:
                     continue
                 elif reference.root not in self._index:
                     hint = self._nearest(reference.root, self._index)
-                    yield Problem(where, f"`{_short(reference.text)}`: there is no node `{_short(reference.root)}`{hint}")
+                    yield Problem(
+                        where, f"`{_short(reference.text)}`: there is no node `{_short(reference.root)}`{hint}"
+                    )
                 else:
                     named.setdefault((number, self._index[reference.root]), []).append((where, reference))
         for pair in sorted(graph.not_ancestors(parents, order, named)) if named else ():
@@ -263,7 +265,11 @@ def _sentence(fault: Any, known: Iterable[str] | None = None) -> str:
         return "must not be empty"
     if kind == "string_too_long":
         return f"is too long: at most {context['max_length']} characters"
-    for word, text in (("greater_than_equal", "at least"), ("less_than_equal", "at most"), ("greater_than", "more than")):
+    for word, text in (
+        ("greater_than_equal", "at least"),
+        ("less_than_equal", "at most"),
+        ("greater_than", "more than"),
+    ):
         if kind == word:
             return f"must be {text} {next(iter(context.values())):g}{_got(fault['input'])}"
     message = str(fault["msg"])

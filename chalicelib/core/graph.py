@@ -1,4 +1,4 @@
-"""Directed graphs over node indices. Every function is linear in nodes and edges, and iterative: no depth can break it."""
+"""Directed graphs over node indices. Every function is linear in nodes and edges, and iterative: no depth breaks it."""
 
 from __future__ import annotations
 

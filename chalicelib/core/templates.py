@@ -60,7 +60,9 @@ def render(value: Any, lookup: Mapping[str, Any]) -> Any:
         for key, item in value.items():
             name = _text(_render_string(key, lookup)) if OPEN in key else key
             if name in rendered:
-                raise TemplateError(f"two keys of one object become `{_short(name)}` once their templates are filled in")
+                raise TemplateError(
+                    f"two keys of one object become `{_short(name)}` once their templates are filled in"
+                )
             rendered[name] = render(item, lookup)
         return rendered
     return value

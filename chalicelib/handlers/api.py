@@ -14,7 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Config(BaseModel):
-    """Base of a handler's config: unknown fields are refused, so a typing error in a workflow is found on submission."""
+    """Base of a handler's config: unknown fields are refused, so a slip in a workflow is found on submission."""
 
     model_config = ConfigDict(extra="forbid")
 

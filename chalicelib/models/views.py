@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -34,7 +34,7 @@ class ErrorView(BaseModel):
 
     type: str
     message: str
-    node: str | None = Field(None, description="set on an instance's error: the node that failed")
+    node: Annotated[str | None, Field(description="set on an instance's error: the node that failed")] = None
     traceback: str | None = None
 
 
@@ -77,7 +77,7 @@ class NodeView(BaseModel):
     queued_at: str | None = None
     started_at: str | None = None
     finished_at: str | None = None
-    error: ErrorView | None = Field(None, description="of the newest failed attempt")
+    error: Annotated[ErrorView | None, Field(description="of the newest failed attempt")] = None
 
 
 class StatusView(BaseModel):

@@ -13,7 +13,7 @@ NodeId = Annotated[
 
 
 class RetryPolicy(BaseModel):
-    """Exponential backoff with full jitter: wait uniform(0, min(max, initial * multiplier ** (failures - 1))) seconds."""
+    """Exponential backoff with full jitter: uniform(0, min(max, initial * multiplier ** (failures - 1))) seconds."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

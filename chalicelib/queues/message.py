@@ -29,7 +29,9 @@ def decode(body: str) -> Message:
         data = json.loads(body)
         ref = Ref(data["instance_id"], data["execution_id"])
         nodes = tuple(Ready(int(entry["node"]), int(entry["attempt"])) for entry in data["nodes"])
-        if not (ids.is_valid(ref.instance_id, ids.INSTANCE) and ids.is_valid(ref.execution_id, ids.EXECUTION) and nodes):
+        if not (
+            ids.is_valid(ref.instance_id, ids.INSTANCE) and ids.is_valid(ref.execution_id, ids.EXECUTION) and nodes
+        ):
             raise ValueError("ids or nodes are missing")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadMessage(f"not a message of dag-service: {error!r:.200}") from error

@@ -121,9 +121,7 @@ class RedisStore:
 
     # transitions
 
-    def create(
-        self, ref: Ref, *, total: int, params: bytes, roots: Children, by: Dispatching
-    ) -> tuple[Outcome, int]:
+    def create(self, ref: Ref, *, total: int, params: bytes, roots: Children, by: Dispatching) -> tuple[Outcome, int]:
         reply = self._run(
             "create",
             ref.instance_id,

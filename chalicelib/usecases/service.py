@@ -132,14 +132,17 @@ class Service:
         """Whether the store and the queue answer."""
         store = queue = "ok"
         versions = dict(self._versions)
+        # What exactly is wrong names hosts and ports: it goes to the log, not to whoever asks.
         try:
             versions["store"] = self._store.ping()
         except Unavailable as error:
-            store = str(error)
+            store = "unreachable"
+            log.error("store unreachable", extra={"error": str(error)})
         try:
             self._queue.ping()
         except Unavailable as error:
-            queue = str(error)
+            queue = "unreachable"
+            log.error("queue unreachable", extra={"error": str(error)})
         status = "ok" if store == queue == "ok" else "degraded"
         return Health(status=status, store=store, queue=queue, versions=versions)
 

@@ -92,7 +92,7 @@ def _too_long(timeout: float) -> str:
 
 
 class _Hand:
-    """A daemon thread that runs one call at a time, and can be given up: Python cannot stop a thread that waits in C."""
+    """A daemon thread that runs one call at a time. It can be given up: Python cannot stop a thread that waits in C."""
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], concurrent.futures.Future[Any]] | None]

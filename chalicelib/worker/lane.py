@@ -119,12 +119,16 @@ class Lane:
             node_id=spec.id,
             attempt=job.attempt,
             params=params,
-            results={nodes[number].id: values[nodes[number].id] for number in spec.dependencies if number in job.results},
+            results={
+                nodes[number].id: values[nodes[number].id] for number in spec.dependencies if number in job.results
+            },
             time_left=lambda: end - time.monotonic(),
             logger=logging.LoggerAdapter(log, {"instance_id": job.ref.instance_id, "node": spec.id}),
         )
         if handler.instant:
-            return step.encode(self._executor.run(handler, config, context, timeout), limit=self._limits.max_result_bytes)
+            return step.encode(
+                self._executor.run(handler, config, context, timeout), limit=self._limits.max_result_bytes
+            )
         with self._heart.beating(job.ref.instance_id, job.node, job.attempt):
             value = self._executor.run(handler, config, context, timeout)
         return step.encode(value, limit=self._limits.max_result_bytes)

@@ -63,7 +63,9 @@ def render(handler: Handler, config: Mapping[str, Any], lookup: Mapping[str, Any
         return handler.config.model_validate(rendered)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors()[:5])
-        raise BadConfig(f"the config does not fit `{handler.name}` once its templates are filled in: {faults}") from None
+        raise BadConfig(
+            f"the config does not fit `{handler.name}` once its templates are filled in: {faults}"
+        ) from None
 
 
 def encode(result: Any, *, limit: int) -> bytes:

@@ -69,16 +69,16 @@ class Worker:
             raise BadMessage("the message names a node that its workflow does not have")
         owner = secrets.token_hex(6)
         wanted = [Wanted(ready.node, ready.attempt, self._lane.needs(plan, ready.node)) for ready in message.nodes]
-        claim = self._store.claim(
-            message.ref.instance_id, owner=owner, lease_ms=self._heart.lease_ms, wanted=wanted
-        )
+        claim = self._store.claim(message.ref.instance_id, owner=owner, lease_ms=self._heart.lease_ms, wanted=wanted)
         hop_until = time.monotonic() + self._limits.hop
         jobs = []
         for want, claimed in zip(wanted, claim.nodes, strict=False):
             if claimed.outcome is not Outcome.CLAIMED:
                 log.debug("message refused", extra={"instance_id": message.ref.instance_id, "why": claimed.outcome})
                 continue
-            results = {node: value for node, value in zip(want.needs, claimed.results, strict=True) if value is not None}
+            results = {
+                node: value for node, value in zip(want.needs, claimed.results, strict=True) if value is not None
+            }
             jobs.append(
                 Job(
                     ref=message.ref,

@@ -24,7 +24,7 @@ def test_header_names_keys_arguments_and_outcomes(name: str) -> None:
     header = body[: body.index("\n\n") if "\n\n" in body else len(body)]
     header = "\n".join(line for line in body.splitlines() if line.startswith("--"))
     declared = re.search(r"^-- KEYS: (.*)$", header, re.M)
-    assert declared and declared[1].split() == "META NODES WAITS RESULTS ERRORS DUE DONE INDEX".split()
+    assert declared and declared[1].split() == ["META", "NODES", "WAITS", "RESULTS", "ERRORS", "DUE", "DONE", "INDEX"]
     assert len(keys.instance("in-" + "0" * 30)) == len(declared[1].split())
     assert re.search(r"^-- ARGV: instance_id", header, re.M)
     assert re.search(r"^-- Returns: ", header, re.M)

@@ -235,9 +235,7 @@ def test_abort_ends_an_instance_and_refuses_late_results(store: RedisStore) -> N
     claim(store, ref, 0)
     assert store.abort(ref.instance_id, error=ERROR) is Outcome.ABORTED
     assert store.abort(ref.instance_id, error=ERROR) is Outcome.CLOSED
-    late = store.complete(
-        ref.instance_id, node=0, attempt=1, result=b"1", children=Children([1, 1]), by=BY
-    )
+    late = store.complete(ref.instance_id, node=0, attempt=1, result=b"1", children=Children([1, 1]), by=BY)
     assert late.outcome is Outcome.CLOSED
     snapshot = store.snapshot(ref.instance_id)
     assert (snapshot.status, snapshot.counts["cancelled"], snapshot.error) == ("FAILED", 3, ERROR)

@@ -72,9 +72,7 @@ def counted(valkey_url: str, queue_urls: Any, localstack_url: str) -> Iterator[C
 
 
 def chain(length: int) -> dict[str, Any]:
-    nodes = [
-        {"id": f"n{i}", "handler": "noop", "dependencies": [f"n{i - 1}"] if i else []} for i in range(length)
-    ]
+    nodes = [{"id": f"n{i}", "handler": "noop", "dependencies": [f"n{i - 1}"] if i else []} for i in range(length)]
     return {"name": "chain", "dag": {"nodes": nodes}}
 
 

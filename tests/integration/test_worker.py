@@ -174,9 +174,9 @@ def test_a_store_that_is_away_brings_the_message_again(make: Make) -> None:
     body = queue.take()
     lost = Application(Settings(redis_url="redis://127.0.0.1:1/0"))
     lost.queue, lost.handlers = queue, app.handlers
-    from chalicelib.store.redis_store import RedisStore
-
     import redis
+
+    from chalicelib.store.redis_store import RedisStore
 
     client = redis.Redis(port=1, socket_connect_timeout=0.1)
     lost.store = RedisStore(client, retention_seconds=1, workflow_retention_seconds=1, idempotency_seconds=1)
@@ -275,7 +275,7 @@ def test_a_dead_letter_of_a_node_that_ran_changes_nothing(make: Make) -> None:
 
 
 def test_messages_that_name_what_is_not_there(make: Make) -> None:
-    app, queue = make()
+    app, _queue = make()
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a")]}})
     execution_id = app.store.execution_of(instance_id)
     beyond = encode(Message(Ref(instance_id, execution_id), (Ready(5, 1),)))
@@ -331,7 +331,7 @@ def test_idempotency_keys(make: Make) -> None:
 
 
 def test_status_by_execution_id(make: Make) -> None:
-    app, queue = make()
+    app, _queue = make()
     submitted = app.service.submit(json.dumps({"name": "w", "dag": {"nodes": [node("a")]}}).encode(), None)
     view = app.service.status(submitted.execution_id)
     assert view.instance_id is None and view.status == "PENDING" and view.nodes["a"].status == "PENDING"
@@ -346,9 +346,7 @@ def test_wait_answers_as_soon_as_it_is_over(make: Make) -> None:
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a")]}})
     assert app.service.status(instance_id, 0.1).status == "PENDING"
     views: list[StatusView] = []
-    waiting = [
-        threading.Thread(target=lambda: views.append(app.service.status(instance_id, 20))) for _ in range(3)
-    ]
+    waiting = [threading.Thread(target=lambda: views.append(app.service.status(instance_id, 20))) for _ in range(3)]
     for thread in waiting:
         thread.start()
     started = time.monotonic()

@@ -47,7 +47,9 @@ def test_one_module_each_touches_redis_chalice_and_the_environment() -> None:
 def test_the_core_is_pure() -> None:
     for path in ROOT.glob("chalicelib/core/*.py"):
         for name in imports(path):
-            allowed = name.startswith(("chalicelib.core", "chalicelib.errors", "chalicelib.models", "chalicelib.handlers"))
+            allowed = name.startswith(
+                ("chalicelib.core", "chalicelib.errors", "chalicelib.models", "chalicelib.handlers")
+            )
             assert allowed or not name.startswith(("chalicelib", "scheduler")), f"{path.name} imports {name}"
             assert name.split(".")[0] not in {"redis", "boto3", "time", "random", "os", "socket", "threading"}
 

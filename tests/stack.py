@@ -1,0 +1,77 @@
+"""`make run` as a test starts it: the whole stack in processes of its own, on free ports."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.localstack import command as localstack_command
+from local.processes import ROOT, Missing, free_port
+from tests.servers import unavailable
+
+
+@dataclass
+class Stack:
+    """A running stack; `lines` is its log so far."""
+
+    process: subprocess.Popen[str]
+    url: str
+    log: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.log.read_text("utf-8", "replace").splitlines()
+
+    def pids(self, module: str) -> list[int]:
+        """Of the children that run `python -m local.<module>`."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and (entry / "cmdline").exists():
+                with contextlib.suppress(OSError):
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                    status = (entry / "status").read_text()
+                    parent = int(re.search(r"^PPid:\s+(\d+)", status, re.M)[1])  # type: ignore[index]
+                    if f"local.{module}".encode() in words and parent == self.process.pid:
+                        found.append(int(entry.name))
+        return sorted(found)
+
+
+@contextlib.contextmanager
+def running_stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
+    """Wait for the closing line, yield, end with SIGINT."""
+    try:
+        localstack_command()
+    except Missing as error:
+        unavailable(str(error))
+    foreign = ("REDIS_URL", "AWS_ENDPOINT_URL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
+    environment = {name: value for name, value in os.environ.items() if name not in foreign}
+    port = free_port()
+    environment |= {"DATA_DIR": str(data_dir), "PORT": str(port), "PYTHONUNBUFFERED": "1"} | settings
+    data_dir.mkdir(parents=True, exist_ok=True)
+    log = data_dir / "stack.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True
+        )
+    try:
+        end = time.monotonic() + 60
+        while not re.search(r"^Ready: ", log.read_text("utf-8", "replace"), re.M):
+            assert process.poll() is None and time.monotonic() < end, log.read_text("utf-8", "replace")
+            time.sleep(0.05)
+        yield Stack(process, f"http://127.0.0.1:{port}", log, environment)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
