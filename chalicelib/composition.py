@@ -51,7 +51,7 @@ class Application:
 
     @cached_property
     def handlers(self) -> dict[str, Handler]:
-        return registry(self.settings)
+        return registry(self.settings, self._aws)
 
     @cached_property
     def definitions(self) -> Definitions:

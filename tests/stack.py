@@ -60,7 +60,12 @@ def running_stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
     log = data_dir / "stack.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local"], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-m", "local"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
     try:
         end = time.monotonic() + 60

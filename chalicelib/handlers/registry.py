@@ -2,18 +2,64 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from typing import Any
 
+from chalicelib.errors import DagServiceError
 from chalicelib.handlers import flow
 from chalicelib.handlers.api import Handler
+from chalicelib.handlers.egress import HttpClient
+from chalicelib.handlers.http_call import http_handler
+from chalicelib.handlers.invoke import invoke_handler
+from chalicelib.handlers.llm import LlmSettings, llm_handler
 from chalicelib.settings import Settings
 
 
-def registry(settings: Settings) -> dict[str, Handler]:
-    found: dict[str, Handler] = {h.name: h for h in (flow.input_, flow.output, flow.noop)}
-    for module in settings.handler_module_names:
-        for value in vars(importlib.import_module(module)).values():
-            if isinstance(value, Handler):
-                found[value.name] = value
+class BadHandlers(DagServiceError):
+    """A module of handlers cannot be loaded, or two handlers share a name."""
+
+
+def registry(settings: Settings, aws: Callable[[str], Any]) -> dict[str, Handler]:
+    """Every handler by name. `aws` makes a boto3 client by the service's name. Raises BadHandlers."""
+    found: dict[str, Handler] = {}
+    for place, handler in [*_built_in(settings, aws), *_own(settings)]:
+        if handler.name in found and found[handler.name] is not handler:
+            raise BadHandlers(f"{place}: there is a handler `{handler.name}` already: rename one of them")
+        found[handler.name] = handler
     return found
+
+
+def _built_in(settings: Settings, aws: Callable[[str], Any]) -> Iterator[tuple[str, Handler]]:
+    limit = settings.max_response_bytes
+    # The operator configures where the model is, so that may well be a private address.
+    to_model = HttpClient(allow_private=True, max_response_bytes=limit)
+    model = LlmSettings(
+        base_url=settings.llm_base_url,
+        api_key=settings.llm_api_key,
+        model=settings.llm_model,
+        bedrock_model_id=settings.bedrock_model_id,
+    )
+    handlers = [
+        flow.input_,
+        flow.output,
+        flow.noop,
+        http_handler(HttpClient(allow_private=settings.allow_private_addresses, max_response_bytes=limit)),
+        llm_handler(to_model, functools.cache(lambda: aws("bedrock-runtime")), model),
+        invoke_handler(functools.cache(lambda: aws("lambda"))),
+    ]
+    return (("built in", handler) for handler in handlers)
+
+
+def _own(settings: Settings) -> Iterator[tuple[str, Handler]]:
+    for name in settings.handler_module_names:
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:
+            raise BadHandlers(f"HANDLER_MODULES: `{name}` cannot be imported: {error!r}") from error
+        own = [value for value in vars(module).values() if isinstance(value, Handler)]
+        if not own:
+            raise BadHandlers(f"HANDLER_MODULES: `{name}` has no handler: decorate a function with @handler(...)")
+        for handler in own:
+            yield name, handler

@@ -32,7 +32,12 @@ def pace(config: Pace) -> str:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder: Path = tmp_path_factory.mktemp("kill")
     (folder / "pace_handler.py").write_text(PACE_HANDLER)
-    settings = {"PYTHONPATH": str(folder), "HANDLER_MODULES": "pace_handler", "LEASE_SECONDS": "2", "RESEND_SECONDS": "2"}
+    settings = {
+        "PYTHONPATH": str(folder),
+        "HANDLER_MODULES": "pace_handler",
+        "LEASE_SECONDS": "2",
+        "RESEND_SECONDS": "2",
+    }
     with running_stack(folder / "data", **settings) as running:
         yield running
 

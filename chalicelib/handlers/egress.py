@@ -1,0 +1,224 @@
+"""HTTP calls to addresses that users name: bounded in time and size, and kept away from what is not public.
+
+The host is resolved here, every address it has is checked, and only a checked one is connected to: so redirects, DNS
+answers that change, and the other spellings of an IPv4 address (decimal, octal, hexadecimal) lead nowhere else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    MaxRetryError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
+
+from chalicelib.errors import DoNotRetry
+
+Resolve = Callable[[str, int], list[str]]
+
+# Where clouds keep credentials. Refused even where private addresses are allowed.
+METADATA = frozenset(map(ipaddress.ip_address, ("169.254.169.254", "169.254.170.2", "fd00:ec2::254")))
+MAX_REDIRECTS = 5
+CHUNK = 64 * 1024
+
+
+class RefusedAddress(DoNotRetry):
+    """The URL leads to an address that must not be called."""
+
+
+class CallFailed(Exception):
+    """No answer: the connection failed, or took too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`headers` have lower-case names; `body` is decompressed."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class HttpClient:
+    """Safe to share between threads; keeps connections alive."""
+
+    def __init__(self, *, allow_private: bool, max_response_bytes: int, resolve: Resolve | None = None) -> None:
+        guard = _Guard(allow_private, resolve or _resolve)
+        self._max_bytes = max_response_bytes
+        # No retries here: the node's policy decides. No proxies either: they would resolve names for us.
+        self._pools = urllib3.PoolManager(num_pools=20, maxsize=10, retries=False)
+        self._pools.pool_classes_by_scheme = {
+            "http": _pool(urllib3.HTTPConnectionPool, HTTPConnection, guard),
+            "https": _pool(urllib3.HTTPSConnectionPool, HTTPSConnection, guard),
+        }
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        connect_timeout: float,
+        read_timeout: float,
+        deadline: float,
+        redirects: int = MAX_REDIRECTS,
+    ) -> Answer:
+        """One call, redirects included. `deadline` is a time.monotonic() that it ends by; timeouts are in seconds.
+
+        Raises RefusedAddress, DoNotRetry for what no retry can mend, and CallFailed.
+        """
+        _check_url(url)
+        left = max(0.05, deadline - time.monotonic())
+        timeout = urllib3.Timeout(connect=min(connect_timeout, left), read=min(read_timeout, left))
+        retries = urllib3.Retry(total=redirects, connect=0, read=0, status=0, other=0, redirect=redirects)
+        try:
+            response = self._pools.request(
+                method,
+                url,
+                headers=dict(headers),
+                body=body,
+                timeout=timeout,
+                retries=retries,
+                redirect=redirects > 0,
+                preload_content=False,
+            )
+        except Exception as error:
+            raise _translated(error, url) from None
+        try:
+            data = self._read(response, deadline)
+        except HTTPError as error:
+            raise _translated(error, url) from None
+        finally:
+            # Not read to the end: the connection cannot be used again.
+            response.close()
+        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, data)
+
+    def close(self) -> None:
+        self._pools.clear()
+
+    def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+        data = bytearray()
+        # read1 returns what has come: a server that sends a byte at a time cannot hold us past the deadline.
+        while chunk := response.read1(CHUNK, decode_content=True):
+            data += chunk
+            if len(data) > self._max_bytes:
+                raise DoNotRetry(f"the answer is larger than {self._max_bytes:,} bytes (MAX_RESPONSE_BYTES)")
+            if time.monotonic() > deadline:
+                raise CallFailed("the answer took longer than the time that was left")
+        return bytes(data)
+
+
+class _Guard:
+    """Turns a host into an address that may be called, or refuses it."""
+
+    def __init__(self, allow_private: bool, resolve: Resolve) -> None:
+        self._allow_private = allow_private
+        self._resolve = resolve
+
+    def address(self, host: str, port: int) -> str:
+        addresses = self._resolve(host.strip("[]"), port)
+        for text in addresses:
+            address = ipaddress.ip_address(text.split("%", 1)[0])
+            if not self._allowed(address):
+                remedy = "set ALLOW_PRIVATE_ADDRESSES=true to allow it"
+                if METADATA & {address, _inner(address)}:
+                    remedy = "clouds keep credentials there, and it is never called"
+                raise RefusedAddress(f"`{host}` is at {address}, which is not a public address: {remedy}")
+        return addresses[0]
+
+    def _allowed(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+        inner = _inner(address)
+        if inner in METADATA or address in METADATA:
+            return False
+        return self._allow_private or (inner.is_global and not inner.is_multicast and not inner.is_reserved)
+
+
+def _inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The IPv4 address that an IPv6 one carries (mapped, 6to4, Teredo, NAT64), else itself."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in ipaddress.IPv6Network("64:ff9b::/96"):
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        teredo = address.teredo
+        return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else address)
+    return address
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
+        raise CallFailed(f"`{host}` cannot be resolved: {reason}") from None
+    return [str(entry[4][0]) for entry in found]
+
+
+def _pool(pool: Any, connection: Any, guard: _Guard) -> Any:
+    class Guarded(connection):  # type: ignore[misc]
+        _dns_host: str
+
+        def _new_conn(self) -> socket.socket:
+            # urllib3 connects to `_dns_host`; `host`, which it names to TLS and in the Host header, stays what it was.
+            name: str = self._dns_host
+            self._dns_host = guard.address(name, self.port)
+            try:
+                return super()._new_conn()  # type: ignore[no-any-return]
+            finally:
+                self._dns_host = name
+
+    class GuardedPool(pool):  # type: ignore[misc]
+        ConnectionCls = Guarded
+
+    return GuardedPool
+
+
+def _check_url(url: str) -> None:
+    try:
+        parsed = urllib3.util.parse_url(url)
+    except LocationParseError:
+        raise DoNotRetry(f"`{url[:200]}` is not a URL") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise DoNotRetry(f"`{url[:200]}` is not an http:// or https:// URL")
+
+
+def _translated(error: Exception, url: str) -> Exception:
+    if isinstance(error, MaxRetryError):
+        if error.reason is None or "redirect" in str(error.reason):
+            return DoNotRetry(f"{_host(url)} redirects more than {MAX_REDIRECTS} times")
+        error = error.reason
+    if isinstance(error, (DoNotRetry, CallFailed)):
+        return error
+    host = _host(url)
+    if isinstance(error, NewConnectionError):
+        return CallFailed(f"{host} refuses the connection, or cannot be reached")
+    if isinstance(error, ConnectTimeoutError):
+        return CallFailed(f"{host} did not accept the connection in time")
+    if isinstance(error, ReadTimeoutError):
+        return CallFailed(f"{host} did not answer in time")
+    if isinstance(error, LocationParseError):
+        return DoNotRetry(f"{host} redirects to something that is not a URL")
+    if isinstance(error, (ssl.SSLError, urllib3.exceptions.SSLError)):
+        return CallFailed(f"{host}: TLS failed: {error}"[:300])
+    if isinstance(error, (ValueError, UnicodeError, urllib3.exceptions.URLSchemeUnknown)):
+        return DoNotRetry(f"the request to {host} is not valid: {error}"[:300])
+    return CallFailed(f"the call to {host} failed: {type(error).__name__}")
+
+
+def _host(url: str) -> str:
+    try:
+        return f"`{urllib3.util.parse_url(url).host}`"
+    except LocationParseError:
+        return "the server"

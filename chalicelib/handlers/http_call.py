@@ -1,0 +1,137 @@
+"""`call_external_service`: a real HTTP call."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from chalicelib import __version__
+from chalicelib.core import strictjson
+from chalicelib.errors import DoNotRetry
+from chalicelib.handlers.api import Config, Context, Handler, handler
+from chalicelib.handlers.egress import MAX_REDIRECTS, Answer, HttpClient
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_RETRYABLE = frozenset({408, 425, 429})
+_UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class HttpCall(Config):
+    """`json` and `body` exclude each other. Timeouts are in seconds, and end with the node's own."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+    url: str = Field(min_length=1, max_length=8192)
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = "GET"
+    headers: dict[str, str] = Field(default_factory=dict)
+    query: dict[str, Any] = Field(default_factory=dict)
+    json_body: Any = Field(None, alias="json")
+    body: str | None = None
+    connect_timeout_seconds: float = Field(5, gt=0, le=60)
+    read_timeout_seconds: float = Field(30, gt=0, le=840)
+    follow_redirects: bool = True
+    raise_for_status: bool = True
+
+    @field_validator("headers")
+    @classmethod
+    def _headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if "{{" in name or "{{" in value:
+                continue  # not filled in yet: looked at again before the call
+            if not _TOKEN.fullmatch(name):
+                raise ValueError(f"`{name[:60]!r}` is not the name of a header")
+            if any((ord(c) < 32 and c != "\t") or ord(c) == 127 for c in value):
+                raise ValueError(f"the value of header `{name}` holds a line break or a control character: remove it")
+            try:
+                value.encode("latin-1")
+            except UnicodeEncodeError:
+                raise ValueError(f"the value of header `{name}` holds a character that headers cannot carry") from None
+        return headers
+
+    @model_validator(mode="after")
+    def _one_body(self) -> HttpCall:
+        if "json_body" in self.model_fields_set and self.body is not None:
+            raise ValueError("`json` and `body` exclude each other: remove one")
+        return self
+
+
+class BadStatus(Exception):
+    """The service answered that it failed; trying again may help."""
+
+
+def http_handler(client: HttpClient) -> Handler:
+    """The handler, calling through `client`."""
+
+    @handler("call_external_service")
+    def call_external_service(config: HttpCall, context: Context) -> dict[str, Any]:
+        """Makes an HTTP call; yields {status, headers, body}."""
+        headers, body = _request(config, context)
+        answer = client.request(
+            config.method,
+            _url(config),
+            headers=headers,
+            body=body,
+            connect_timeout=config.connect_timeout_seconds,
+            read_timeout=config.read_timeout_seconds,
+            deadline=time.monotonic() + context.time_left(),
+            redirects=MAX_REDIRECTS if config.follow_redirects else 0,
+        )
+        if config.raise_for_status and answer.status >= 400:
+            _raise(answer, config)
+        return {"status": answer.status, "headers": answer.headers} | decoded(answer)
+
+    return call_external_service
+
+
+def decoded(answer: Answer) -> dict[str, Any]:
+    """{body}: parsed where it is JSON, else text; or, for neither, {body, encoding: "base64"}."""
+    kind = answer.headers.get("content-type", "").lower()
+    media, _, parameters = kind.partition(";")
+    media = media.strip()
+    if media == "application/json" or media.endswith("+json"):
+        try:
+            return {"body": json.loads(answer.body)}
+        except (ValueError, RecursionError):
+            if not answer.body:
+                return {"body": None}
+    charset = re.search(r"charset=[\"']?([\w.:-]+)", parameters)
+    try:
+        return {"body": answer.body.decode(charset[1] if charset else "utf-8")}
+    except (LookupError, UnicodeDecodeError):
+        return {"body": base64.b64encode(answer.body).decode(), "encoding": "base64"}
+
+
+def _request(config: HttpCall, context: Context) -> tuple[dict[str, str], bytes | None]:
+    headers = dict(config.headers)
+    given = {name.lower() for name in headers}
+    if "user-agent" not in given:
+        headers["User-Agent"] = f"dag-service/{__version__}"
+    if config.method in _UNSAFE and "idempotency-key" not in given:
+        headers["Idempotency-Key"] = context.idempotency_key
+    if "json_body" in config.model_fields_set:
+        if "content-type" not in given:
+            headers["Content-Type"] = "application/json"
+        return headers, strictjson.dumps(config.json_body).encode()
+    return headers, None if config.body is None else config.body.encode()
+
+
+def _url(config: HttpCall) -> str:
+    if not config.query:
+        return config.url
+    pairs = {name: value if isinstance(value, str) else strictjson.dumps(value) for name, value in config.query.items()}
+    base, hash_, fragment = config.url.partition("#")
+    return f"{base}{'&' if '?' in base else '?'}{urlencode(pairs)}{hash_}{fragment}"
+
+
+def _raise(answer: Answer, config: HttpCall) -> None:
+    said = answer.body[:300].decode("utf-8", "replace")
+    message = f"{config.method} {config.url[:200]} answered {answer.status}: {said}"
+    if answer.status >= 500 or answer.status in _RETRYABLE:
+        raise BadStatus(message)
+    raise DoNotRetry(message)

@@ -1,0 +1,58 @@
+"""`invoke_lambda`: any Lambda function by name, so that a step can be written in any language."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import Field
+
+from chalicelib.core import strictjson
+from chalicelib.errors import DoNotRetry
+from chalicelib.handlers.api import Config, Handler, handler
+
+# Lambda's error codes that another try cannot mend.
+_FINAL = frozenset(
+    {"ResourceNotFoundException", "AccessDeniedException", "InvalidParameterValueException", "RequestTooLargeException"}
+)
+
+
+class InvokeLambda(Config):
+    function_name: str = Field(min_length=1, max_length=170, description="name or ARN")
+    payload: Any = Field(default_factory=dict)
+    qualifier: str | None = Field(None, min_length=1, max_length=128, description="version or alias")
+
+
+class FunctionFailed(Exception):
+    """The function raised an error, or could not be run."""
+
+
+def invoke_handler(client: Callable[[], Any]) -> Handler:
+    """The handler. `client` makes the boto3 `lambda` client at the first use."""
+
+    @handler("invoke_lambda")
+    def invoke_lambda(config: InvokeLambda) -> Any:
+        """Invokes a Lambda function and waits; yields what it answers."""
+        request = {"FunctionName": config.function_name, "Payload": strictjson.dumps(config.payload).encode()}
+        if config.qualifier is not None:
+            request["Qualifier"] = config.qualifier
+        try:
+            answer = client().invoke(InvocationType="RequestResponse", **request)
+        except Exception as error:
+            code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+            if code in _FINAL:
+                raise DoNotRetry(f"Lambda refused `{config.function_name}`: {error}"[:500]) from None
+            raise FunctionFailed(f"`{config.function_name}` could not be invoked: {error}"[:500]) from None
+        payload = answer["Payload"].read()
+        try:
+            result = json.loads(payload) if payload else None
+        except ValueError:
+            raise FunctionFailed(f"`{config.function_name}` answered something that is not JSON") from None
+        if answer.get("FunctionError"):
+            details = result if isinstance(result, dict) else {}
+            kind, message = details.get("errorType", answer["FunctionError"]), details.get("errorMessage", "")
+            raise FunctionFailed(f"`{config.function_name}` failed: {kind}: {message}"[:500])
+        return result
+
+    return invoke_lambda

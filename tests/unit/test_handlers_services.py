@@ -1,0 +1,212 @@
+"""`call_llm_service`, `invoke_lambda`, and how handlers are found."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+import threading
+import types
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
+from chalicelib.errors import DoNotRetry
+from chalicelib.handlers import Config, Context, handler
+from chalicelib.handlers.egress import HttpClient
+from chalicelib.handlers.invoke import FunctionFailed, InvokeLambda, invoke_handler
+from chalicelib.handlers.llm import LlmCall, LlmSettings, ModelUnavailable, llm_handler
+from chalicelib.handlers.registry import BadHandlers, registry
+from chalicelib.settings import Settings
+
+CONTEXT = Context(
+    instance_id="i",
+    execution_id="e",
+    node_id="n",
+    attempt=1,
+    params={},
+    results={},
+    time_left=lambda: 5.0,
+    logger=logging.getLogger(),
+)
+
+
+class Model(BaseHTTPRequestHandler):
+    """An OpenAI-compatible service: the model's name says what goes wrong."""
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        status = int(request["model"]) if request["model"].isdigit() else 200
+        said = f"{request['messages'][-1]['content']} for {self.headers['Authorization']} at {self.path}"
+        answer: Any = {
+            "model": request["model"],
+            "choices": [{"message": {"content": said}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 4},
+        }
+        data = json.dumps({"error": self.headers["Authorization"]} if status != 200 else answer).encode()
+        if request["model"] == "rubbish":
+            data = b"<html>"
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture(scope="module")
+def base() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Model) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+
+
+def ask(config: dict[str, Any], bedrock: Any = None, **settings: str) -> Any:
+    client = HttpClient(allow_private=True, max_response_bytes=10_000)
+    given = {"base_url": "", "api_key": "", "model": "", "bedrock_model_id": ""} | settings
+    try:
+        return llm_handler(client, lambda: bedrock, LlmSettings(**given))(LlmCall.model_validate(config), CONTEXT)
+    finally:
+        client.close()
+
+
+def test_openai_compatible(base: str) -> None:
+    answer = ask({"prompt": "hello", "system": "be brief"}, base_url=base, api_key="sk-1", model="m")
+    assert answer == {
+        "text": "hello for Bearer sk-1 at /v1/chat/completions",
+        "model": "m",
+        "usage": {"input_tokens": 3, "output_tokens": 4},
+        "stop_reason": "stop",
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "error"), [("429", ModelUnavailable), ("500", ModelUnavailable), ("401", DoNotRetry)]
+)
+def test_the_services_errors_never_show_the_key(base: str, model: str, error: type[Exception]) -> None:
+    with pytest.raises(error) as raised:
+        ask({"prompt": "x", "model": model}, base_url=base, api_key="sk-secret")
+    assert model in str(raised.value) and "sk-secret" not in str(raised.value)
+
+
+def test_rubbish_from_the_service(base: str) -> None:
+    with pytest.raises(ModelUnavailable, match="not a chat completion"):
+        ask({"prompt": "x", "model": "rubbish"}, base_url=base)
+
+
+def test_nothing_configured_says_what_to_set(base: str) -> None:
+    with pytest.raises(DoNotRetry, match=r"LLM_BASE_URL.*BEDROCK_MODEL_ID"):
+        ask({"prompt": "x"})
+    with pytest.raises(DoNotRetry, match="LLM_MODEL"):
+        ask({"prompt": "x"}, base_url=base)
+    with pytest.raises(ValidationError, match="either"):
+        ask({})
+
+
+class Bedrock:
+    def __init__(self, code: str = "") -> None:
+        self.code, self.requests = code, []
+
+    def converse(self, **request: Any) -> Any:
+        self.requests.append(request)
+        if self.code:
+            raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "Converse")
+        return {
+            "output": {"message": {"content": [{"text": "a"}, {"text": "b"}]}},
+            "usage": {"inputTokens": 1, "outputTokens": 2},
+            "stopReason": "end_turn",
+        }
+
+
+def test_bedrock() -> None:
+    bedrock = Bedrock()
+    config = {"messages": [{"role": "user", "content": "q"}], "system": "s", "max_tokens": 5, "temperature": 0}
+    answer = ask(config, bedrock, bedrock_model_id="b")
+    assert answer["text"] == "ab" and answer["usage"] == {"input_tokens": 1, "output_tokens": 2}
+    assert bedrock.requests == [
+        {
+            "modelId": "b",
+            "messages": [{"role": "user", "content": [{"text": "q"}]}],
+            "system": [{"text": "s"}],
+            "inferenceConfig": {"maxTokens": 5, "temperature": 0.0},
+        }
+    ]
+    with pytest.raises(ModelUnavailable):
+        ask(config, Bedrock("ThrottlingException"), bedrock_model_id="b")
+    with pytest.raises(DoNotRetry):
+        ask(config, Bedrock("AccessDeniedException"), bedrock_model_id="b")
+
+
+class Lambda:
+    def __init__(self, payload: bytes = b"", error: str = "", code: str = "") -> None:
+        self.payload, self.error, self.code, self.requests = payload, error, code, []
+
+    def invoke(self, **request: Any) -> Any:
+        self.requests.append(request)
+        if self.code:
+            raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "Invoke")
+        return {"Payload": io.BytesIO(self.payload)} | ({"FunctionError": self.error} if self.error else {})
+
+
+def invoke(client: Lambda, **config: Any) -> Any:
+    return invoke_handler(lambda: client)(InvokeLambda(function_name="f", **config))
+
+
+def test_invoke_lambda() -> None:
+    client = Lambda(b'{"a":1}')
+    assert invoke(client, payload={"x": "é"}, qualifier="live") == {"a": 1}
+    assert client.requests[0]["Qualifier"] == "live" and json.loads(client.requests[0]["Payload"]) == {"x": "é"}
+    assert invoke(Lambda(b"")) is None
+    failing = Lambda(b'{"errorType":"KeyError","errorMessage":"x"}', error="Unhandled")
+    with pytest.raises(FunctionFailed, match="KeyError: x"):
+        invoke(failing)
+    with pytest.raises(FunctionFailed):
+        invoke(Lambda(code="TooManyRequestsException"))
+    with pytest.raises(DoNotRetry):
+        invoke(Lambda(code="ResourceNotFoundException"))
+    with pytest.raises(FunctionFailed, match="not JSON"):
+        invoke(Lambda(b"<html>"))
+
+
+def find(**settings: Any) -> dict[str, Any]:
+    return registry(Settings(**settings), lambda service: None)
+
+
+def test_handlers_are_found_by_module() -> None:
+    built_in = {"input", "output", "noop", "call_external_service", "call_llm_service", "invoke_lambda"}
+    assert set(find()) == built_in
+    found = find(handler_modules="examples.greet_handler")
+    greet = found["greet"]
+    assert set(found) == {*built_in, "greet"} and greet.summary == "Greets somebody."
+    assert greet(greet.config(name="Ada", times=2), CONTEXT) == {"text": "Hello, Ada! Hello, Ada!"}
+
+
+@pytest.mark.parametrize("module", ["no.such.module", "json", "clashing_handlers"])
+def test_modules_that_cannot_be_used_are_named(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    @handler("noop")
+    def noop(config: Config) -> None: ...
+
+    clashing = types.ModuleType("clashing_handlers")
+    clashing.noop = noop  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "clashing_handlers", clashing)
+    with pytest.raises(BadHandlers, match=module):
+        find(handler_modules=module)
+
+
+def test_a_handler_needs_a_model() -> None:
+    with pytest.raises(TypeError, match="pydantic model"):
+
+        @handler("bad")
+        def bad(config: dict) -> None: ...  # type: ignore[type-arg]
+
+    with pytest.raises(TypeError, match="must take"):
+
+        @handler("bad")
+        def worse() -> None: ...
