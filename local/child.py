@@ -27,7 +27,7 @@ class Child:
         ready: Callable[[], bool] | None = None,
         log: Path | None = None,
         vital: bool = False,
-        after: Callable[[], None] | None = None,
+        after: Callable[[], object] | None = None,
         grace_seconds: float = 5,
     ) -> None:
         self.name = name

@@ -19,7 +19,8 @@ def find_python() -> str:
     marker = list(VENV.glob("lib/python*/site-packages/localstack/runtime/main.py"))
     if not python.exists() or not marker:
         raise Missing(
-            f"LocalStack is not installed in {VENV.name}: run `make install`, or set AWS_ENDPOINT_URL to one that runs already"
+            f"LocalStack is not installed in {VENV.name}: run `make install`, "
+            "or set AWS_ENDPOINT_URL to one that runs already"
         )
     return str(python)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import http.client
 import os
 import shlex
@@ -87,7 +88,7 @@ class Stack:
         env |= {"HOST": self._config.host, "PORT": str(self._config.port)}
         for child in self._children:
             if child.name == "localstack":  # its queues do not survive it
-                child.after = lambda: self._make_queues(env) and None
+                child.after = functools.partial(self._make_queues, env)
         self._write_env(env)
 
         users = [Child(f"worker-{n}", _module("worker"), env=env) for n in range(1, self._config.workers + 1)]

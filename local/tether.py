@@ -1,6 +1,7 @@
 """Run a command that dies with its parent: `python tether.py PARENT_PID COMMAND...`.
 
-A wrapper instead of `preexec_fn`, which is not safe in a process with threads. `exec` keeps the pid and the death signal.
+A wrapper instead of `preexec_fn`, which is not safe in a process with threads.
+`exec` keeps the pid and the death signal.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Real servers for tests: Valkey, Redis, a Redis Cluster, LocalStack's SQS. Each starts once a session, at first use."""
+"""Real servers for tests: Valkey, Redis, a Redis Cluster, LocalStack's SQS. Each starts at its first use."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def cluster_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             nodes.append((port, bus, node))
         for number, (_, _, node) in enumerate(nodes):
             node.execute_command("CLUSTER ADDSLOTSRANGE", SLOTS * number // 3, SLOTS * (number + 1) // 3 - 1)
-            # Two nodes with one configuration epoch settle it between them, which takes a while: hand out different ones.
+            # Nodes with one configuration epoch settle it between them, which takes a while: hand out different ones.
             node.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
         for port, bus, _ in nodes[1:]:
             nodes[0][2].execute_command("CLUSTER MEET", "127.0.0.1", port, bus)

@@ -1,0 +1,57 @@
+# `make` alone lists the targets. Settings: PORT, HOST, WORKERS, DATA_DIR, REDIS_URL, AWS_ENDPOINT_URL (see README.md).
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+VENV_LOCALSTACK := .venv-localstack
+BIN := $(VENV)/bin
+DATA_DIR ?= .data
+PORT ?= 8000
+HOST ?= 127.0.0.1
+export DATA_DIR PORT HOST
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: run
+run: install ## the whole service on this machine: HTTP, workers, queue, store
+	@exec $(BIN)/python -m local
+
+.PHONY: workers
+workers: install ## all but HTTP, for `make local-http` (chalice local) in another terminal
+	@exec $(BIN)/python -m local --no-http
+
+.PHONY: local-http
+local-http: install ## `chalice local` on what `make workers` runs
+	@test -f $(DATA_DIR)/env || { echo "$(DATA_DIR)/env is missing: start 'make workers' in another terminal first"; exit 1; }
+	@. $(DATA_DIR)/env; exec $(BIN)/chalice local --no-autoreload --host $(HOST) --port $(PORT)
+
+.PHONY: test
+test: install ## every test (with CI=true a missing server fails instead of skipping)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: check
+check: install ## the gate: lint, format, types, tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: install
+install: $(VENV)/.installed $(VENV_LOCALSTACK)/.installed ## the two virtual environments, where missing or out of date
+
+# The stamp is older than a requirements file that changed.
+$(VENV)/.installed: requirements.txt requirements-dev.txt
+	@PYTHON="$(PYTHON)" local/install.sh $(VENV) requirements-dev.txt "the service and its tools"
+
+$(VENV_LOCALSTACK)/.installed: requirements-localstack.txt
+	@PYTHON="$(PYTHON)" local/install.sh $(VENV_LOCALSTACK) requirements-localstack.txt "LocalStack (the local SQS)"
+
+.PHONY: clean
+clean: ## remove what runs and installs left behind, data included
+	@rm -rf $(VENV) $(VENV_LOCALSTACK) $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
