@@ -1,0 +1,93 @@
+"""The README is run: its first session word for word, its handler, its examples."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.processes import ROOT
+from tests.stack import Stack, running_stack
+
+README = (ROOT / "README.md").read_text("utf-8")
+VARYING = [(r"\b(ex|in)-[0-9a-f]{30}", r"\1-ID"), (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"), (r"^\[1\] .*\n", "")]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("readme"), HANDLER_MODULES="examples.greet_handler") as running:
+        yield running
+
+
+def normal(text: str) -> str:
+    """Without what is different each time: ids and times."""
+    for pattern, name in VARYING:
+        text = re.sub(pattern, name, text, flags=re.M)
+    return text.strip()
+
+
+def test_the_first_session_prints_what_the_readme_says(stack: Stack) -> None:
+    block = re.search(r"```console\n(.*?)```", README, re.S)
+    assert block
+    commands = [line[2:] for line in block[1].splitlines() if line.startswith("$ ")]
+    expected = "\n".join(line for line in block[1].splitlines() if not line.startswith("$ "))
+    script = "\n".join(commands).replace("http://127.0.0.1:8000", stack.url)
+    assert script.count(stack.url) == 1
+    # The service in the background gets a moment to start, as it does while a person types.
+    script = script.replace("&  # a small HTTP service", "& sleep 1  # a small HTTP service", 1)
+    session = subprocess.Popen(
+        ["bash", "-c", script],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        printed, _ = session.communicate(timeout=60)
+    finally:
+        try:
+            os.killpg(session.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    assert normal(printed) == normal(expected)
+
+
+@pytest.mark.parametrize("name", ["linear", "fan_out_fan_in", "http_call", "retry", "fan_out_1000", "layered"])
+def test_examples(stack: Stack, name: str) -> None:
+    command = [sys.executable, "examples/run.py", name, "--url", stack.url]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " COMPLETED: " in done.stdout
+    if name == "retry":
+        assert "third time lucky" in done.stdout
+
+
+def test_the_handler_of_the_readme_is_the_example_and_runs(stack: Stack, tmp_path: Path) -> None:
+    source = (ROOT / "examples/greet_handler.py").read_text("utf-8").strip()
+    assert source in README
+    workflow = tmp_path / "greet.json"
+    workflow.write_text('{"name":"g","dag":{"nodes":[{"id":"g","handler":"greet","config":{"name":"Ada"}}]}}')
+    command = [sys.executable, "examples/run.py", str(workflow), "--url", stack.url]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=60, check=False)
+    assert "Hello, Ada!" in done.stdout, done.stdout + done.stderr
+
+
+def test_commands_and_settings_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in set(re.findall(r"make ([a-z][a-z-]*)", README)):
+        assert re.search(rf"^{target}:", makefile, re.M), f"make {target}"
+    from chalicelib.settings import Settings
+
+    known = {name.upper() for name in Settings.model_fields}
+    known |= {"PORT", "HOST", "WORKERS", "DATA_DIR", "SWEEP_INTERVAL", "VISIBILITY_SECONDS", "AWS_REGION"}
+    named = set(re.findall(r"^\| (`[A-Z_`, ]+`) \|", README, re.M))
+    for cell in named:
+        for name in re.findall(r"[A-Z_]+", cell):
+            assert name in known, name
