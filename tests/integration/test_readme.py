@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -52,10 +53,8 @@ def test_the_first_session_prints_what_the_readme_says(stack: Stack) -> None:
     try:
         printed, _ = session.communicate(timeout=60)
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(session.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     assert normal(printed) == normal(expected)
 
 
