@@ -40,6 +40,7 @@ class Child:
         self.grace_seconds = grace_seconds
         self.process: subprocess.Popen[bytes] | None = None
         self.again_at: float | None = None
+        self.was_ready = False
         self._started = 0.0
         self._quick_deaths = 0
 
@@ -47,6 +48,7 @@ class Child:
         """Its output goes to its log file, or to the console where it has none. From the main thread only:
         the kernel ends a child with the thread that started it."""
         self.again_at = None
+        self.was_ready = self.ready is None
         self._started = time.monotonic()
         if self.log is None:
             self.process = spawn(self.argv, env=self.env, output=subprocess.PIPE)
@@ -61,9 +63,10 @@ class Child:
         return self.process is not None and self.process.poll() is not None
 
     def note_death(self) -> float:
-        """Plan the next start; the seconds until then. A death within 10 s of the start doubles them."""
+        """Plan the next start; answers the seconds until then. Dying soon, or before it was ready, doubles them."""
         now = time.monotonic()
-        self._quick_deaths = self._quick_deaths + 1 if now - self._started < QUICK_SECONDS else 1
+        quick = not self.was_ready or now - self._started < QUICK_SECONDS
+        self._quick_deaths = self._quick_deaths + 1 if quick else 1
         delay = min(0.2 * 2.0 ** (self._quick_deaths - 1), LONGEST_BACKOFF)
         self.again_at = now + delay
         self.process = None

@@ -126,9 +126,9 @@ class Stack:
             raise BadConfiguration(f"REDIS_URL={url} does not answer: {error}") from error
 
     def _make_queues(self, env: dict[str, str]) -> queues.QueueUrls:
-        """The caller's own where QUEUE_URL names them, else made on the endpoint."""
-        given = env.get("QUEUE_URL"), env.get("DEAD_LETTER_QUEUE_URL")
-        if os.environ.get("QUEUE_URL") and given[0] and given[1]:
+        """The caller's own where QUEUE_URL names them on an endpoint of theirs, else made on the endpoint."""
+        given = os.environ.get("QUEUE_URL"), os.environ.get("DEAD_LETTER_QUEUE_URL")
+        if self._config.aws_endpoint_url and given[0] and given[1]:
             return queues.QueueUrls(given[0], given[1])
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
             if name in env:
@@ -174,6 +174,7 @@ class Stack:
                 self._say(f"{child.name} {error}")
                 child.end(0)
             return False
+        child.was_ready = True
         if child.after is not None:
             child.after()
         return True

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import redis
 
+from chalicelib import ids
+from chalicelib.store import keys
 from tests.servers import cluster_urls, localstack_url, queue_urls, redis_server_url, valkey_url
 
 __all__ = ["cluster_urls", "localstack_url", "queue_urls", "redis_server_url", "valkey_url"]
@@ -30,3 +33,17 @@ def environment() -> Iterator[None]:
         for name in FOREIGN:
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_key_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After every test with a server: a key that has no time to live belongs to a live instance, or is an index."""
+    yield
+    if "valkey_url" not in request.fixturenames:
+        return
+    with redis.Redis.from_url(request.getfixturevalue("valkey_url")) as client:
+        indexes = [keys.index(shard).encode() for shard in ids.all_shards()]
+        live = {member.decode() for index in indexes for member in client.zrange(index, 0, -1)}
+        allowed = {name.encode() for instance_id in live for name in keys.instance(instance_id)} | set(indexes)
+        left = [name for name in client.scan_iter(count=1000) if client.ttl(name) == -1 and name not in allowed]
+        assert not left, f"keys without a time to live: {left[:5]}"

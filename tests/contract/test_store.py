@@ -33,6 +33,8 @@ def store(request: pytest.FixtureRequest) -> Iterator[RedisStore]:
     client = connect(url, cluster=cluster)
     yield RedisStore(client, retention_seconds=60, workflow_retention_seconds=90, idempotency_seconds=30)
     client.close()
+    if cluster:
+        client.disconnect_connection_pools()
 
 
 def new(store: RedisStore, roots: list[int], total: int, by: Dispatching = BY) -> Ref:

@@ -1,0 +1,178 @@
+"""`python -m local`, whole: up, a worker killed and back, a server killed and back, down with nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.processes import ROOT, free_port
+
+MARKER = "DAG_SERVICE_TEST_STACK"
+WORKFLOW = {
+    "name": "two",
+    "dag": {
+        "nodes": [
+            {"id": "input", "handler": "input", "dependencies": []},
+            {"id": "output", "handler": "output", "dependencies": ["input"]},
+        ]
+    },
+}
+
+
+class Run:
+    """A local run in a process of its own, its lines, and whatever it started."""
+
+    def __init__(self, data_dir: Path, *arguments: str) -> None:
+        self.port = free_port()
+        self._data_dir = data_dir
+        self.marker = uuid.uuid4().hex
+        self.seen: list[str] = []
+        self._lines: queue.Queue[str] = queue.Queue()
+        env = {**os.environ, MARKER: self.marker, "PORT": str(self.port), "DATA_DIR": str(data_dir), "WORKERS": "2"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local", *arguments],
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                self._lines.put(line.rstrip("\n"))
+
+    def expect(self, pattern: str, *, seconds: float = 60) -> str:
+        """The next line that matches."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.01, end - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(
+                    f"no line like {pattern!r} in {seconds} s; seen:\n" + "\n".join(self.seen)
+                ) from None
+            self.seen.append(line)
+            if re.search(pattern, line):
+                return line
+
+    def processes(self) -> dict[int, str]:
+        """Every live process of the run, with its command line.
+
+        Each carries the marker, save for Valkey, whose title overwrites its environment: it is known by its folder.
+        """
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            with contextlib.suppress(OSError):
+                marked = f"{MARKER}={self.marker}".encode() in (entry / "environ").read_bytes().split(b"\0")
+                if marked or (entry / "cwd").readlink().is_relative_to(self._data_dir):
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return found
+
+    def pid_of(self, part: str) -> int:
+        return next(pid for pid, command in sorted(self.processes().items()) if part in command)
+
+    def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request(method, path, None if body is None else json.dumps(body))
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+
+    def run_workflow(self) -> str:
+        """The status in which an instance of two nodes ends."""
+        execution_id = self.request("POST", "/api/workflow", WORKFLOW)[1]["execution_id"]
+        instance_id = self.request("POST", f"/api/workflow/trigger/{execution_id}")[1]["instance_id"]
+        return str(self.request("GET", f"/api/workflows/{instance_id}?wait=25")[1]["status"])
+
+    def wait_gone(self, *, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while left := self.processes():
+            assert time.monotonic() < end, f"left behind: {left}"
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+        self._reader.join()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    with contextlib.closing(Run(tmp_path / "data")) as started:
+        yield started
+
+
+def test_up_repaired_and_down(run: Run) -> None:
+    line = run.expect("^Ready: ")
+    assert f"http://127.0.0.1:{run.port}/api/docs" in line and f"http://127.0.0.1:{run.port}/api/health" in line
+    assert run.request("GET", "/api/health")[0] == 200
+    assert run.run_workflow() == "COMPLETED"
+
+    os.kill(run.pid_of("local.worker"), signal.SIGKILL)
+    name = run.expect(r"worker-\d died \(SIGKILL\)").split("|")[1].split()[0]
+    run.expect(f"{name} is back")
+    assert run.run_workflow() == "COMPLETED"
+
+    for server, part in (("valkey", "-server 127.0.0.1:"), ("localstack", "localstack.runtime.main")):
+        os.kill(run.pid_of(part), signal.SIGKILL)
+        run.expect(rf"{server} died \(SIGKILL\)")
+        run.expect(f"{server} is back")
+        assert run.run_workflow() == "COMPLETED"
+
+    begun = time.monotonic()
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(15) == 0
+    assert time.monotonic() - begun < 12
+    run.wait_gone(seconds=1)
+
+
+def test_nothing_outlives_a_supervisor_that_is_killed(run: Run) -> None:
+    run.expect("^Ready: ")
+    assert len(run.processes()) >= 7
+    run.process.kill()
+    run.wait_gone(seconds=10)
+
+
+def test_without_http_it_says_how_to_run_chalice_local(tmp_path: Path) -> None:
+    with contextlib.closing(Run(tmp_path / "data", "--no-http")) as run:
+        assert "make local-http" in run.expect("^Ready: ")
+        assert not [command for command in run.processes().values() if "local.server" in command]
+        exported = (tmp_path / "data" / "env").read_text()
+        assert all(f"export {name}=" in exported for name in ("REDIS_URL", "QUEUE_URL", "AWS_ENDPOINT_URL"))
+        run.process.terminate()
+        assert run.process.wait(15) == 0
+        run.wait_gone(seconds=1)
+
+
+def test_a_port_in_use_ends_it_with_a_sentence(tmp_path: Path, run: Run) -> None:
+    run.expect("^Ready: ")
+    env = {**os.environ, "PORT": str(run.port), "DATA_DIR": str(tmp_path / "other")}
+    second = subprocess.run(
+        [sys.executable, "-m", "local"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=30
+    )
+    assert second.returncode == 1
+    assert re.search(rf"port {run.port} \(HTTP\) is in use .*PORT=", second.stdout)
