@@ -13,13 +13,15 @@ LUA = importlib.resources.files("chalicelib.store") / "lua"
 
 
 class Scripts:
-    """Every `NN_name.lua` by its name. `overrides` replaces files of `lib` (the simulation's clock)."""
+    """Every `NN_name.lua` by its name. `overrides` replaces files, of `lib` too: a virtual clock, broken lines."""
 
     def __init__(self, client: Any, overrides: Mapping[str, str] | None = None) -> None:
         self._client = client
-        library = sources(LUA / "lib") | dict(overrides or {})
+        library, bodies = sources(LUA / "lib"), sources(LUA)
+        for name, text in (overrides or {}).items():
+            (library if name in library else bodies)[name] = text
         shared = "\n".join(library[name] for name in sorted(library))
-        self._source = {name.split("_", 1)[1]: f"{shared}\n{body}" for name, body in sources(LUA).items()}
+        self._source = {name.split("_", 1)[1]: f"{shared}\n{body}" for name, body in bodies.items()}
         self._hash = {
             name: hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
             for name, source in self._source.items()

@@ -1,0 +1,41 @@
+"""The tests' clock is the store's only one."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from chalicelib import ids
+from chalicelib.protocols import Children, Dispatching, Ref, Wanted
+from tests.virtual_clock import START_MS, ClockedStore, VirtualClock
+
+
+def test_time_stands_still_until_it_is_turned(valkey_url: str) -> None:
+    with redis.Redis.from_url(valkey_url) as client, VirtualClock(client, key="sim:now:here") as clock:
+        store = ClockedStore(client, clock)
+        ref = Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION))
+        by = Dispatching(taken=True, resend_ms=1000)
+        assert store.create(ref, total=1, params=b"{}", roots=Children([0, 1]), by=by)[1] == START_MS
+        store.claim(ref.instance_id, owner="me", lease_ms=50, wanted=[Wanted(0, 1, ())])
+        assert clock.advance(49) == START_MS + 49
+        assert ref.instance_id not in store.overdue(limit=1000)
+        clock.advance(1)
+        assert ref.instance_id in store.overdue(limit=1000)
+        store.abort(ref.instance_id, error=b"{}")
+        snapshot = store.snapshot(ref.instance_id)
+        assert snapshot is not None and snapshot.finished_at == START_MS + 50
+
+
+def test_a_clock_that_is_not_set_is_an_error(valkey_url: str) -> None:
+    with redis.Redis.from_url(valkey_url) as client:
+        clock = VirtualClock(client, key="sim:now:gone")
+        store = ClockedStore(client, clock)
+        clock.close()
+        with pytest.raises(redis.exceptions.ResponseError, match="no virtual clock"):
+            store.create(
+                Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION)),
+                total=1,
+                params=b"{}",
+                roots=Children([0, 1]),
+                by=Dispatching(taken=True, resend_ms=1),
+            )
