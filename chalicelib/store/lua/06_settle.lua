@@ -8,7 +8,10 @@ local id, node, cursor = ARGV[1], ARGV[2], tonumber(ARGV[4])
 local instance, why = open()
 if not instance then return { why, '' } end
 local record = read(node)
-if not record or record.cursor ~= tonumber(ARGV[3]) then return { 'SUPERSEDED', instance.status } end
+-- A cursor of -1 owes nothing: a node that is live, or dealt with.
+if not record or record.cursor < 0 or record.cursor ~= tonumber(ARGV[3]) then
+  return { 'SUPERSEDED', instance.status }
+end
 
 local now, ready = now_ms(), {}
 if record.status == 'C' then
