@@ -1,0 +1,395 @@
+"""The state diagram of ARCHITECTURE.md in plain Python: what the Lua transitions are held against.
+
+A model of the Store protocol's transitions over dictionaries, with the same arguments and answers. Each edge of the
+diagram is one method that begins with its letter. Counters, an instance's status and its place in the index are not
+kept but counted out of the nodes, so that the model cannot make the mistake of a counter that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chalicelib.protocols import (
+    Children,
+    Claim,
+    Claimed,
+    Completion,
+    Dispatching,
+    Due,
+    Failure,
+    Hop,
+    Outcome,
+    Ready,
+    Ref,
+    Unsettled,
+    Wanted,
+)
+from chalicelib.store.redis_store import LOST_ERROR
+
+EDGES = "abcdefghijk"
+TRIGGER = -1  # the parent of the roots
+MAX_DOUBLINGS = 6
+
+
+@dataclass
+class Node:
+    """A node that has a record: Q ready, R running, C completed, F failed, S skipped. Without one, it waits."""
+
+    status: str
+    attempt: int = 1
+    failures: int = 0
+    lost: int = 0
+    sends: int = 0
+    cursor: int = -1
+    queued: int | None = None
+    started: int | None = None
+    finished: int | None = None
+    owner: str = ""
+
+
+@dataclass
+class Instance:
+    execution_id: str
+    total: int
+    params: bytes
+    created_at: int
+    started_at: int | None = None
+    finished_at: int | None = None
+    error: bytes | None = None
+    error_node: int | None = None
+    aborted: bool = False
+    nodes: dict[int, Node] = field(default_factory=dict)
+    arrived: dict[int, int] = field(default_factory=dict)
+    due: dict[int, int] = field(default_factory=dict)
+    results: dict[int, bytes] = field(default_factory=dict)
+    errors: dict[int, bytes] = field(default_factory=dict)
+
+    def count(self, status: str) -> int:
+        return sum(node.status == status for number, node in self.nodes.items() if number != TRIGGER)
+
+    @property
+    def ended(self) -> int:
+        return self.count("C") + self.count("F") + self.count("S")
+
+    @property
+    def terminal(self) -> bool:
+        return self.aborted or self.ended == self.total
+
+    @property
+    def status(self) -> str:
+        if self.terminal:
+            return "FAILED" if self.aborted or self.count("F") else "COMPLETED"
+        return "PENDING" if self.started_at is None else "RUNNING"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Aborting ends everything that is not terminal, without touching its record."""
+        running = 0 if self.aborted else self.count("R")
+        cancelled = self.total - self.ended if self.aborted else 0
+        return {
+            "total": self.total,
+            "running": running,
+            "completed": self.count("C"),
+            "failed": self.count("F"),
+            "skipped": self.count("S"),
+            "cancelled": cancelled,
+            "pending": self.total - self.ended - running - cancelled,
+        }
+
+    @property
+    def look_at(self) -> int | None:
+        """Its entry in the index: when the first of its nodes is due."""
+        return min(self.due.values(), default=None)
+
+
+class Model:
+    """Any number of instances. `walked` counts how often each edge was taken."""
+
+    def __init__(self, now: int, walked: Counter[str] | None = None) -> None:
+        self.now = now
+        self.walked: Counter[str] = Counter() if walked is None else walked
+        self.instances: dict[str, Instance] = {}
+
+    # The edges.
+
+    def a_ready(self, at: Instance, number: int, by: Dispatching) -> None:
+        """waiting -> ready: its last parent completed (a root's is the trigger)."""
+        self.walked["a"] += 1
+        at.nodes[number] = Node("Q", sends=1 if by.taken else 0, queued=self.now)
+        at.due[number] = self.now + by.resend_ms if by.taken else self.now
+
+    def b_sent(self, at: Instance, number: int, resend_ms: int) -> None:
+        """ready -> ready: handed out to be sent; the next look is later each time."""
+        self.walked["b"] += 1
+        node = at.nodes[number]
+        at.due[number] = self.now + resend_ms * 2 ** min(node.sends, MAX_DOUBLINGS)
+        node.sends += 1
+
+    def c_running(self, at: Instance, number: int, owner: str, lease_ms: int) -> None:
+        """ready -> RUNNING: claimed by a message, or by the worker that completed its parent."""
+        self.walked["c"] += 1
+        node = at.nodes[number]
+        node.status, node.started, node.owner = "R", self.now, owner
+        at.due[number] = self.now + lease_ms
+        if at.started_at is None:
+            at.started_at = self.now
+
+    def d_extended(self, at: Instance, number: int, lease_ms: int) -> None:
+        """RUNNING -> RUNNING: the lease ends later."""
+        self.walked["d"] += 1
+        at.due[number] = self.now + lease_ms
+
+    def e_completed(self, at: Instance, number: int, result: bytes, cursor: int, resend_ms: int) -> None:
+        """RUNNING -> COMPLETED: the one result is committed, and errors of earlier attempts go."""
+        self.walked["e"] += 1
+        node = at.nodes[number]
+        node.status, node.cursor, node.finished, node.owner = "C", cursor, self.now, ""
+        at.results[number] = result
+        at.errors.pop(number, None)
+        self._owe(at, number, self.now + resend_ms)
+
+    def f_lease_over(self, at: Instance, number: int, resend_ms: int) -> None:
+        """RUNNING -> ready: the lease ran out, and another attempt takes its place. No failure of the node's own."""
+        self.walked["f"] += 1
+        node = at.nodes[number]
+        node.status, node.attempt, node.queued, node.sends = "Q", node.attempt + 1, self.now, 1
+        at.due[number] = self.now + resend_ms
+
+    def g_failed(self, at: Instance, number: int, cursor: int, look_ms: int) -> None:
+        """RUNNING -> FAILED: no attempt left, or too many leases lost."""
+        self.walked["g"] += 1
+        self._end_failed(at, number, cursor, look_ms)
+
+    def h_skipped(self, at: Instance, number: int) -> None:
+        """waiting -> SKIPPED: an ancestor failed."""
+        self.walked["h"] += 1
+        at.nodes[number] = Node("S", attempt=0, finished=self.now)
+
+    def i_retry(self, at: Instance, number: int, delay_ms: int, look_ms: int) -> None:
+        """RUNNING -> ready: the handler failed. Sent already if it starts before the next look, else by the sweep."""
+        self.walked["i"] += 1
+        node = at.nodes[number]
+        node.status, node.attempt, node.sends = "Q", node.attempt + 1, 1 if look_ms > delay_ms else 0
+        node.queued, node.started, node.owner = self.now, None, ""
+        at.due[number] = self.now + look_ms
+
+    def j_dead_letter(self, at: Instance, number: int, cursor: int, look_ms: int) -> None:
+        """ready -> FAILED: no worker could handle its message."""
+        self.walked["j"] += 1
+        self._end_failed(at, number, cursor, look_ms)
+
+    def k_cancelled(self, at: Instance, error: bytes) -> None:
+        """live -> CANCELLED, every node at once, and the instance FAILED."""
+        self.walked["k"] += 1
+        at.aborted, at.error = True, error
+
+    # The transitions, as the protocol has them.
+
+    def create(self, ref: Ref, *, total: int, params: bytes, roots: Children, by: Dispatching) -> tuple[Outcome, int]:
+        if at := self.instances.get(ref.instance_id):
+            return Outcome.EXISTS, at.created_at
+        at = self.instances[ref.instance_id] = Instance(ref.execution_id, total, params, self.now)
+        self._unblock(at, roots, by, None)
+        if roots.cursor >= 0:
+            at.nodes[TRIGGER] = Node("C", attempt=0, cursor=roots.cursor)
+            at.due[TRIGGER] = self.now + by.resend_ms
+        return Outcome.CREATED, self.now
+
+    def take_due(self, instance_id: str, *, limit: int, resend_ms: int, max_lost: int) -> Due:
+        at = self._open(instance_id)
+        if isinstance(at, Outcome):
+            return Due(at)
+        # As Redis sorts: by time, then by the name of the node as a text.
+        due = [number for when, _, number in sorted((w, str(n), n) for n, w in at.due.items()) if when <= self.now]
+        send, settle = [], []
+        for number in due[:limit]:
+            node = at.nodes[number]
+            if node.status == "Q":
+                self.b_sent(at, number, resend_ms)
+            elif node.status == "R":
+                node.lost, node.owner, node.started = node.lost + 1, "", None
+                at.errors[number] = LOST_ERROR.encode()
+                if node.lost < max_lost:
+                    self.f_lease_over(at, number, resend_ms)
+                else:
+                    self.g_failed(at, number, 0, resend_ms)
+            else:
+                at.due[number] = self.now + resend_ms
+            if node.status == "Q":
+                send.append(Ready(number, node.attempt))
+            else:
+                settle.append(Unsettled(number, node.cursor, failed=node.status == "F"))
+        self._close_if_ended(at)
+        return Due(Outcome.TAKEN, len(due) > limit, tuple(send), tuple(settle))
+
+    def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim:
+        at = self._open(instance_id)
+        if isinstance(at, Outcome):
+            return Claim(at, b"")
+        answers = []
+        for want in wanted:
+            node = at.nodes.get(want.node)
+            outcome = Outcome.SUPERSEDED
+            if node and node.attempt == want.attempt:
+                if node.status == "Q":
+                    self.c_running(at, want.node, owner, lease_ms)
+                    outcome = Outcome.CLAIMED
+                elif node.status == "R" and node.owner == owner:
+                    at.due[want.node] = self.now + lease_ms  # an answer got lost: the same lease again
+                    outcome = Outcome.CLAIMED
+                elif node.status == "R":
+                    outcome = Outcome.RUNNING
+            if node and outcome is Outcome.CLAIMED:
+                results = tuple(at.results.get(need) for need in want.needs)
+                answers.append(Claimed(want.node, want.attempt, outcome, node.failures, results))
+            else:
+                answers.append(Claimed(want.node, want.attempt, outcome))
+        return Claim(Outcome.OPEN, at.params, tuple(answers))
+
+    def extend(self, instance_id: str, *, node: int, attempt: int, lease_ms: int) -> Outcome:
+        at = self._open(instance_id)
+        if isinstance(at, Outcome):
+            return at
+        if not self._holds(at, node, attempt, "R"):
+            return Outcome.SUPERSEDED
+        self.d_extended(at, node, lease_ms)
+        return Outcome.EXTENDED
+
+    def complete(
+        self,
+        instance_id: str,
+        *,
+        node: int,
+        attempt: int,
+        result: bytes,
+        children: Children,
+        by: Dispatching,
+        hop: Hop | None = None,
+    ) -> Completion:
+        if (known := self.instances.get(instance_id)) and self._holds(known, node, attempt, "C"):
+            return Completion(Outcome.REPEATED, "" if known.terminal else known.status)
+        at = self._open(instance_id)
+        if isinstance(at, Outcome):
+            return Completion(at)
+        if not self._holds(at, node, attempt, "R"):
+            return Completion(Outcome.SUPERSEDED, at.status)
+        self.e_completed(at, node, result, children.cursor, by.resend_ms)
+        claimed, ready = self._unblock(at, children, by, hop)
+        self._close_if_ended(at)
+        return Completion(Outcome.COMMITTED, at.status, claimed, tuple(Ready(number, 1) for number in ready))
+
+    def settle(self, instance_id: str, *, node: int, start: int, children: Children, by: Dispatching) -> Completion:
+        at = self._open(instance_id)
+        if isinstance(at, Outcome):
+            return Completion(at)
+        record = at.nodes.get(node)
+        if record is None or record.cursor < 0 or record.cursor != start:
+            return Completion(Outcome.SUPERSEDED, at.status)
+        ready: list[int] = []
+        if record.status == "C":
+            _, ready = self._unblock(at, children, by, None)
+        else:
+            self._skip(at, children.items)
+        record.cursor = children.cursor
+        self._owe(at, node, self.now + by.resend_ms)
+        if node == TRIGGER and record.cursor < 0:
+            del at.nodes[TRIGGER]
+        self._close_if_ended(at)
+        return Completion(Outcome.SETTLED, at.status, None, tuple(Ready(number, 1) for number in ready))
+
+    def fail(
+        self,
+        instance_id: str,
+        *,
+        node: int,
+        attempt: int,
+        found: str,
+        error: bytes,
+        delay_ms: int | None,
+        look_ms: int,
+        descendants: Children,
+    ) -> Failure:
+        at = self._open(instance_id)
+        if isinstance(at, Outcome):
+            return Failure(at)
+        if not self._holds(at, node, attempt, found):
+            return Failure(Outcome.SUPERSEDED, at.status)
+        at.errors[node] = error
+        if found == "R":
+            at.nodes[node].failures += 1
+        if delay_ms is not None:
+            self.i_retry(at, node, delay_ms, look_ms)
+            return Failure(Outcome.RETRY, at.status)
+        if found == "R":
+            self.g_failed(at, node, descendants.cursor, look_ms)
+        else:
+            self.j_dead_letter(at, node, descendants.cursor, look_ms)
+        self._skip(at, descendants.items)
+        self._close_if_ended(at)
+        return Failure(Outcome.FAILED, at.status)
+
+    def abort(self, instance_id: str, *, error: bytes) -> Outcome:
+        at = self._open(instance_id)
+        if isinstance(at, Outcome):
+            return at
+        self.k_cancelled(at, error)
+        self._close_if_ended(at)
+        return Outcome.ABORTED
+
+    # What they share.
+
+    def _open(self, instance_id: str) -> Instance | Outcome:
+        at = self.instances.get(instance_id)
+        if at is None:
+            return Outcome.GONE
+        return Outcome.CLOSED if at.terminal else at
+
+    def _holds(self, at: Instance, number: int, attempt: int, status: str) -> bool:
+        """Whether this attempt is the one that the node is at, in this state: what fences off all that is late."""
+        node = at.nodes.get(number)
+        return node is not None and node.status == status and node.attempt == attempt
+
+    def _unblock(
+        self, at: Instance, children: Children, by: Dispatching, hop: Hop | None
+    ) -> tuple[int | None, list[int]]:
+        claimed, ready = None, []
+        for child, parents in zip(children.items[::2], children.items[1::2], strict=True):
+            at.arrived[child] = at.arrived.get(child, 0) + 1
+            if at.arrived[child] < parents:
+                continue
+            del at.arrived[child]
+            if hop and claimed is None:
+                claimed = child
+                self.a_ready(at, child, Dispatching(taken=False, resend_ms=0))
+                self.c_running(at, child, hop.owner, hop.lease_ms)
+            else:
+                ready.append(child)
+                self.a_ready(at, child, by)
+        return claimed, ready
+
+    def _skip(self, at: Instance, descendants: Sequence[int]) -> None:
+        for number in descendants:
+            if number not in at.nodes:  # another failed ancestor was here before
+                self.h_skipped(at, number)
+
+    def _end_failed(self, at: Instance, number: int, cursor: int, look_ms: int) -> None:
+        node = at.nodes[number]
+        node.status, node.finished, node.cursor, node.owner = "F", self.now, cursor, ""
+        if at.error_node is None:
+            at.error_node = number
+        self._owe(at, number, self.now + look_ms)
+
+    def _owe(self, at: Instance, number: int, when: int) -> None:
+        """A finished node stays due until all behind it are dealt with."""
+        if at.nodes[number].cursor >= 0:
+            at.due[number] = when
+        else:
+            at.due.pop(number, None)
+
+    def _close_if_ended(self, at: Instance) -> None:
+        if at.terminal and at.finished_at is None:
+            at.finished_at = self.now
+            at.due.clear()
+            at.arrived.clear()

@@ -1,0 +1,447 @@
+"""The Lua transitions against the model of the state diagram: any order of calls, legal, stale, doubled or nonsense.
+
+MODEL_EXAMPLES=5000 runs more of it (each example is up to 40 calls); then it is random, not the same each time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pytest
+import redis
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from chalicelib import ids
+from chalicelib.core import graph
+from chalicelib.protocols import Children, Dispatching, Hop, Ref, Wanted
+from chalicelib.store import keys
+from chalicelib.store.scripts import LUA, sources
+from tests.contract.model import EDGES, TRIGGER, Instance, Model, Node
+from tests.invariants import check_invariants
+from tests.virtual_clock import ClockedStore, VirtualClock
+
+MORE = int(os.environ.get("MODEL_EXAMPLES", "0"))
+RETENTION_SECONDS = 600
+MAX_LOST = 2
+RESEND_MS = 1000
+OWNERS = ("one", "two")
+# All of an instance in one answer, the time to live of each key with it.
+_WHOLE = """
+local ttl = {}
+for i = 1, 7 do ttl[i] = redis.call('PTTL', KEYS[i]) end
+return { redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3]),
+  redis.call('HGETALL', KEYS[4]), redis.call('HGETALL', KEYS[5]), redis.call('ZRANGE', KEYS[6], 0, -1, 'WITHSCORES'),
+  redis.call('LRANGE', KEYS[7], 0, -1), redis.call('ZSCORE', KEYS[8], ARGV[1]), ttl }
+"""
+
+
+@dataclass
+class Dag:
+    """Who waits for whom; `step` is how many of a list go into one call."""
+
+    ref: Ref
+    parents: list[list[int]]
+    step: int
+    children: list[list[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.children = graph.invert(self.parents)
+
+    def unblocks(self, node: int, start: int = 0) -> Children:
+        mine = self.children[node] if node != TRIGGER else [n for n, p in enumerate(self.parents) if not p]
+        items = [value for child in mine[start : start + self.step] for value in (child, len(self.parents[child]) or 1)]
+        return Children(items, self._cursor(start, mine))
+
+    def skips(self, node: int, start: int = 0) -> Children:
+        mine = graph.descendants(self.children, node)
+        return Children(mine[start : start + self.step], self._cursor(start, mine))
+
+    def _cursor(self, start: int, mine: list[int]) -> int:
+        return start + self.step if start + self.step < len(mine) else -1
+
+
+@st.composite
+def dags(draw: st.DrawFn) -> tuple[list[list[int]], int]:
+    size = draw(st.integers(1, 6))
+    parents = [sorted(draw(st.sets(st.integers(0, node - 1), max_size=3))) if node else [] for node in range(size)]
+    return parents, draw(st.sampled_from([500, 1, 2]))
+
+
+# Mostly what a correct caller sends; now and then an attempt that is over, not yet there, or nonsense.
+ATTEMPTS = st.sampled_from([0] * 9 + [-1, 1, 98])
+PICKS = st.integers(0, 11)
+STRAY = st.sampled_from([False] * 7 + [True])
+DISPATCH = st.builds(Dispatching, taken=st.booleans(), resend_ms=st.sampled_from([RESEND_MS, 0]))
+LEASES = st.sampled_from([0, 500, 5000])
+
+
+class Transitions(RuleBasedStateMachine):
+    """One call after another to the store and to the model, and all that they hold compared after each."""
+
+    client: ClassVar[redis.Redis]
+    clock: ClassVar[VirtualClock]
+    overrides: ClassVar[dict[str, str]]
+    walked: ClassVar[Counter[str]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = ClockedStore(
+            self.client, self.clock, retention_seconds=RETENTION_SECONDS, overrides=self.overrides
+        )
+        self.model = Model(self.clock.now, self.walked)
+        self.dags: list[Dag] = []
+
+    # What is called.
+
+    @initialize(dag=dags(), by=DISPATCH)
+    def first(self, dag: tuple[list[list[int]], int], by: Dispatching) -> None:
+        self.create(dag, by)
+
+    def create(self, dag: tuple[list[list[int]], int], by: Dispatching) -> None:
+        self.dags.append(Dag(Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION)), *dag))
+        self._create(self.dags[-1], by)
+
+    @rule(dag=dags(), by=DISPATCH, again=st.booleans(), which=PICKS)
+    def create_another(self, dag: tuple[list[list[int]], int], by: Dispatching, again: bool, which: int) -> None:
+        live = sum(not self._at(dag).terminal for dag in self.dags)
+        if live == 2 or len(self.dags) == 5 or (again and which > 8):
+            self._create(self._dag(which), by)
+        else:
+            self.create(dag, by)
+
+    def _create(self, dag: Dag, by: Dispatching) -> None:
+        total, params = len(dag.parents), b'{"p":%d}' % len(self.dags)
+        self._both("create", dag.ref, total=total, params=params, roots=dag.unblocks(TRIGGER), by=by)
+
+    @rule(
+        which=PICKS,
+        picks=st.lists(st.tuples(PICKS, ATTEMPTS, STRAY), min_size=0, max_size=3),
+        owner=st.sampled_from(OWNERS),
+        lease_ms=LEASES,
+    )
+    def claim(self, which: int, picks: list[tuple[int, int, bool]], owner: str, lease_ms: int) -> None:
+        dag = self._dag(which)
+        wanted = []
+        for pick, shift, stray in picks:
+            node, attempt = self._node(dag, "Q", pick, shift, stray)
+            needs = tuple(dag.parents[node]) if node < len(dag.parents) else (0, 99)
+            wanted.append(Wanted(node, attempt, needs))
+        self._both("claim", dag.ref.instance_id, owner=owner, lease_ms=lease_ms, wanted=wanted)
+
+    @rule(which=PICKS, pick=PICKS, shift=ATTEMPTS, stray=STRAY, lease_ms=LEASES)
+    def extend(self, which: int, pick: int, shift: int, stray: bool, lease_ms: int) -> None:
+        dag = self._dag(which)
+        node, attempt = self._node(dag, "R", pick, shift, stray)
+        self._both("extend", dag.ref.instance_id, node=node, attempt=attempt, lease_ms=lease_ms)
+
+    @rule(which=PICKS, pick=PICKS, shift=ATTEMPTS, stray=STRAY, by=DISPATCH, hop=st.booleans(), lease_ms=LEASES)
+    def complete(
+        self, which: int, pick: int, shift: int, stray: bool, by: Dispatching, hop: bool, lease_ms: int
+    ) -> None:
+        dag = self._dag(which)
+        node, attempt = self._node(dag, "R", pick, shift, stray)
+        self._complete(dag, node, attempt, by, Hop("one", lease_ms) if hop else None)
+
+    def _complete(self, dag: Dag, node: int, attempt: int, by: Dispatching, hop: Hop | None) -> None:
+        self._both(
+            "complete",
+            dag.ref.instance_id,
+            node=node,
+            attempt=attempt,
+            result=b'"%d/%d"' % (node, attempt),
+            children=dag.unblocks(node) if node < len(dag.parents) else Children([0, 1]),
+            by=by,
+            hop=hop,
+        )
+
+    @rule(which=PICKS, pick=PICKS, stray=STRAY, start=st.sampled_from([None, None, None, -1, 0, 1, 4]), by=DISPATCH)
+    def settle(self, which: int, pick: int, stray: bool, start: int | None, by: Dispatching) -> None:
+        """Carry on where the cursor stands; or at a wrong place, as a caller does that comes late."""
+        dag = self._dag(which)
+        at = self._at(dag)
+        owing = [number for number, node in at.nodes.items() if node.cursor >= 0]
+        known = owing if owing and not stray else list(at.nodes) or [0]
+        node = known[pick % len(known)]
+        record = at.nodes.get(node, Node("Q"))
+        begin = record.cursor if start is None else start
+        children = (dag.skips if record.status == "F" else dag.unblocks)(node, max(begin, 0))
+        self._both("settle", dag.ref.instance_id, node=node, start=begin, children=children, by=by)
+
+    @rule(
+        which=PICKS,
+        pick=PICKS,
+        shift=ATTEMPTS,
+        stray=STRAY,
+        delay_ms=st.sampled_from([None, None, 0, 700, 60_000]),
+        look_ms=st.sampled_from([RESEND_MS, 61_000]),
+    )
+    def fail(self, which: int, pick: int, shift: int, stray: bool, delay_ms: int | None, look_ms: int) -> None:
+        dag = self._dag(which)
+        node, attempt = self._node(dag, "R", pick, shift, stray)
+        self._fail(dag, node, attempt, "R", delay_ms, look_ms)
+
+    @rule(which=PICKS, pick=PICKS, shift=ATTEMPTS, stray=STRAY)
+    def dead_letter(self, which: int, pick: int, shift: int, stray: bool) -> None:
+        dag = self._dag(which)
+        node, attempt = self._node(dag, "Q", pick, shift, stray)
+        self._fail(dag, node, attempt, "Q", None, RESEND_MS)
+
+    def _fail(self, dag: Dag, node: int, attempt: int, found: str, delay_ms: int | None, look_ms: int) -> None:
+        self._both(
+            "fail",
+            dag.ref.instance_id,
+            node=node,
+            attempt=attempt,
+            found=found,
+            error=b'{"message":"%d"}' % attempt,
+            delay_ms=delay_ms,
+            look_ms=look_ms,
+            descendants=dag.skips(node) if node < len(dag.parents) else Children([]),
+        )
+
+    @rule(which=PICKS, limit=st.sampled_from([10, 1, 2]), resend_ms=st.sampled_from([RESEND_MS, 0]))
+    def take_due(self, which: int, limit: int, resend_ms: int) -> None:
+        instance_id = self._dag(which).ref.instance_id
+        self._both("take_due", instance_id, limit=limit, resend_ms=resend_ms, max_lost=MAX_LOST)
+
+    @rule(which=PICKS, rarely=st.integers(0, 7))
+    def abort(self, which: int, rarely: int) -> None:
+        if rarely == 1:
+            self._both("abort", self._dag(which).ref.instance_id, error=b'{"type":"WorkflowGone"}')
+
+    @rule(
+        which=PICKS,
+        picks=st.lists(PICKS, min_size=1, max_size=3),
+        endings=st.lists(
+            st.sampled_from(["complete", "hop", "extend", "retry", "fail", "vanish"]), min_size=3, max_size=3
+        ),
+        by=DISPATCH,
+    )
+    def work(self, which: int, picks: list[int], endings: list[str], by: Dispatching) -> None:
+        """What a correct worker does with a message: several calls at once, so that instances get far."""
+        dag = self._dag(which)
+        nodes = dict(self._node(dag, "Q", pick, 0, False) for pick in picks)
+        nodes = {node: attempt for node, attempt in nodes.items() if node < len(dag.parents)}
+        wanted = [Wanted(node, attempt, tuple(dag.parents[node])) for node, attempt in nodes.items()]
+        self._both("claim", dag.ref.instance_id, owner="one", lease_ms=5000, wanted=wanted)
+        for (node, attempt), ending in zip(nodes.items(), endings, strict=False):
+            if ending == "extend":
+                self._both("extend", dag.ref.instance_id, node=node, attempt=attempt, lease_ms=9000)
+            elif ending in ("retry", "fail"):
+                self._fail(dag, node, attempt, "R", 700 if ending == "retry" else None, RESEND_MS)
+            elif ending != "vanish":
+                self._complete(dag, node, attempt, by, Hop("one", 5000) if ending == "hop" else None)
+
+    @rule(call=st.sampled_from(["take_due", "claim", "extend", "complete", "settle", "fail", "abort"]))
+    def no_such_instance(self, call: str) -> None:
+        by, none = Dispatching(True, 1), Children([])
+        arguments: dict[str, dict[str, Any]] = {
+            "take_due": {"limit": 1, "resend_ms": 1, "max_lost": 1},
+            "claim": {"owner": "one", "lease_ms": 1, "wanted": [Wanted(0, 1, ())]},
+            "extend": {"node": 0, "attempt": 1, "lease_ms": 1},
+            "complete": {"node": 0, "attempt": 1, "result": b"1", "children": none, "by": by},
+            "settle": {"node": 0, "start": 0, "children": none, "by": by},
+            "fail": {"node": 0, "attempt": 1, "found": "R", "error": b"1", "delay_ms": None, "look_ms": 1}
+            | {"descendants": none},
+            "abort": {"error": b"1"},
+        }
+        self._both(call, "in-" + "0" * 30, **arguments[call])
+
+    @rule(ms=st.sampled_from([1, 499, 500, 1000, 2000, 5000, 100_000]))
+    def time_passes(self, ms: int) -> None:
+        self.model.now = self.clock.advance(ms)
+
+    @rule(ms=st.sampled_from([0, 1000, 5000, 100_000]), resend_ms=st.sampled_from([RESEND_MS, 0]), by=DISPATCH)
+    def sweep(self, ms: int, resend_ms: int, by: Dispatching) -> None:
+        """What a correct sweep does: it looks at all that is due, and settles what it is handed."""
+        self.time_passes(ms)
+        for dag in self.dags:
+            instance_id = dag.ref.instance_id
+            due = self._both("take_due", instance_id, limit=10, resend_ms=resend_ms, max_lost=MAX_LOST)
+            for owed in due.settle:
+                children = (dag.skips if owed.failed else dag.unblocks)(owed.node, owed.cursor)
+                self._both("settle", instance_id, node=owed.node, start=owed.cursor, children=children, by=by)
+
+    # What must hold.
+
+    @invariant()
+    def the_store_holds_what_the_model_holds(self) -> None:
+        for dag in self.dags:
+            instance_id = dag.ref.instance_id
+            at = self.model.instances[instance_id]
+            names = keys.instance(instance_id)
+            whole = self.client.eval(_WHOLE, len(names), *names, instance_id)
+            assert _held(whole, at) == _expected(at)
+            check_invariants(self.client, instance_id)
+            for number, node in at.nodes.items():
+                # S1 of DESIGN section 6, which the model does not know: it never saw the graph.
+                if number != TRIGGER and node.status in "QRC":
+                    assert all(at.nodes[parent].status == "C" for parent in dag.parents[number])
+
+    @invariant()
+    def what_is_due_is_found(self) -> None:
+        overdue = set(self.store.overdue(limit=1000))
+        for dag in self.dags:
+            look_at = self.model.instances[dag.ref.instance_id].look_at
+            assert (dag.ref.instance_id in overdue) == (look_at is not None and look_at <= self.clock.now)
+
+    def teardown(self) -> None:
+        for dag in self.dags:
+            self.store.abort(dag.ref.instance_id, error=b"{}")  # what is live has no time to live
+            self.client.delete(*keys.instance(dag.ref.instance_id)[:-1])
+            self.client.zrem(keys.instance(dag.ref.instance_id)[-1], dag.ref.instance_id)
+
+    # How the rules choose.
+
+    def _dag(self, which: int) -> Dag:
+        """Mostly one that is live: the others refuse everything."""
+        live = [dag for dag in self.dags if not self._at(dag).terminal]
+        among = live if live and which < 10 else self.dags
+        return among[which % len(among)]
+
+    def _at(self, dag: Dag) -> Instance:
+        return self.model.instances[dag.ref.instance_id]
+
+    def _node(self, dag: Dag, status: str, pick: int, shift: int, stray: bool) -> tuple[int, int]:
+        """A node in this state if there is one, with its attempt; any number else, or with `stray`."""
+        at = self._at(dag)
+        fitting = [number for number, node in at.nodes.items() if node.status == status and number != TRIGGER]
+        number = pick % (len(dag.parents) + 1) if stray or not fitting else fitting[pick % len(fitting)]
+        node = at.nodes.get(number)
+        return number, (node.attempt if node else 1) + shift
+
+    def _both(self, call: str, *args: Any, **arguments: Any) -> Any:
+        # The model first: should it refuse, the rule is wrong and not the store.
+        expected = getattr(self.model, call)(*args, **arguments)
+        assert getattr(self.store, call)(*args, **arguments) == expected
+        return expected
+
+
+def _expected(at: Instance) -> dict[str, Any]:
+    return {
+        "status": at.status,
+        "execution_id": at.execution_id,
+        "params": at.params,
+        "times": (at.created_at, at.started_at, at.finished_at),
+        "error": (at.error, at.error_node),
+        "counts": at.counts,
+        "nodes": at.nodes,
+        "arrived": at.arrived,
+        "results": at.results,
+        "errors": at.errors,
+        "due": at.due,
+        "done": [at.status] if at.terminal else [],
+        "index": at.look_at,
+        "kept_for_ever": not at.terminal,
+    }
+
+
+def _held(whole: Any, at: Instance) -> dict[str, Any]:
+    """The store's keys in the model's words."""
+    meta, nodes, arrived, results, errors = (dict(zip(flat[::2], flat[1::2], strict=True)) for flat in whole[:5])
+    due = dict(zip(whole[5][::2], whole[5][1::2], strict=True))
+    counts = {name: int(meta[name.encode()]) for name in ("total", "running", "completed", "failed", "skipped")}
+    counts["cancelled"] = int(meta[b"cancelled"])
+    counts["pending"] = 2 * counts["total"] - sum(counts.values())
+    lives = [ttl for ttl in whole[8] if ttl != -2]  # -2: no such key
+    # A time to live runs by the server's clock: that it is this one, less what the test took since.
+    bounded = all(0 < ttl <= RETENTION_SECONDS * 1000 for ttl in lives)
+    assert bounded or all(ttl == -1 for ttl in lives), lives
+    return {
+        "status": meta[b"status"].decode(),
+        "execution_id": meta[b"execution_id"].decode(),
+        "params": meta[b"params"],
+        "times": tuple(_number(meta.get(name)) for name in (b"created_at", b"started_at", b"finished_at")),
+        "error": (meta.get(b"error"), _number(meta.get(b"error_node"))),
+        "counts": counts,
+        "nodes": {int(number): _node(record) for number, record in nodes.items()},
+        "arrived": _numbers(arrived),
+        "results": {int(number): value for number, value in results.items()},
+        "errors": {int(number): value for number, value in errors.items()},
+        "due": _numbers(due),
+        "done": [entry.decode() for entry in whole[6]],
+        "index": _number(whole[7]),
+        "kept_for_ever": not bounded,
+    }
+
+
+def _node(raw: bytes) -> Node:
+    status, attempt, failures, lost, sends, cursor, queued, started, finished, owner = raw.decode().split(":", 9)
+    counts = (int(attempt), int(failures), int(lost), int(sends), int(cursor))
+    return Node(status, *counts, *(_number(time) for time in (queued, started, finished)), owner)
+
+
+def _number(raw: bytes | str | None) -> int | None:
+    return int(raw) if raw else None
+
+
+def _numbers(raw: dict[bytes, bytes]) -> dict[int, int]:
+    return {int(key): int(value) for key, value in raw.items()}
+
+
+@pytest.fixture
+def machine(valkey_url: str) -> Iterator[Callable[..., type[Transitions]]]:
+    """Makes machines, each with its own broken lines."""
+    with redis.Redis.from_url(valkey_url) as client, VirtualClock(client, key="sim:now:model") as clock:
+
+        def make(**overrides: str) -> type[Transitions]:
+            fields = {"client": client, "clock": clock, "overrides": overrides, "walked": Counter()}
+            return type("Transitions", (Transitions,), fields)
+
+        yield make
+
+
+def bounded(examples: int, **more: Any) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=40,
+        derandomize=not MORE,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        **more,
+    )
+
+
+def test_the_store_is_what_the_model_says(machine: Callable[..., type[Transitions]]) -> None:
+    transitions = machine()
+    run_state_machine_as_test(transitions, settings=bounded(MORE or 120))
+    missed = [edge for edge in EDGES if transitions.walked[edge] < 10]
+    assert not missed, f"edges that were hardly walked: {missed}; {transitions.walked}"
+
+
+BROKEN = {
+    "complete does not look at the attempt": (
+        "05_complete",
+        "if not record or record.status ~= 'R' or record.attempt ~= tonumber(ARGV[3]) then",
+        "if not record or record.status ~= 'R' then",
+    ),
+    "extend does not look at the attempt": ("04_extend", " or record.attempt ~= tonumber(ARGV[3])", ""),
+    "a completed node stays due": ("05_complete", "redis.call('ZREM', DUE, node)", ""),
+    "an ended instance is not closed": ("3_instance", "    close(id, instance)\n  else", "  else"),
+    "a lost lease keeps its attempt": ("02_take_due", "record.attempt + 1", "record.attempt"),
+    "a doubled claim is let in": ("03_claim", "record.owner == owner and 'CLAIMED' or 'RUNNING'", "'CLAIMED'"),
+    "settle does not look at the cursor": ("06_settle", "record.cursor ~= tonumber(ARGV[3])", "false"),
+    "a join does not wait": ("4_unblock", "if parents > 1 then", "if false then"),
+    "a re-send is not put off": ("02_take_due", "record.sends = record.sends + 1", ""),
+    "the index is not renewed": ("04_extend", "reindex(id)", ""),
+    "an old error stays": ("05_complete", "redis.call('HDEL', ERRORS, node)", ""),
+    "a dead letter fails what runs": ("07_fail", "record.status ~= ARGV[4] or", ""),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_line_is_noticed(machine: Callable[..., type[Transitions]], name: str) -> None:
+    file, old, new = BROKEN[name]
+    source = (sources(LUA) | sources(LUA / "lib"))[file]
+    assert old in source, "the line is not there any more: choose another"
+    broken = machine(**{file: source.replace(old, new)})
+    with pytest.raises((AssertionError, redis.exceptions.ResponseError)):
+        # No shrinking: that it fails is all that is asked.
+        run_state_machine_as_test(broken, settings=bounded(200, phases=[Phase.generate], report_multiple_bugs=False))
