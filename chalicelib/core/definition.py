@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,11 @@ MAX_PROBLEMS = 100
 # Looking for the nearest of 10,000 names takes a while: only the first few problems get one.
 _MAX_SUGGESTIONS = 5
 _SHOWN = 60
+# After so many faults nobody looks for another: a body of 5 MB has room for a million, at half a kilobyte each.
+_MAX_FOUND = 5000
+_MAX_FIELDS = 200
+# Every field of 10,000 nodes may be wrong.
+_MAX_FAULTS = 100_000
 
 Place = tuple[str | int, ...]
 
@@ -30,6 +36,8 @@ def check(document: Any, handlers: Mapping[str, Handler], *, max_nodes: int) -> 
     if isinstance(nodes, list) and len(nodes) > max_nodes:
         detail = f"{len(nodes):,} nodes; at most {max_nodes:,} are taken (MAX_NODES): split the workflow"
         raise InvalidDocument([Problem(pointer("dag", "nodes"), detail)])
+    if swollen := list(itertools.islice(_swollen(document, nodes), MAX_PROBLEMS)):
+        raise InvalidDocument(swollen)
     workflow: Workflow | None = None
     problems: list[Problem] = []
     try:
@@ -37,7 +45,7 @@ def check(document: Any, handlers: Mapping[str, Handler], *, max_nodes: int) -> 
     except ValidationError as error:
         problems += problems_of(error)
     if isinstance(nodes, list):
-        problems += _Checker(nodes, handlers).problems()
+        problems += itertools.islice(_Checker(nodes, handlers).problems(), _MAX_FOUND)
     if workflow is None or problems:
         raise InvalidDocument(_bounded(problems))
     return workflow
@@ -45,6 +53,8 @@ def check(document: Any, handlers: Mapping[str, Handler], *, max_nodes: int) -> 
 
 def problems_of(error: ValidationError, *, at: Place = ()) -> list[Problem]:
     """A pydantic error as problems, each a sentence with its remedy."""
+    if error.error_count() > _MAX_FAULTS:
+        return [_too_many(error, at)]
     return [
         Problem(pointer(*at, *fault["loc"]), _sentence(fault))
         for fault in error.errors(include_url=False, include_context=True)
@@ -55,11 +65,30 @@ def _nested(document: Any) -> bool:
     return isinstance(document, dict) and isinstance(document.get("dag"), dict)
 
 
+def _swollen(document: Any, nodes: Any) -> Iterator[Problem]:
+    """Objects with hundreds of fields where there are six: each would be a fault of its own."""
+    places: list[tuple[Place, Any]] = [((), document)]
+    if _nested(document):
+        places.append((("dag",), document["dag"]))
+    for number, node in enumerate(nodes if isinstance(nodes, list) else []):
+        places.append((("dag", "nodes", number), node))
+        if isinstance(node, dict):
+            places.append((("dag", "nodes", number, "retry_policy"), node.get("retry_policy")))
+    for place, item in places:
+        if isinstance(item, dict) and len(item) > _MAX_FIELDS:
+            yield Problem(pointer(*place), f"has {len(item):,} fields, most of which mean nothing here: remove them")
+
+
+def _too_many(error: ValidationError, at: Place) -> Problem:
+    return Problem(pointer(*at), f"has {error.error_count():,} faults, too many to list: see its model in /api/docs")
+
+
 def _bounded(problems: list[Problem]) -> list[Problem]:
     unique = list(dict.fromkeys(problems))
     if len(unique) <= MAX_PROBLEMS:
         return unique
-    return [*unique[:MAX_PROBLEMS], Problem("", f"and {len(unique) - MAX_PROBLEMS:,} more problems")]
+    more = f"{len(unique) - MAX_PROBLEMS:,}{' or more' if len(problems) >= _MAX_FOUND else ''}"
+    return [*unique[:MAX_PROBLEMS], Problem("", f"and {more} more problems")]
 
 
 class _Checker:
@@ -105,20 +134,26 @@ class _Checker:
         faults: list[Problem] = []
         seen: set[str] = set()
         for position, name in enumerate(listed if isinstance(listed, list) else []):
-            if not isinstance(name, str):
-                continue
-            place = pointer("dag", "nodes", number, "dependencies", position)
-            if name in seen:
-                faults.append(Problem(place, f"`{_short(name)}` is listed twice: remove one"))
-            elif name == self._nodes[number].get("id"):
-                faults.append(Problem(place, f"`{_short(name)}` depends on itself: remove it from its dependencies"))
-            elif name not in self._index:
-                hint = self._nearest(name, self._index)
-                faults.append(Problem(place, f"there is no node `{_short(name)}`{hint}"))
+            if detail := self._dependency_fault(number, name, seen):
+                faults.append(Problem(pointer("dag", "nodes", number, "dependencies", position), detail))
+                if len(faults) >= _MAX_FOUND:
+                    break
             else:
                 mine.append(self._index[name])
-            seen.add(name)
+            if isinstance(name, str):
+                seen.add(name)
         return mine, faults
+
+    def _dependency_fault(self, number: int, name: Any, seen: set[str]) -> str | None:
+        if not isinstance(name, str):
+            return _NOUNS["string_type"] + _got(name)
+        if name in seen:
+            return f"`{_short(name)}` is listed twice: remove one"
+        if name == self._nodes[number].get("id"):
+            return f"`{_short(name)}` depends on itself: remove it from its dependencies"
+        if name not in self._index:
+            return f"there is no node `{_short(name)}`{self._nearest(name, self._index)}"
+        return None
 
     def _cycles(self, parents: list[list[int]]) -> Iterator[Problem]:
         for cycle in graph.cycles(parents):
@@ -167,7 +202,9 @@ class _Checker:
                         where, f"`{_short(reference.text)}`: there is no node `{_short(reference.root)}`{hint}"
                     )
                 else:
-                    named.setdefault((number, self._index[reference.root]), []).append((where, reference))
+                    same = named.setdefault((number, self._index[reference.root]), [])
+                    if len(same) < MAX_PROBLEMS:
+                        same.append((where, reference))
         for pair in sorted(graph.not_ancestors(parents, order, named)) if named else ():
             for where, reference in named[pair]:
                 yield Problem(
@@ -186,9 +223,15 @@ class _Checker:
 
 def _config_faults(handler: Handler, config: dict[str, Any], at: Place) -> Iterator[Problem]:
     """What the handler's model has against the config, save where a template decides at run time."""
+    if len(config) > _MAX_FIELDS and handler.config.model_config.get("extra") == "forbid":
+        yield Problem(pointer(*at), f"has {len(config):,} fields, most of which handler `{handler.name}` does not know")
+        return
     try:
         handler.config.model_validate(config)
     except ValidationError as error:
+        if error.error_count() > _MAX_FOUND:
+            yield _too_many(error, at)
+            return
         for fault in error.errors(include_url=False, include_context=True):
             place, value = _raw(config, fault["loc"])
             if _templated(value) or any(isinstance(part, str) and templates.has_template(part) for part in place):

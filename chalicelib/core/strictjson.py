@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -11,11 +13,19 @@ from pydantic_core import to_jsonable_python
 from chalicelib.errors import BodyTooLarge, InvalidDocument, MalformedBody, Problem
 
 MAX_PROBLEMS = 100
+# A key may be as long as the body: a pointer stops before it, at what encloses it.
+MAX_POINTER = 1000
 
 
 def pointer(*parts: str | int) -> str:
     """An RFC 6901 JSON pointer: `pointer("a/b", 0)` is `/a~1b/0`."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    text = ""
+    for part in parts:
+        longer = str(part)
+        if len(text) + len(longer) > MAX_POINTER:
+            break
+        text += "/" + longer.replace("~", "~0").replace("/", "~1")
+    return text
 
 
 def loads(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
@@ -94,45 +104,52 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _problems(value: Any, max_depth: int) -> list[Problem]:
+    """At most MAX_PROBLEMS: a body of 5 MB has room for a million."""
     found: list[Problem] = []
-    stack: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
-    while stack and len(found) < MAX_PROBLEMS:
-        place, item = stack.pop()
-        if isinstance(item, (dict, list)):
-            if len(place) >= max_depth:
-                found.append(Problem(pointer(*place), f"nested deeper than {max_depth} levels: flatten it"))
-                continue
-            if isinstance(item, dict):
-                found += _object_problems(place, item)
-                stack.extend(((*place, key), inner) for key, inner in item.items())
-            else:
-                stack.extend(((*place, number), inner) for number, inner in enumerate(item))
-        else:
-            found += _scalar_problems(place, item)
+    _walk(value, [], max_depth, found)
     return sorted(found, key=lambda problem: problem.pointer)
 
 
-def _object_problems(place: tuple[str | int, ...], item: dict[str, Any]) -> list[Problem]:
-    found = []
+def _walk(item: Any, place: list[str | int], max_depth: int, found: list[Problem]) -> None:
+    """Recursive, and never deeper than `max_depth`. One `place` for all: no copy of it for each of a million values."""
+    if not isinstance(item, (dict, list)):
+        found += _scalar_problems(place, item)
+        return
+    if len(place) >= max_depth:
+        found.append(Problem(_safe(pointer(*place)), f"nested deeper than {max_depth} levels: flatten it"))
+        return
+    if isinstance(item, dict):
+        found += itertools.islice(_object_problems(place, item), MAX_PROBLEMS - len(found))
+    for key, inner in item.items() if isinstance(item, dict) else enumerate(item):
+        if len(found) >= MAX_PROBLEMS:
+            return
+        place.append(key)
+        _walk(inner, place, max_depth, found)
+        place.pop()
+
+
+def _object_problems(place: list[str | int], item: dict[str, Any]) -> Iterator[Problem]:
     if isinstance(item, _Object):
         for key in dict.fromkeys(item.duplicates):
-            found.append(Problem(_safe(pointer(*place, key)), "this key stands here more than once: keep one of them"))
-    found += [Problem(_safe(pointer(*place, key)), _SURROGATE) for key in item if not _is_text(key)]
-    return found
+            yield Problem(_safe(pointer(*place, key)), "this key stands here more than once: keep one of them")
+    for key in item:
+        if not _is_text(key):
+            yield Problem(_safe(pointer(*place, key)), _SURROGATE)
 
 
 _SURROGATE = "holds half of a surrogate pair (\\ud800 to \\udfff alone), which is not Unicode text: remove it"
 
 
-def _scalar_problems(place: tuple[str | int, ...], item: Any) -> list[Problem]:
-    where = _safe(pointer(*place))
+def _scalar_problems(place: list[str | int], item: Any) -> list[Problem]:
     if isinstance(item, _NotJson):
-        return [Problem(where, f"{item.name} is not JSON: use null or a string")]
-    if isinstance(item, float) and not math.isfinite(item):
-        return [Problem(where, "the number is out of range (at most 1.8e308): use a string")]
-    if isinstance(item, str) and not _is_text(item):
-        return [Problem(where, _SURROGATE)]
-    return []
+        detail = f"{item.name} is not JSON: use null or a string"
+    elif isinstance(item, float) and not math.isfinite(item):
+        detail = "the number is out of range (at most 1.8e308): use a string"
+    elif isinstance(item, str) and not _is_text(item):
+        detail = _SURROGATE
+    else:
+        return []
+    return [Problem(_safe(pointer(*place)), detail)]
 
 
 def _is_text(text: str) -> bool:

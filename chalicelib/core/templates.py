@@ -75,19 +75,30 @@ class _Fault:
 
 def _strings(value: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Every string that holds a `{{`, keys included, without recursion."""
-    stack: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    if isinstance(value, str):
+        if OPEN in value:
+            yield (), value
+        return
+    stack: list[tuple[tuple[str | int, ...], Iterator[tuple[Any, Any]]]] = [((), _items(value))]
     while stack:
-        place, item = stack.pop()
-        if isinstance(item, str):
-            if OPEN in item:
-                yield place, item
-        elif isinstance(item, Mapping):
-            for key, inner in item.items():
-                if isinstance(key, str) and OPEN in key:
-                    yield (*place, key), key
-                stack.append(((*place, key), inner))
-        elif isinstance(item, list):
-            stack.extend(((*place, number), inner) for number, inner in enumerate(item))
+        place, items = stack[-1]
+        for key, inner in items:
+            if isinstance(key, str) and OPEN in key:
+                yield (*place, key), key
+            if isinstance(inner, str):
+                if OPEN in inner:
+                    yield (*place, key), inner
+            elif isinstance(inner, (Mapping, list)):
+                stack.append(((*place, key), _items(inner)))
+                break
+        else:
+            stack.pop()
+
+
+def _items(value: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(value, Mapping):
+        return iter(value.items())
+    return enumerate(value) if isinstance(value, list) else iter(())
 
 
 def _parts(text: str) -> Iterator[str | Reference | _Fault]:

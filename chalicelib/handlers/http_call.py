@@ -18,6 +18,7 @@ from chalicelib.handlers.api import Config, Context, Handler, handler
 from chalicelib.handlers.egress import MAX_REDIRECTS, Answer, HttpClient
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+MAX_HEADERS = 100
 _RETRYABLE = frozenset({408, 425, 429})
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -37,6 +38,14 @@ class HttpCall(Config):
     read_timeout_seconds: float = Field(30, gt=0, le=840)
     follow_redirects: bool = True
     raise_for_status: bool = True
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _some_headers(cls, headers: Any) -> Any:
+        # Before each of them is looked at.
+        if isinstance(headers, dict) and len(headers) > MAX_HEADERS:
+            raise ValueError(f"has {len(headers):,} headers; at most {MAX_HEADERS} are sent")
+        return headers
 
     @field_validator("headers")
     @classmethod

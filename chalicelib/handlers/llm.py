@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers.api import Config, Context, Handler, handler
@@ -18,6 +18,7 @@ NOT_CONFIGURED = (
     "call_llm_service has no model to call: set LLM_BASE_URL (and LLM_API_KEY, LLM_MODEL) for an OpenAI-compatible "
     "service, or BEDROCK_MODEL_ID for Amazon Bedrock"
 )
+MAX_MESSAGES = 1000
 # Bedrock's error codes that another try cannot mend.
 _FINAL = frozenset({"AccessDeniedException", "ValidationException", "ResourceNotFoundException"})
 
@@ -38,6 +39,14 @@ class LlmCall(Config):
     model: str | None = Field(None, description="instead of the one that is configured")
     max_tokens: int | None = Field(None, ge=1)
     temperature: float | None = Field(None, ge=0, le=2)
+
+    @field_validator("messages", mode="before")
+    @classmethod
+    def _some_messages(cls, messages: Any) -> Any:
+        # Before each of them is looked at.
+        if isinstance(messages, list) and len(messages) > MAX_MESSAGES:
+            raise ValueError(f"has {len(messages):,} messages; at most {MAX_MESSAGES:,} are sent")
+        return messages
 
     @model_validator(mode="after")
     def _something_to_say(self) -> LlmCall:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 NodeId = Annotated[
     str,
@@ -30,7 +30,10 @@ class Node(BaseModel):
 
     id: NodeId
     handler: str = Field(min_length=1, max_length=128)
-    dependencies: list[str] = Field(default_factory=list, description="ids of the nodes that must complete first")
+    # Fail fast: pydantic needs 500 bytes a fault, and core/definition.py finds the others.
+    dependencies: Annotated[list[str], FailFast()] = Field(
+        default_factory=list, description="ids of the nodes that must complete first"
+    )
     config: dict[str, Any] = Field(default_factory=dict, description="fits the handler's model; may hold templates")
     retry_policy: RetryPolicy | None = None
     timeout_seconds: float | None = Field(None, gt=0, le=840)
