@@ -13,7 +13,7 @@ from chalicelib.core import graph, templates
 from chalicelib.core.strictjson import pointer
 from chalicelib.errors import InvalidDocument, Problem
 from chalicelib.handlers.api import Handler
-from chalicelib.models.workflow import Dag, Node, RetryPolicy, Workflow
+from chalicelib.models.workflow import Dag, Node, RetryPolicy, Trigger, Workflow
 
 # Template roots that are no nodes.
 RESERVED = ("params", "secrets")
@@ -22,8 +22,8 @@ MAX_PROBLEMS = 100
 _MAX_SUGGESTIONS = 5
 _SHOWN = 60
 # After so many faults nobody looks for another: a body of 5 MB has room for a million, at half a kilobyte each.
-_MAX_FOUND = 5000
-_MAX_FIELDS = 200
+_MAX_FOUND = 1000
+_MAX_FIELDS = 20
 # Every field of 10,000 nodes may be wrong.
 _MAX_FAULTS = 100_000
 
@@ -57,8 +57,18 @@ def problems_of(error: ValidationError, *, at: Place = ()) -> list[Problem]:
         return [_too_many(error, at)]
     return [
         Problem(pointer(*at, *fault["loc"]), _sentence(fault))
-        for fault in error.errors(include_url=False, include_context=True)
+        for fault in error.errors(include_url=False, include_context=True)[:_MAX_FOUND]
     ]
+
+
+def check_trigger(document: Any) -> Trigger:
+    """The body of a trigger, or InvalidDocument."""
+    if isinstance(document, dict) and len(document) > _MAX_FIELDS:
+        raise InvalidDocument([_too_wide((), document)])
+    try:
+        return Trigger.model_validate(document)
+    except ValidationError as error:
+        raise InvalidDocument(_bounded(problems_of(error))) from None
 
 
 def _nested(document: Any) -> bool:
@@ -66,7 +76,7 @@ def _nested(document: Any) -> bool:
 
 
 def _swollen(document: Any, nodes: Any) -> Iterator[Problem]:
-    """Objects with hundreds of fields where there are six: each would be a fault of its own."""
+    """Objects with dozens of fields where there are six: each would be a fault of its own."""
     places: list[tuple[Place, Any]] = [((), document)]
     if _nested(document):
         places.append((("dag",), document["dag"]))
@@ -76,7 +86,11 @@ def _swollen(document: Any, nodes: Any) -> Iterator[Problem]:
             places.append((("dag", "nodes", number, "retry_policy"), node.get("retry_policy")))
     for place, item in places:
         if isinstance(item, dict) and len(item) > _MAX_FIELDS:
-            yield Problem(pointer(*place), f"has {len(item):,} fields, most of which mean nothing here: remove them")
+            yield _too_wide(place, item)
+
+
+def _too_wide(place: Place, item: dict[str, Any]) -> Problem:
+    return Problem(pointer(*place), f"has {len(item):,} fields, most of which mean nothing here: remove them")
 
 
 def _too_many(error: ValidationError, at: Place) -> Problem:
@@ -223,7 +237,7 @@ class _Checker:
 
 def _config_faults(handler: Handler, config: dict[str, Any], at: Place) -> Iterator[Problem]:
     """What the handler's model has against the config, save where a template decides at run time."""
-    if len(config) > _MAX_FIELDS and handler.config.model_config.get("extra") == "forbid":
+    if len(config) > 10 * _MAX_FIELDS and handler.config.model_config.get("extra") == "forbid":
         yield Problem(pointer(*at), f"has {len(config):,} fields, most of which handler `{handler.name}` does not know")
         return
     try:

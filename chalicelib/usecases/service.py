@@ -7,15 +7,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from chalicelib import ids
 from chalicelib.core import definition, strictjson
 from chalicelib.core.plan import Plan
-from chalicelib.errors import IdempotencyConflict, InvalidDocument, NotFound, StillRunning, Unavailable
+from chalicelib.errors import IdempotencyConflict, NotFound, StillRunning, Unavailable
 from chalicelib.handlers.api import Handler
 from chalicelib.models.views import Health, InstanceStatus, ResultsView, StatusView, Submitted, Triggered
-from chalicelib.models.workflow import Trigger
 from chalicelib.protocols import Children, Dispatch, Queue, Ready, Ref, Settler, Store
 from chalicelib.store.definitions import Definitions
 from chalicelib.usecases import present
@@ -164,11 +161,7 @@ class Service:
         if not body.strip():
             return b"{}"
         document = strictjson.loads(body, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
-        try:
-            trigger = Trigger.model_validate(document)
-        except ValidationError as error:
-            raise InvalidDocument(definition.problems_of(error)) from None
-        return strictjson.dumps(trigger.params).encode()
+        return strictjson.dumps(definition.check_trigger(document).params).encode()
 
     def _id(self, kind: str, scope: str, key: str | None, body: bytes) -> str:
         """A fresh id; with an Idempotency-Key, the one that the key was first used for."""
