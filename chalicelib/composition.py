@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 import random
+import time
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +23,7 @@ from chalicelib.usecases.service import Service
 from chalicelib.worker.executor import Executor, ThreadExecutor
 from chalicelib.worker.heart import Heart
 from chalicelib.worker.lane import Lane, Limits
-from chalicelib.worker.worker import Worker
+from chalicelib.worker.worker import Worker, together
 from scheduler.dead_letters import DeadLetters
 from scheduler.dispatch import InlineDispatch, LambdaDispatch
 from scheduler.scheduler import Scheduler
@@ -34,6 +35,10 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        # What the simulation replaces: seconds that only grow, chance, and running several calls at once.
+        self.clock = time.monotonic
+        self.uniform = random.uniform
+        self.together = together
 
     @cached_property
     def store(self) -> Store:
@@ -75,7 +80,7 @@ class Application:
 
     @cached_property
     def sweep(self) -> Sweep:
-        return Sweep(self.store, self.scheduler)
+        return Sweep(self.store, self.scheduler, clock=self.clock)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
@@ -100,9 +105,12 @@ class Application:
         return ThreadExecutor()
 
     @cached_property
+    def heart(self) -> Heart:
+        return Heart(self.store, lease_ms=round(self.settings.lease_seconds * 1000))
+
+    @cached_property
     def worker(self) -> Worker:
         settings = self.settings
-        heart = Heart(self.store, lease_ms=round(settings.lease_seconds * 1000))
         limits = Limits(
             default_timeout=settings.default_timeout_seconds,
             hop=settings.hop_seconds,
@@ -114,17 +122,20 @@ class Application:
             dispatch=self.dispatch,
             settler=self.scheduler,
             executor=self.executor,
-            heart=heart,
+            heart=self.heart,
             limits=limits,
-            uniform=random.uniform,
+            uniform=self.uniform,
+            clock=self.clock,
         )
         return Worker(
             store=self.store,
             definitions=self.definitions,
             settler=self.scheduler,
             lane=lane,
-            heart=heart,
+            heart=self.heart,
             limits=limits,
+            clock=self.clock,
+            together=self.together,
         )
 
     def _aws(self, service: str) -> Any:

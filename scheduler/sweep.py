@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from chalicelib.protocols import Store
@@ -30,17 +30,18 @@ class Swept:
 class Sweep:
     """Runs the scheduler over every overdue instance. Several at once are harmless."""
 
-    def __init__(self, store: Store, scheduler: Scheduler, *, seconds: float = 45) -> None:
+    def __init__(self, store: Store, scheduler: Scheduler, *, clock: Callable[[], float], seconds: float = 45) -> None:
         self._store = store
         self._scheduler = scheduler
         self._seconds = seconds
+        self._clock = clock
 
     def run(self) -> Swept:
         """Until nothing is overdue, or for at most `seconds`. Raises Unavailable when the store does."""
-        end = time.monotonic() + self._seconds
+        end = self._clock() + self._seconds
         instances = nodes = failed = 0
         seen: set[str] = set()
-        while time.monotonic() < end:
+        while self._clock() < end:
             overdue = [instance for instance in self._store.overdue(limit=LIMIT) if instance not in seen]
             if not overdue:
                 break

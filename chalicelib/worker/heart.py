@@ -29,15 +29,18 @@ class Heart:
         entry = (instance_id, node, attempt)
         with self._lock:
             self._running.add(entry)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="heart", daemon=True)
-                self._thread.start()
+            self._start()
         self._wake.set()
         try:
             yield
         finally:
             with self._lock:
                 self._running.discard(entry)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="heart", daemon=True)
+            self._thread.start()
 
     def beat(self) -> None:
         """Extend every lease once."""

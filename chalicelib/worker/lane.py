@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +58,7 @@ class Lane:
         heart: Heart,
         limits: Limits,
         uniform: Callable[[float, float], float],
+        clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._handlers = handlers
@@ -68,6 +68,7 @@ class Lane:
         self._heart = heart
         self._limits = limits
         self._uniform = uniform
+        self._clock = clock
 
     def needs(self, plan: Plan, node: int) -> tuple[int, ...]:
         """The nodes whose results a node needs: those its templates name, and, for a context, its dependencies."""
@@ -94,13 +95,13 @@ class Lane:
             log.exception("lane failed", extra={"instance_id": job.ref.instance_id})
 
     def _step(self, job: Job) -> Job | None:
-        started = time.monotonic()
+        started = self._clock()
         try:
             result = self._execute(job)
         except BaseException as error:
             self._fail(job, step.describe(error))
             return None
-        return self._complete(job, result, time.monotonic() - started)
+        return self._complete(job, result, self._clock() - started)
 
     def _execute(self, job: Job) -> bytes:
         spec = job.plan.nodes[job.node]
@@ -111,8 +112,8 @@ class Lane:
         values = {nodes[number].id: json.loads(value) for number, value in job.results.items()}
         params = json.loads(job.params)
         config = step.render(handler, spec.config, values | {"params": params})
-        timeout = min(spec.timeout_seconds or self._limits.default_timeout, max(0.1, job.deadline - time.monotonic()))
-        end = time.monotonic() + timeout
+        timeout = min(spec.timeout_seconds or self._limits.default_timeout, max(0.1, job.deadline - self._clock()))
+        end = self._clock() + timeout
         context = Context(
             instance_id=job.ref.instance_id,
             execution_id=job.ref.execution_id,
@@ -122,7 +123,7 @@ class Lane:
             results={
                 nodes[number].id: values[nodes[number].id] for number in spec.dependencies if number in job.results
             },
-            time_left=lambda: end - time.monotonic(),
+            time_left=lambda: end - self._clock(),
             logger=logging.LoggerAdapter(log, {"instance_id": job.ref.instance_id, "node": spec.id}),
         )
         if handler.instant:
@@ -158,7 +159,7 @@ class Lane:
 
     def _may_hop(self, job: Job, items: list[int]) -> bool:
         """A child may run on here if even the slowest has the time for it, and other instances had their turn."""
-        now = time.monotonic()
+        now = self._clock()
         if not items or now > job.hop_until:
             return False
         return now + max(self._longest(job.plan, child) for child in items[::2]) < job.deadline

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import secrets
 import threading
-import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chalicelib.protocols import Message, Outcome, Settler, Store, Wanted
@@ -34,6 +35,8 @@ class Worker:
         lane: Lane,
         heart: Heart,
         limits: Limits,
+        clock: Callable[[], float],
+        together: Callable[[Sequence[Callable[[], None]]], None],
     ) -> None:
         self._store = store
         self._definitions = definitions
@@ -41,11 +44,13 @@ class Worker:
         self._lane = lane
         self._heart = heart
         self._limits = limits
+        self._clock = clock
+        self._together = together
 
     def handle(self, event: dict[str, Any], context: Any = None) -> dict[str, Any]:
         """An SQS event -> {"batchItemFailures": [{"itemIdentifier": messageId}, ...]} (AWS Lambda, "Using SQS")."""
         left = context.get_remaining_time_in_millis() / 1000 if context is not None else DEFAULT_SECONDS
-        deadline = time.monotonic() + max(1.0, left - MARGIN_SECONDS)
+        deadline = self._clock() + max(1.0, left - MARGIN_SECONDS)
         jobs: list[Job] = []
         failures = []
         for record in event["Records"]:
@@ -70,7 +75,7 @@ class Worker:
         owner = secrets.token_hex(6)
         wanted = [Wanted(ready.node, ready.attempt, self._lane.needs(plan, ready.node)) for ready in message.nodes]
         claim = self._store.claim(message.ref.instance_id, owner=owner, lease_ms=self._heart.lease_ms, wanted=wanted)
-        hop_until = time.monotonic() + self._limits.hop
+        hop_until = self._clock() + self._limits.hop
         jobs = []
         for want, claimed in zip(wanted, claim.nodes, strict=False):
             if claimed.outcome is not Outcome.CLAIMED:
@@ -96,16 +101,23 @@ class Worker:
         return jobs
 
     def _run(self, jobs: list[Job]) -> None:
-        """All at once where they may wait; those that are over in an instant one after the other, right here."""
+        """All at once where they may wait; those that are over in an instant one after the other."""
         waiting = [job for job in jobs if not self._lane.instant(job.plan, job.node)]
         instant = [job for job in jobs if self._lane.instant(job.plan, job.node)]
-        if len(jobs) == 1:
-            self._lane.run(jobs[0])
-            return
-        threads = [threading.Thread(target=self._lane.run, args=(job,), name="lane") for job in waiting]
-        for thread in threads:
-            thread.start()
-        for job in instant:
+        calls = [functools.partial(self._lane.run, job) for job in waiting]
+        self._together([*calls, functools.partial(self._run_each, instant)] if instant else calls)
+
+    def _run_each(self, jobs: list[Job]) -> None:
+        for job in jobs:
             self._lane.run(job)
-        for thread in threads:
-            thread.join()
+
+
+def together(calls: Sequence[Callable[[], None]]) -> None:
+    """Run all calls at once, each in a thread, the last one right here. Returns when all have."""
+    threads = [threading.Thread(target=call, name="lane") for call in calls[:-1]]
+    for thread in threads:
+        thread.start()
+    for call in calls[-1:]:
+        call()
+    for thread in threads:
+        thread.join()
