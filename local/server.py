@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import functools
 import gzip
+import io
 import logging
 import os
 import signal
 import socket
+import time
+from email.errors import MissingHeaderBodySeparatorDefect
 from http import HTTPStatus
 from typing import Any
 
@@ -34,7 +37,12 @@ from chalicelib.web import problems
 # How much of a refused body is read and thrown away, so that the client reads the answer before the connection ends.
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_SECONDS = 2.0
+# From the first byte of a request to its last, however they drip; and how long a kept-alive connection may be silent.
+REQUEST_SECONDS = 30.0
+IDLE_SECONDS = 75.0
 GZIP_MIN_BYTES = 1024
+# int() refuses thousands of digits.
+MAX_LENGTH_DIGITS = 18
 
 log = logging.getLogger(__name__)
 
@@ -49,22 +57,75 @@ class Server(ThreadedHTTPServer):
         log.debug("connection failed", exc_info=True)
 
 
+class Truncated(Exception):
+    """The client ended the connection in the middle of the body."""
+
+
+class Patience(io.RawIOBase):
+    """What a connection sends, as long as each request is all there in time. Raises TimeoutError."""
+
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
+        self._connection = connection
+        self._seconds = seconds
+        self._end: float | None = None
+
+    def next_request(self) -> None:
+        """The time runs from the next byte on."""
+        self._end = None
+
+    def hurry(self, seconds: float) -> None:
+        """No longer than this from now on."""
+        self._end = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = IDLE_SECONDS if self._end is None else self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the request took too long")
+        self._connection.settimeout(left)
+        try:
+            read = self._connection.recv_into(buffer)
+        finally:
+            self._connection.settimeout(IDLE_SECONDS)
+        if self._end is None:
+            self._end = time.monotonic() + self._seconds
+        return read
+
+
 class Handler(ChaliceRequestHandler):
     """One connection."""
 
     disable_nagle_algorithm = True  # with it, a kept-alive request costs 44 ms
     wbufsize = -1
-    timeout = 75
+    timeout = IDLE_SECONDS
+    rfile: io.BufferedIOBase
 
-    def __init__(self, *args: Any, max_body_bytes: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, max_body_bytes: int, request_seconds: float, **kwargs: Any) -> None:
         self.max_body_bytes = max_body_bytes
+        self.request_seconds = request_seconds
         super().__init__(*args, **kwargs)
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self._patience = Patience(self.connection, self.request_seconds)
+        self.rfile = io.BufferedReader(self._patience, 65536)
+
+    def handle_one_request(self) -> None:
+        self._patience.next_request()
+        super().handle_one_request()
 
     def _generic_handle(self) -> None:
         if not self._acceptable():
             return
         try:
             super()._generic_handle()
+        except TimeoutError:
+            self.send_error(HTTPStatus.REQUEST_TIMEOUT, f"The request was not all there in {self.request_seconds:g} s")
+        except Truncated as error:
+            self.send_error(HTTPStatus.BAD_REQUEST, str(error))
         except ConnectionError:
             self.close_connection = True
         except Exception as error:
@@ -77,16 +138,30 @@ class Handler(ChaliceRequestHandler):
         self.command = "GET"
         self._generic_handle()
 
+    def _parse_payload(self) -> tuple[dict[str, str], bytes | None]:
+        length = int(self.headers.get("content-length", "0"))
+        body = self.rfile.read(length) if length else None
+        if body is not None and len(body) < length:
+            # What came may well be valid JSON, and is not what the client meant.
+            raise Truncated(f"The body ends after {len(body)} of {length} bytes")
+        return dict(self.headers), body
+
     def _acceptable(self) -> bool:
         """Whether the body may be read at all. If not, the answer was sent."""
         length = self.headers.get("content-length", "0")
-        if self.headers.get("transfer-encoding"):
+        # The other defects are of bodies: the parser is one for mail, and takes the headers for all of one.
+        if any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in self.headers.defects):
+            # Whatever follows a line that is no header would be taken for the next request.
+            self.send_error(HTTPStatus.BAD_REQUEST, "A header line is malformed")
+        elif len(set(self.headers.get_all("content-length", ()))) > 1:
+            self.send_error(HTTPStatus.BAD_REQUEST, "There are two Content-Lengths, and they differ")
+        elif self.headers.get("transfer-encoding"):
             self.send_error(HTTPStatus.LENGTH_REQUIRED, "Send a Content-Length: chunked bodies are not supported here")
         elif not (length.isascii() and length.isdigit()):
             self.send_error(HTTPStatus.BAD_REQUEST, "The Content-Length is not a number")
         elif not self.headers.get("authorization", "").isascii():  # chalice trips over it
             self.send_error(HTTPStatus.BAD_REQUEST, "The Authorization header is not ASCII")
-        elif int(length) > self.max_body_bytes:
+        elif len(length) > MAX_LENGTH_DIGITS or int(length) > self.max_body_bytes:
             kind = problems.KINDS[errors.BodyTooLarge]
             self._send(problems.problem(kind, f"the body may have at most {self.max_body_bytes} bytes"), close=True)
             self._linger()
@@ -145,7 +220,7 @@ class Handler(ChaliceRequestHandler):
         try:
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_WR)
-            self.connection.settimeout(LINGER_SECONDS)
+            self._patience.hurry(LINGER_SECONDS)
             left = LINGER_BYTES
             while left > 0 and (chunk := self.rfile.read(min(left, 65536))):
                 left -= len(chunk)
@@ -164,13 +239,15 @@ def _compressed(data: bytes) -> bytes:
     return gzip.compress(data, 6, mtime=0)
 
 
-def create(app: Chalice, host: str, port: int, *, max_body_bytes: int) -> LocalDevServer:
+def create(
+    app: Chalice, host: str, port: int, *, max_body_bytes: int, request_seconds: float = REQUEST_SECONDS
+) -> LocalDevServer:
     """A server for `app`, listening. Port 0 takes a free one."""
     if not isinstance(app, LocalChalice):
         # As chalice.local.create_local_server does: `current_request` becomes one per thread.
         CustomLocalChalice.__bases__ = (LocalChalice, app.__class__)
         app.__class__ = CustomLocalChalice
-    handler = functools.partial(Handler, max_body_bytes=max_body_bytes)
+    handler = functools.partial(Handler, max_body_bytes=max_body_bytes, request_seconds=request_seconds)
     return LocalDevServer(app, Config(chalice_stage="dev"), host, port, handler_cls=handler, server_cls=Server)
 
 

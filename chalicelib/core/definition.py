@@ -51,12 +51,12 @@ def check(document: Any, handlers: Mapping[str, Handler], *, max_nodes: int) -> 
     return workflow
 
 
-def problems_of(error: ValidationError, *, at: Place = ()) -> list[Problem]:
+def problems_of(error: ValidationError, *, at: Place = (), known: Iterable[str] | None = None) -> list[Problem]:
     """A pydantic error as problems, each a sentence with its remedy."""
     if error.error_count() > _MAX_FAULTS:
         return [_too_many(error, at)]
     return [
-        Problem(pointer(*at, *fault["loc"]), _sentence(fault))
+        Problem(pointer(*at, *fault["loc"]), _sentence(fault, known))
         for fault in error.errors(include_url=False, include_context=True)[:_MAX_FOUND]
     ]
 
@@ -68,7 +68,7 @@ def check_trigger(document: Any) -> Trigger:
     try:
         return Trigger.model_validate(document)
     except ValidationError as error:
-        raise InvalidDocument(_bounded(problems_of(error))) from None
+        raise InvalidDocument(_bounded(problems_of(error, known=Trigger.model_fields))) from None
 
 
 def _nested(document: Any) -> bool:

@@ -41,6 +41,8 @@ def loads(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedBody(f"the body is not UTF-8: byte {error.start} is wrong") from None
+    if text.startswith("\ufeff"):
+        raise MalformedBody("the body begins with a byte order mark: send UTF-8 without one")
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_NotJson)
     except json.JSONDecodeError as error:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -128,6 +129,59 @@ def test_malformed_requests(port: int, request_: bytes, status: int) -> None:
 def test_it_lives_on_after_garbage(port: int, request_: bytes) -> None:
     raw(port, request_)
     assert raw(port, b"GET /api/health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The port of a server that wants a request to be all there within 0.3 s."""
+    monkeypatch.setattr(web.app, "__class__", web.app.__class__)
+    server = local_server.create(web.app, HOST, 0, max_body_bytes=LIMIT, request_seconds=0.3).server
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("beginning", "answer"),
+    [
+        (b"POST /api/workflow HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", b"HTTP/1.1 408 "),
+        (b"POST /api/workflow HTTP/1.1\r\nX: ", b""),
+        (b"PO", b""),
+    ],
+)
+def test_a_request_that_drips_is_cut_off(hasty: int, beginning: bytes, answer: bytes) -> None:
+    """Each byte comes soon after the one before, and the request never ends."""
+    with socket.create_connection((HOST, hasty), timeout=0.05) as client:
+        client.sendall(beginning)
+        received, end = b"", time.monotonic() + 10
+        while time.monotonic() < end:
+            try:
+                client.sendall(b"x")
+                if not (more := client.recv(65536)):
+                    break
+                received += more
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+        else:
+            pytest.fail("it was still listening after 10 s")
+    assert received.startswith(answer) if answer else received == b""
+
+
+def test_a_slow_request_leaves_time_to_the_next_on_its_connection(hasty: int) -> None:
+    """The time is one request's own: a kept-alive connection lives longer."""
+    connection = http.client.HTTPConnection(HOST, hasty, timeout=10)
+    for _ in range(3):
+        assert ask(connection, "GET", "/nowhere")[0] == 404
+        sock = connection.sock
+        assert sock is not None
+        time.sleep(0.2)
+        assert connection.sock is sock
+    connection.close()
 
 
 def test_the_page_is_compressed_for_who_accepts_it(connection: http.client.HTTPConnection) -> None:
