@@ -2,40 +2,84 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.store import keys
 
 _PICTURE = """
-return { redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('ZRANGE', KEYS[6], 0, -1),
-  redis.call('ZSCORE', KEYS[8], ARGV[1]), redis.call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES') }
+local left = {}
+for i = 1, 7 do left[i] = redis.call('PTTL', KEYS[i]) end
+local due = redis.call('ZRANGE', KEYS[6], 0, -1, 'WITHSCORES')
+return { redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), due,
+  redis.call('ZSCORE', KEYS[8], ARGV[1]), redis.call('HGETALL', KEYS[4]), left }
 """
+TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
-def check_invariants(client: Any, instance_id: str) -> str:
-    """S4 and S5 of DESIGN section 6, on one atomic picture. Returns the instance's status."""
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An instance at one moment. `nodes` has the fields of each record; `due` and `indexed` are in ms since 1970."""
+
+    meta: dict[str, str]
+    nodes: dict[str, list[str]]
+    due: dict[str, float]
+    indexed: float | None
+    results: dict[str, bytes]
+    ttl: tuple[int, ...]
+
+    @property
+    def terminal(self) -> bool:
+        return self.meta["status"] in TERMINAL
+
+    @property
+    def aborted(self) -> bool:
+        """It leaves the records of what was live as they were."""
+        return "error" in self.meta
+
+
+def take_picture(client: Any, instance_id: str) -> Picture | None:
+    """None where there is no such instance."""
     names = keys.instance(instance_id)
-    flat_meta, flat_nodes, due, indexed, first = client.eval(_PICTURE, len(names), *names, instance_id)
-    meta = {k.decode(): v.decode() for k, v in zip(flat_meta[::2], flat_meta[1::2], strict=True)}
-    nodes = {k.decode(): v.decode().split(":") for k, v in zip(flat_nodes[::2], flat_nodes[1::2], strict=True)}
+    meta, nodes, due, indexed, results, ttl = client.eval(_PICTURE, len(names), *names, instance_id)
+    if not meta:
+        return None
+    return Picture(
+        {k.decode(): v.decode(errors="replace") for k, v in zip(meta[::2], meta[1::2], strict=True)},
+        {k.decode(): v.decode().split(":", 9) for k, v in zip(nodes[::2], nodes[1::2], strict=True)},
+        {k.decode(): float(v) for k, v in zip(due[::2], due[1::2], strict=True)},
+        None if indexed is None else float(indexed),
+        {k.decode(): v for k, v in zip(results[::2], results[1::2], strict=True)},
+        tuple(ttl),
+    )
+
+
+def check_picture(picture: Picture) -> None:
+    """S4 and S5 of DESIGN section 6."""
+    meta, nodes = picture.meta, picture.nodes
     counted = {letter: sum(1 for record in nodes.values() if record[0] == letter) for letter in "QRCFS"}
     if "-1" in nodes:
         counted["C"] -= 1
-    aborted = "error" in meta  # it leaves the records of what was live as they were
-    assert int(meta["running"]) == (0 if aborted else counted["R"]), (meta, nodes)
-    assert int(meta["completed"]) == counted["C"]
-    assert int(meta["failed"]) == counted["F"]
-    assert int(meta["skipped"]) == counted["S"]
-    terminal = meta["status"] in ("COMPLETED", "FAILED", "CANCELLED")
+    assert int(meta["running"]) == (0 if picture.aborted else counted["R"]), (meta, nodes)
+    assert int(meta["completed"]) == counted["C"], (meta, nodes)
+    assert int(meta["failed"]) == counted["F"], (meta, nodes)
+    assert int(meta["skipped"]) == counted["S"], (meta, nodes)
     ended = counted["C"] + counted["F"] + counted["S"]
-    assert terminal == (aborted or ended == int(meta["total"])), (meta, nodes)
+    assert picture.terminal == (picture.aborted or ended == int(meta["total"])), (meta, nodes)
     assert ended + int(meta["cancelled"]) <= int(meta["total"]), (meta, nodes)
     # A cursor may stand where it was when the last of a list was skipped on behalf of another node.
     owed = {node for node, record in nodes.items() if record[0] in "QR" or int(record[5]) >= 0}
-    assert {member.decode() for member in due} == (set() if terminal else owed), (meta, nodes)
-    if terminal:
-        assert indexed is None
-        assert all(client.pttl(name) > 0 for name in names[:-1] if client.exists(name))
+    assert set(picture.due) == (set() if picture.terminal else owed), picture
+    if picture.terminal:
+        assert picture.indexed is None, picture
+        assert all(left > 0 or left == -2 for left in picture.ttl), picture  # -2: no such key
     else:
-        assert float(indexed) == float(first[1])
-    return meta["status"]
+        assert picture.indexed == min(picture.due.values()), picture
+
+
+def check_invariants(client: Any, instance_id: str) -> str:
+    """S4 and S5, on one atomic picture. Returns the instance's status."""
+    picture = take_picture(client, instance_id)
+    assert picture is not None, f"there is no instance {instance_id}"
+    check_picture(picture)
+    return picture.meta["status"]
