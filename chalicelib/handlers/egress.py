@@ -12,7 +12,9 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urljoin
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -20,7 +22,6 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
     LocationParseError,
-    MaxRetryError,
     NewConnectionError,
     ReadTimeoutError,
 )
@@ -30,9 +31,21 @@ from chalicelib.errors import DoNotRetry
 Resolve = Callable[[str, int], list[str]]
 
 # Where clouds keep credentials. Refused even where private addresses are allowed.
-METADATA = frozenset(map(ipaddress.ip_address, ("169.254.169.254", "169.254.170.2", "fd00:ec2::254")))
+METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        (
+            *("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23"),  # AWS
+            *("168.63.129.16", "fd20:ce::254", "100.100.100.200", "192.0.0.192"),  # Azure, Google, Alibaba, Oracle
+        ),
+    )
+)
+# What Python 3.11 calls global and nobody should: site-local, documentation, 6to4 relays.
+_NOT_PUBLIC = [ipaddress.ip_network(text) for text in ("fec0::/10", "3fff::/20", "192.88.99.0/24")]
 MAX_REDIRECTS = 5
 CHUNK = 64 * 1024
+# What is meant for one server is not shown to another that it redirects to.
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 
 class RefusedAddress(DoNotRetry):
@@ -81,31 +94,36 @@ class HttpClient:
 
         Raises RefusedAddress, DoNotRetry for what no retry can mend, and CallFailed.
         """
-        _check_url(url)
-        left = max(0.05, deadline - time.monotonic())
-        timeout = urllib3.Timeout(connect=min(connect_timeout, left), read=min(read_timeout, left))
-        retries = urllib3.Retry(total=redirects, connect=0, read=0, status=0, other=0, redirect=redirects)
-        try:
-            response = self._pools.request(
-                method,
-                url,
-                headers=dict(headers),
-                body=body,
-                timeout=timeout,
-                retries=retries,
-                redirect=redirects > 0,
-                preload_content=False,
-            )
-        except Exception as error:
-            raise _translated(error, url) from None
-        try:
-            data = self._read(response, deadline)
-        except HTTPError as error:
-            raise _translated(error, url) from None
-        finally:
-            # Not read to the end: the connection cannot be used again.
-            response.close()
-        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, data)
+        sent = dict(headers)
+        # urllib3 would read an answer that redirects to its end, however long it is, and look at no URL but the first.
+        for _ in range(redirects + 1):
+            _check_url(url)
+            left = max(0.05, deadline - time.monotonic())
+            timeout = urllib3.Timeout(connect=min(connect_timeout, left), read=min(read_timeout, left))
+            try:
+                response = self._pools.request(
+                    method, url, headers=sent, body=body, timeout=timeout, redirect=False, preload_content=False
+                )
+            except Exception as error:
+                raise _translated(error, url) from None
+            try:
+                where = response.get_redirect_location() if redirects else None
+                if not where:
+                    data = self._read(response, deadline)
+                    names = {name.lower(): value for name, value in response.headers.items()}
+                    return Answer(response.status, names, data)
+            except HTTPError as error:
+                raise _translated(error, url) from None
+            finally:
+                # Not read to the end: the connection cannot be used again.
+                response.close()
+            if response.status == HTTPStatus.SEE_OTHER and method != "HEAD":
+                method, body = "GET", None
+                sent = {name: value for name, value in sent.items() if not name.lower().startswith("content-")}
+            before, url = url, _next_url(url, where)
+            if _origin(before) != _origin(url):
+                sent = {name: value for name, value in sent.items() if name.lower() not in _SECRET_HEADERS}
+        raise DoNotRetry(f"{_host(url)} redirects more than {redirects} times")
 
     def close(self) -> None:
         self._pools.clear()
@@ -130,6 +148,7 @@ class _Guard:
         self._resolve = resolve
 
     def address(self, host: str, port: int) -> str:
+        """Of all that a name resolves to, and it is the caller's to connect to: nobody resolves it again."""
         addresses = self._resolve(host.strip("[]"), port)
         for text in addresses:
             address = ipaddress.ip_address(text.split("%", 1)[0])
@@ -144,7 +163,8 @@ class _Guard:
         inner = _inner(address)
         if inner in METADATA or address in METADATA:
             return False
-        return self._allow_private or (inner.is_global and not inner.is_multicast and not inner.is_reserved)
+        public = inner.is_global and not inner.is_multicast and not inner.is_reserved
+        return self._allow_private or (public and not any(inner in network for network in _NOT_PUBLIC))
 
 
 def _inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -160,9 +180,10 @@ def _inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.
 def _resolve(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
-        raise CallFailed(f"`{host}` cannot be resolved: {reason}") from None
+    except UnicodeError:
+        raise DoNotRetry(f"`{host[:200]}` is not a host name") from None
+    except socket.gaierror as error:
+        raise CallFailed(f"`{host[:200]}` cannot be resolved: {error.strerror}") from None
     return [str(entry[4][0]) for entry in found]
 
 
@@ -192,13 +213,29 @@ def _check_url(url: str) -> None:
         raise DoNotRetry(f"`{url[:200]}` is not a URL") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise DoNotRetry(f"`{url[:200]}` is not an http:// or https:// URL")
+    if parsed.auth is not None:
+        # Without the URL: what stands there is a secret, or bait.
+        raise DoNotRetry(f"the URL of `{parsed.host}` holds a user name or password: send an Authorization header")
+    if "%" in parsed.host:
+        raise DoNotRetry(f"`{parsed.host[:200]}` names a network interface: an address alone is enough")
+
+
+def _next_url(url: str, where: str) -> str:
+    try:
+        return urljoin(url, where)
+    except ValueError:
+        raise DoNotRetry(f"{_host(url)} redirects to something that is not a URL") from None
+
+
+def _origin(url: str) -> tuple[str | None, str | None, int | None]:
+    try:
+        parsed = urllib3.util.parse_url(url)
+    except LocationParseError:
+        return None, None, None
+    return parsed.scheme, parsed.host, parsed.port
 
 
 def _translated(error: Exception, url: str) -> Exception:
-    if isinstance(error, MaxRetryError):
-        if error.reason is None or "redirect" in str(error.reason):
-            return DoNotRetry(f"{_host(url)} redirects more than {MAX_REDIRECTS} times")
-        error = error.reason
     if isinstance(error, (DoNotRetry, CallFailed)):
         return error
     host = _host(url)
@@ -208,8 +245,6 @@ def _translated(error: Exception, url: str) -> Exception:
         return CallFailed(f"{host} did not accept the connection in time")
     if isinstance(error, ReadTimeoutError):
         return CallFailed(f"{host} did not answer in time")
-    if isinstance(error, LocationParseError):
-        return DoNotRetry(f"{host} redirects to something that is not a URL")
     if isinstance(error, (ssl.SSLError, urllib3.exceptions.SSLError)):
         return CallFailed(f"{host}: TLS failed: {error}"[:300])
     if isinstance(error, (ValueError, UnicodeError, urllib3.exceptions.URLSchemeUnknown)):

@@ -207,7 +207,9 @@ PRIVATE = [
     "169.254.169.254",
     "[fe80::1]",
     "[fd00::1]",
-    "user:pass@127.0.0.1",
+    "[fec0::1]",
+    "[3fff::1]",
+    "192.88.99.1",
     "224.0.0.1",
     "255.255.255.255",
 ]
@@ -221,7 +223,9 @@ def test_private_addresses_are_refused(host: str) -> None:
     client.close()
 
 
-@pytest.mark.parametrize("host", ["169.254.169.254", "[::ffff:169.254.169.254]", "[fd00:ec2::254]"])
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "168.63.129.16", "100.100.100.200"]
+)
 def test_the_metadata_address_is_never_called(client: HttpClient, host: str) -> None:
     with pytest.raises(RefusedAddress, match="credentials"):
         call(client, url=f"http://{host}/latest/meta-data/")
