@@ -44,6 +44,10 @@ class Job:
     hop_until: float
 
 
+class _CutOff(Exception):
+    """The invocation is over before the node's own time is: no failure of the node, which loses this lease."""
+
+
 class Lane:
     """One at a time: claimed node after claimed node. Shared by all threads of a worker; holds no state of its own."""
 
@@ -98,6 +102,9 @@ class Lane:
         started = self._clock()
         try:
             result = self._execute(job)
+        except _CutOff as cut:
+            self._log(job, "cut off", self._clock() - started, reason=str(cut))
+            return None
         except BaseException as error:
             self._fail(job, step.describe(error))
             return None
@@ -112,7 +119,8 @@ class Lane:
         values = {nodes[number].id: json.loads(value) for number, value in job.results.items()}
         params = json.loads(job.params)
         config = step.render(handler, spec.config, values | {"params": params})
-        timeout = min(spec.timeout_seconds or self._limits.default_timeout, max(0.1, job.deadline - self._clock()))
+        own = spec.timeout_seconds or self._limits.default_timeout
+        timeout = min(own, max(0.1, job.deadline - self._clock()))
         end = self._clock() + timeout
         context = Context(
             instance_id=job.ref.instance_id,
@@ -131,7 +139,12 @@ class Lane:
                 self._executor.run(handler, config, context, timeout), limit=self._limits.max_result_bytes
             )
         with self._heart.beating(job.ref.instance_id, job.node, job.attempt):
-            value = self._executor.run(handler, config, context, timeout)
+            try:
+                value = self._executor.run(handler, config, context, timeout)
+            except TimeoutError:
+                if timeout < own and self._clock() >= end:
+                    raise _CutOff(f"the invocation ended {own - timeout:.0f} s before the node's own timeout") from None
+                raise
         return step.encode(value, limit=self._limits.max_result_bytes)
 
     def _complete(self, job: Job, result: bytes, seconds: float) -> Job | None:

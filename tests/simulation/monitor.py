@@ -1,0 +1,154 @@
+"""Watches every transition for the invariants of DESIGN section 6: S1 to S5 after each step, L2 as handlers start."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from copy import copy
+from typing import Any
+
+from chalicelib import ids
+from chalicelib.core.plan import Plan
+from tests.invariants import Picture, check_picture, take_picture
+
+
+Saved = tuple[dict[str, Picture], dict[tuple[str, str, int], object]]
+
+
+class Broken(BaseException):
+    """An invariant does not hold. No `except Exception` of the engine may swallow it."""
+
+
+class Monitor:
+    """`now_ms` is the store's clock. Lease holders are the processes that the claims were answered to."""
+
+    def __init__(self, client: Any, now_ms: Callable[[], int], broken: Callable[[Broken], None]) -> None:
+        self._client, self._now_ms, self._broken = client, now_ms, broken
+        self.plans: dict[str, Plan] = {}
+        self.pictures: dict[str, Picture] = {}
+        self.transitions = 0
+        self.failovers = 0
+        self.dead_letters: set[tuple[str, int]] = set()
+        self.starts: Counter[tuple[str, str, int]] = Counter()
+        self.trace: Callable[[str], None] | None = None
+        self._ancestors: dict[str, list[set[int]]] = {}
+        self._leases: dict[tuple[str, str, int], object] = {}
+        self._keys: dict[tuple[str, str], str] = {}
+
+    def know(self, execution_id: str, plan: Plan) -> None:
+        ancestors: list[set[int]] = [set() for _ in plan.nodes]
+        for number, node in enumerate(plan.nodes):  # the scenario lists parents before their children
+            for parent in node.dependencies:
+                ancestors[number] |= {parent} | ancestors[parent]
+        self.plans[execution_id], self._ancestors[execution_id] = plan, ancestors
+
+    # what happens
+
+    def saw(self, name: str, args: tuple[Any, ...], named: dict[str, Any], answer: Any, owner: object) -> None:
+        """A transition took place; `answer` is what it returned."""
+        self.transitions += 1
+        if self.trace:
+            self.trace(f"{owner} {name} {args} {named} -> {answer}")
+        instance_id = args[0].instance_id if name == "create" else args[0]
+        before, after = self.pictures.get(instance_id), take_picture(self._client, instance_id)
+        if after is None:
+            self.require(before is None, f"{name} made {instance_id} vanish")
+            return
+        try:
+            check_picture(after)
+        except AssertionError as error:
+            self.require(False, f"S4/S5 after {name} {named}: {error}")
+        self._check_parents(after, name)
+        self._lease(name, instance_id, named, answer, owner)
+        if before is not None:
+            self._check_change(name, instance_id, named, before, after, owner)
+        self.pictures[instance_id] = after
+
+    def started(self, instance_id: str, node_id: str, attempt: int, key: str) -> None:
+        """A handler starts."""
+        self.starts[instance_id, node_id, attempt] += 1
+        if self.trace:
+            self.trace(f"{node_id} starts, attempt {attempt}")
+        self.require(
+            self.starts[instance_id, node_id, attempt] <= 1 + self.failovers,
+            f"L2: attempt {attempt} of {node_id} started twice",
+        )
+        self.require(self._keys.setdefault((instance_id, node_id), key) == key, f"L2: {node_id} has two keys")
+
+    def require(self, holds: bool, what: str) -> None:
+        if not holds:
+            error = Broken(what)
+            self._broken(error)
+            raise error
+
+    # a failover: the store, and with it what is known of the store, goes back to an earlier moment
+
+    def save(self) -> Saved:
+        return copy(self.pictures), copy(self._leases)
+
+    def load(self, saved: Saved, shards: Collection[str]) -> None:
+        """What was saved, for the instances of these shards."""
+        pictures, leases = saved
+        self.pictures = {id: one for id, one in self.pictures.items() if ids.shard(id) not in shards} | {
+            id: one for id, one in pictures.items() if ids.shard(id) in shards
+        }
+        self._leases = {key: one for key, one in self._leases.items() if ids.shard(key[0]) not in shards} | {
+            key: one for key, one in leases.items() if ids.shard(key[0]) in shards
+        }
+        self.failovers += 1
+
+    # S1, S2, S3
+
+    def _check_parents(self, picture: Picture, name: str) -> None:
+        execution_id = picture.meta["execution_id"]
+        plan, ancestors = self.plans[execution_id], self._ancestors[execution_id]
+        completed = {int(node) for node, record in picture.nodes.items() if record[0] == "C"}
+        failed = {int(node) for node, record in picture.nodes.items() if record[0] == "F"}
+        for node, (status, attempt, failures, lost, *_) in picture.nodes.items():
+            if node == "-1":
+                continue
+            if status == "S":
+                self.require(bool(ancestors[int(node)] & failed), f"S1: {node} is skipped, no ancestor failed ({name})")
+                continue
+            parents = set(plan.nodes[int(node)].dependencies)
+            self.require(parents <= completed, f"S1: {node} is {status}, of its parents {parents - completed} are not C")
+            tries = int(failures) + int(lost) + (0 if status == "F" else 1)
+            # A dead letter ends an attempt that never ran: neither a failure nor a lost lease.
+            tried = (tries, tries + 1) if status == "F" else (tries,)
+            self.require(int(attempt) in tried, f"L2: {node} {status} has attempt {attempt}, and {failures}+{lost}")
+
+    def _lease(self, name: str, instance_id: str, named: dict[str, Any], answer: Any, owner: object) -> None:
+        if name == "claim":
+            for claimed in answer.nodes:
+                if claimed.outcome == "CLAIMED":
+                    self._hold(instance_id, claimed.node, claimed.attempt, owner)
+        elif name == "complete" and answer.claimed is not None:
+            self._hold(instance_id, answer.claimed, 1, owner)
+
+    def _hold(self, instance_id: str, node: int, attempt: int, owner: object) -> None:
+        holder = self._leases.setdefault((instance_id, str(node), attempt), owner)
+        self.require(holder is owner, f"S2: attempt {attempt} of node {node} was claimed by two")
+
+    def _check_change(
+        self, name: str, instance_id: str, named: dict[str, Any], before: Picture, after: Picture, owner: object
+    ) -> None:
+        if before.terminal:
+            same = before.meta == after.meta and before.nodes == after.nodes and before.results == after.results
+            self.require(same, f"S3: {name} changed a terminal instance")
+        for node, value in before.results.items():
+            self.require(after.results.get(node) == value, f"S2: {name} changed the result of {node}")
+        for node in after.results.keys() - before.results.keys():
+            self.require(name == "complete" and str(named["node"]) == node, f"S2: {name} committed {node}")
+            self.require(before.nodes[node][0] == "R", f"S2: {node} was committed without running")
+            self.require(before.nodes[node][1] == str(named["attempt"]), f"S2: {node}: another attempt held the lease")
+            holder = self._leases.get((instance_id, node, named["attempt"]))
+            self.require(holder is owner or self.failovers > 0, f"S2: {node} was committed by who held no lease")
+        for node, record in before.nodes.items():
+            then = after.nodes.get(node)
+            if then is None:
+                self.require(node == "-1", f"S3: {name} forgot {node}")
+            elif record[0] in "CFS":
+                self.require(record[0] == then[0], f"S3: {name} made {node} {then[0]} from {record[0]}")
+            elif record[0] == "R" and int(then[3]) > int(record[3]):
+                over = before.due[node] <= self._now_ms()
+                self.require(over, f"L2: {name} took {node} from its worker before the lease was over")

@@ -1,0 +1,144 @@
+"""What a seed makes: workflows, policies, settings, and how everything must end."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from random import Random
+from typing import Any
+
+FOREVER = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A seed, and what of it is left out: what a failure is replayed by, and shrunk to."""
+
+    seed: int
+    nodes: int = FOREVER  # only the first so many of each workflow
+    instances: int = FOREVER
+    without: tuple[str, ...] = ()  # kinds of faults
+    skip: tuple[str, ...] = ()  # single faults
+
+    @classmethod
+    def from_text(cls, text: str) -> Scenario:
+        """A number, or what `str` gives."""
+        data = json.loads(text)
+        if isinstance(data, int):
+            return cls(data)
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+
+    def __str__(self) -> str:
+        plain = asdict(Scenario(self.seed))
+        return json.dumps({name: value for name, value in asdict(self).items() if value != plain[name] or name == "seed"})
+
+
+@dataclass(slots=True)
+class Drawn:
+    """What the seed's dice gave. Times are in seconds."""
+
+    workflows: list[dict[str, Any]]
+    triggers: list[int]  # the workflow of each instance
+    scheduling: str
+    lease: float
+    resend: float
+    visibility: float
+    max_receives: int
+    max_lost: int
+    hop: float
+    function: float
+    sweep: float
+    workers: int
+    slice: int
+    limit: int
+    faulty: float  # faults happen until then
+
+
+def draw(scenario: Scenario) -> Drawn:
+    rng = Random(f"{scenario.seed}/scenario")
+    lease = rng.choice([2.0, 10.0, 30.0])
+    drawn = Drawn(
+        workflows=[],
+        triggers=[],
+        scheduling=rng.choice(["inline", "inline", "lambda"]),
+        lease=lease,
+        resend=rng.choice([2.0, 10.0, 30.0]),
+        visibility=rng.choice([1.0, 30.0, 120.0]),
+        max_receives=rng.choice([3, 10, FOREVER, FOREVER]),
+        max_lost=rng.choice([2, 5, FOREVER, FOREVER]),
+        hop=rng.choice([0.0, 10.0, 10.0]),
+        function=rng.choice([60.0, 900.0]),
+        sweep=rng.choice([1.0, 10.0, 60.0]),
+        workers=rng.randint(1, 3),
+        slice=rng.choice([1, 2, 500]),
+        limit=rng.choice([1, 3, 200]),
+        faulty=rng.choice([10.0, 60.0, 300.0]),
+    )
+    dice = Random(f"{scenario.seed}/workflows")
+    for number in range(dice.choice([1, 1, 2])):
+        workflow = _workflow(dice, number, lease)
+        del workflow["dag"]["nodes"][scenario.nodes :]
+        drawn.workflows.append(workflow)
+    drawn.triggers = [dice.randrange(len(drawn.workflows)) for _ in range(dice.choice([1, 1, 2, 3]))]
+    del drawn.triggers[scenario.instances :]
+    return drawn
+
+
+def _workflow(rng: Random, number: int, lease: float) -> dict[str, Any]:
+    """Up to 12 nodes, parents before their children, so that any first part of it is a workflow as well."""
+    nodes: list[dict[str, Any]] = []
+    shape = rng.choice(["any", "any", "chain", "fan"])
+    for i in range(rng.choice([1, 2, 3, 5, 8, 12])):
+        if shape == "chain":
+            parents = [i - 1] if i else []
+        elif shape == "fan":
+            parents = [0] if i and (i < 8 or rng.random() < 0.7) else list(range(1, i))
+        else:
+            parents = rng.sample(range(i), min(i, rng.choice([0, 1, 1, 2, 3])))
+        nodes.append(_node(rng, i, parents, lease))
+    return {"name": f"simulated {number}", "dag": {"nodes": nodes}}
+
+
+def _node(rng: Random, number: int, parents: list[int], lease: float) -> dict[str, Any]:
+    handler = rng.choice(["work", "work", "work", "quick", "quick_noop"])
+    node: dict[str, Any] = {
+        "id": f"n{number}",
+        "handler": "noop" if handler == "quick_noop" else handler,
+        "dependencies": [f"n{parent}" for parent in parents],
+    }
+    if handler != "work":
+        return node
+    how = rng.choices(["well", "fails", "always", "fatal", "slow"], [70, 15, 5, 3, 7])[0]
+    config: dict[str, Any] = {"seconds": rng.choice([0.0, 0.0, 0.01, 1.0, lease * 1.5])}
+    attempts = rng.choice([1, 2, 3])
+    if how == "fails":
+        config["fails"] = rng.randint(1, 2)
+        attempts = config["fails"] + rng.randint(1, 2)
+    elif how == "always":
+        config["fails"] = FOREVER
+    elif how == "fatal":
+        config["fatal"] = True
+    elif how == "slow":
+        config["seconds"], node["timeout_seconds"] = 20.0, 5.0
+    if parents and rng.random() < 0.3:
+        config["named"] = "{{ n%d }}" % rng.choice(parents)
+    node["config"] = config
+    backoff = rng.choice([0.0, 1.0, 100.0, 2000.0])
+    node["retry_policy"] = {"max_attempts": attempts, "initial_backoff_seconds": backoff, "max_backoff_seconds": 3000}
+    return node
+
+
+def ends_as(node: dict[str, Any]) -> str:
+    """How a node ends whose parents all completed, where nothing but its own handler goes wrong."""
+    config = node.get("config", {})
+    hopeless = config.get("fatal") or config.get("fails", 0) >= FOREVER or "timeout_seconds" in node
+    return "FAILED" if hopeless else "COMPLETED"
+
+
+def sums(workflow: dict[str, Any]) -> dict[str, int | None]:
+    """The result of each node: 1 and the results of its parents; noop yields nothing."""
+    found: dict[str, int | None] = {}
+    for node in workflow["dag"]["nodes"]:
+        total = 1 + sum(found[parent] or 0 for parent in node["dependencies"])
+        found[node["id"]] = None if node["handler"] == "noop" else total
+    return found

@@ -1,0 +1,196 @@
+"""Virtual time, and the processes and actors that live in it: one runs at a time, and chance says who is next.
+
+An actor is a greenlet. It runs until it sleeps or waits; then the hub wakes whoever is due first. So the same seed gives
+the same interleaving, and a crash can fall between any two calls of the engine.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+
+class Died(Exception):
+    """The process that was to answer is no more."""
+
+
+class Process:
+    """What a kill takes down at once: its actors, and whatever they hold in memory."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.alive = True
+        self.paused_until = 0.0
+        self.actors: set[_Actor] = set()
+        self.promises: set[Future] = set()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def check(self) -> None:
+        """The dead do nothing: what their `except` and `finally` try on the way out has no effect."""
+        if not self.alive:
+            raise GreenletExit
+
+    def crash(self) -> None:
+        """kill -9. Does not return when called from within."""
+        if not self.alive:
+            return
+        self.alive = False
+        current = getcurrent()
+        for actor in sorted(self.actors, key=lambda actor: actor.number):
+            if actor is not current and not actor.dead:
+                actor.parent = current  # where it returns to when it is gone
+                actor.throw(GreenletExit)
+        for promise in sorted(self.promises, key=lambda promise: promise.number):
+            promise.settle(error=Died(self.name))
+        if current in self.actors:
+            raise GreenletExit
+
+    def pause(self, seconds: float) -> None:
+        """SIGSTOP, and SIGCONT after so long."""
+        self.paused_until = self.world.now + seconds
+
+
+class Future:
+    """An answer that is still to come."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self.number = number
+        self.done = False
+        self._world = world
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._waiting: list[_Actor] = []
+
+    def settle(self, value: Any = None, error: BaseException | None = None) -> None:
+        if not self.done:
+            self.done, self._value, self._error = True, value, error
+            for actor in self._waiting:
+                self._world.wake(actor, 0.0)
+
+    def wait(self) -> Any:
+        """The value, once it is there; raises what the call raised, or Died."""
+        self._world.current.process.check()
+        if not self.done:
+            self._waiting.append(self._world.current)
+            self._world.switch()
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class World:
+    """`now` is in seconds. `latency` draws how long a step takes; it decides the interleaving, and nothing else."""
+
+    def __init__(self, chance: Random) -> None:
+        self.now = 0.0
+        self.errors: list[BaseException] = []
+        self._chance = chance
+        self._hub = getcurrent()
+        self._due: list[tuple[float, float, int, _Actor]] = []
+        self._count = 0
+
+    @property
+    def current(self) -> _Actor:
+        actor = getcurrent()
+        assert isinstance(actor, _Actor)
+        return actor
+
+    def process(self, name: str) -> Process:
+        return Process(self, name)
+
+    def start(self, process: Process, call: Callable[[], Any], *, delay: float = 0.0) -> Future:
+        """Run `call` in `process` from `delay` seconds on; the future has what it returns."""
+        self._count += 1
+        future = Future(self, self._count)
+        if not process.alive:
+            future.settle(error=Died(process.name))
+            return future
+        process.promises.add(future)
+        actor = _Actor(self, process, call, future, self._count)
+        process.actors.add(actor)
+        self.wake(actor, delay)
+        return future
+
+    def sleep(self, seconds: float) -> None:
+        """Let others run for so long. Raises GreenletExit where the process dies meanwhile."""
+        actor = self.current
+        actor.process.check()
+        self.wake(actor, seconds)
+        self.switch()
+
+    def latency(self) -> None:
+        """What a call over the network takes: mostly a millisecond, now and then a second."""
+        draw = self._chance.random()
+        self.sleep(draw * 0.002 if draw < 0.97 else (draw - 0.97) * 40)
+
+    def together(self, calls: Sequence[Callable[[], None]]) -> None:
+        """See chalicelib.worker.worker.together."""
+        process = self.current.process
+        for future in [self.start(process, call) for call in calls]:
+            future.wait()
+
+    def cancel(self, process: Process, future: Future) -> None:
+        """End the actor behind a future that nobody needs any more."""
+        for actor in [one for one in process.actors if one.future is future]:
+            actor.parent = getcurrent()
+            actor.throw(GreenletExit)
+
+    def wake(self, actor: _Actor, delay: float) -> None:
+        self._count += 1
+        heapq.heappush(self._due, (self.now + delay, self._chance.random(), self._count, actor))
+
+    def switch(self) -> None:
+        self._hub.switch()
+
+    def run(self, finished: Callable[[], bool], *, until: float) -> bool:
+        """Turn the clock until `finished()`; False when `until` (in seconds) came first. Raises what an actor did."""
+        while not finished():
+            if not self._due or self._due[0][0] > until:
+                return False
+            time, _, _, actor = heapq.heappop(self._due)
+            self.now = max(self.now, time)
+            if not actor.process.alive or actor.dead:
+                continue
+            if actor.process.paused_until > self.now:
+                self.wake(actor, actor.process.paused_until - self.now)
+                continue
+            actor.parent = self._hub
+            actor.switch()
+            if self.errors:
+                raise self.errors[0]
+        return True
+
+    def close(self) -> None:
+        """End every actor that still waits."""
+        for _, _, _, actor in self._due:
+            actor.process.crash()
+        self._due.clear()
+
+
+class _Actor(greenlet):
+    def __init__(self, world: World, process: Process, call: Callable[[], Any], future: Future, number: int) -> None:
+        super().__init__()
+        self.world, self.process, self.number = world, process, number
+        self._call, self.future = call, future
+
+    def run(self) -> None:
+        try:
+            value = self._call()
+        except GreenletExit:
+            self.future.settle(error=Died(self.process.name))
+        except Exception as error:
+            self.future.settle(error=error)
+        except BaseException as error:  # a broken invariant
+            self.world.errors.append(error)
+        else:
+            self.future.settle(value)
+        finally:
+            self.process.actors.discard(self)
+            self.process.promises.discard(self.future)
