@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
-from collections.abc import Iterator
 
 from chalicelib.protocols import Outcome, Store
 
@@ -13,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Heart:
-    """Extends the lease of every node that is `beating`, three times a lease."""
+    """Extends the lease of every node that is held, three times a lease."""
 
     def __init__(self, store: Store, *, lease_ms: int) -> None:
         self._store = store
@@ -23,19 +21,17 @@ class Heart:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    @contextlib.contextmanager
-    def beating(self, instance_id: str, node: int, attempt: int) -> Iterator[None]:
-        """While the body runs, its lease does not end."""
-        entry = (instance_id, node, attempt)
+    def hold(self, instance_id: str, node: int, attempt: int) -> None:
+        """From here on its lease does not end: its claim was answered."""
         with self._lock:
-            self._running.add(entry)
+            self._running.add((instance_id, node, attempt))
             self._start()
         self._wake.set()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running.discard(entry)
+
+    def release(self, instance_id: str, node: int, attempt: int) -> None:
+        """It is committed, or given up."""
+        with self._lock:
+            self._running.discard((instance_id, node, attempt))
 
     def _start(self) -> None:
         if self._thread is None:
@@ -45,7 +41,7 @@ class Heart:
     def beat(self) -> None:
         """Extend every lease once."""
         with self._lock:
-            running = list(self._running)
+            running = sorted(self._running)
         for instance_id, node, attempt in running:
             try:
                 outcome = self._store.extend(instance_id, node=node, attempt=attempt, lease_ms=self.lease_ms)

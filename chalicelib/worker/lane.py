@@ -89,14 +89,28 @@ class Lane:
 
     def run(self, job: Job) -> None:
         """Until there is no child to run on with. Errors of the store end it: leases run out, the sweep goes on."""
+        self._run(job, patient=True)
+
+    def run_instant(self, job: Job) -> Job | None:
+        """The same, up to the first node that may take its time: that one is returned, claimed."""
+        return self._run(job, patient=False)
+
+    def _run(self, job: Job, *, patient: bool) -> Job | None:
         following: Job | None = job
         try:
-            while following is not None:
-                following = self._step(following)
+            while following is not None and (patient or self.instant(following.plan, following.node)):
+                current = following
+                try:
+                    following = self._step(current)
+                finally:
+                    self._heart.release(current.ref.instance_id, current.node, current.attempt)
         except Unavailable as error:
             log.error("node left to the sweep", extra={"instance_id": job.ref.instance_id, "error": str(error)})
         except Exception:  # a fault of ours: a node's lane must never take its batch down
             log.exception("lane failed", extra={"instance_id": job.ref.instance_id})
+        else:
+            return following
+        return None
 
     def _step(self, job: Job) -> Job | None:
         started = self._clock()
@@ -138,13 +152,12 @@ class Lane:
             return step.encode(
                 self._executor.run(handler, config, context, timeout), limit=self._limits.max_result_bytes
             )
-        with self._heart.beating(job.ref.instance_id, job.node, job.attempt):
-            try:
-                value = self._executor.run(handler, config, context, timeout)
-            except TimeoutError:
-                if timeout < own and self._clock() >= end:
-                    raise _CutOff(f"the invocation ended {own - timeout:.0f} s before the node's own timeout") from None
-                raise
+        try:
+            value = self._executor.run(handler, config, context, timeout)
+        except TimeoutError:
+            if timeout < own and self._clock() >= end:
+                raise _CutOff(f"the invocation ended {own - timeout:.0f} s before the node's own timeout") from None
+            raise
         return step.encode(value, limit=self._limits.max_result_bytes)
 
     def _complete(self, job: Job, result: bytes, seconds: float) -> Job | None:
@@ -183,6 +196,7 @@ class Lane:
 
     def _follow(self, job: Job, child: int, result: bytes) -> Job:
         needs = self.needs(job.plan, child)
+        self._heart.hold(job.ref.instance_id, child, 1)
         known = job.results | {job.node: result}
         missing = [node for node in needs if node not in known]
         fetched = self._store.results(job.ref.instance_id, missing) if missing else {}

@@ -81,6 +81,7 @@ class Worker:
             if claimed.outcome is not Outcome.CLAIMED:
                 log.debug("message refused", extra={"instance_id": message.ref.instance_id, "why": claimed.outcome})
                 continue
+            self._heart.hold(message.ref.instance_id, claimed.node, claimed.attempt)
             results = {
                 node: value for node, value in zip(want.needs, claimed.results, strict=True) if value is not None
             }
@@ -108,8 +109,9 @@ class Worker:
         self._together([*calls, functools.partial(self._run_each, instant)] if instant else calls)
 
     def _run_each(self, jobs: list[Job]) -> None:
-        for job in jobs:
-            self._lane.run(job)
+        # What an instant node leads to may take long: not before the others, which would be over at once.
+        following = [self._lane.run_instant(job) for job in jobs]
+        self._together([functools.partial(self._lane.run, job) for job in following if job is not None])
 
 
 def together(calls: Sequence[Callable[[], None]]) -> None:

@@ -28,4 +28,6 @@ class Calls:
         if self._faults.hit("stop for longer than a lease"):
             self._process.pause(self._stop_seconds * (1 + self._faults.draw("stop for longer than a lease")))
         self._world.latency()
+        if self._faults.hit("slow call"):
+            self._world.sleep(self._stop_seconds * self._faults.draw("slow call"))
         return answer

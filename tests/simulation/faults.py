@@ -12,6 +12,7 @@ KINDS: Mapping[str, float] = {
     "crash after a call": 0.03,
     "crash in a handler": 0.05,
     "stop for longer than a lease": 0.02,  # SIGSTOP, a long garbage collection, a frozen machine
+    "slow call": 0.05,  # up to the length of a lease
     "store unreachable": 0.05,
     "store answer lost": 0.05,  # it did it, and the caller learns nothing
     "store call repeated": 0.05,  # the client lost the answer and asked again by itself
@@ -36,7 +37,7 @@ class Faults:
     def __init__(self, seed: int, *, without: Collection[str] = (), skip: Collection[str] = ()) -> None:
         swarm = Random(f"{seed}/rates")
         # Swarm testing (Groce et al., 2012): a run with few kinds of faults, often, finds what one with all hides.
-        share = swarm.choice([0.1, 0.3, 0.6])
+        share = swarm.choice([0.0, 0.1, 0.3, 0.6])
         self._rates: dict[str, float] = {}
         for kind, highest in KINDS.items():
             rate = highest * swarm.choice([0.3, 1.0, 3.0])

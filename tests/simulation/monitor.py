@@ -9,8 +9,9 @@ from typing import Any
 
 from chalicelib import ids
 from chalicelib.core.plan import Plan
+from chalicelib.protocols import Due
 from tests.invariants import Picture, check_picture, take_picture
-
+from tests.simulation.faults import Faults
 
 Saved = tuple[dict[str, Picture], dict[tuple[str, str, int], object]]
 
@@ -22,8 +23,12 @@ class Broken(BaseException):
 class Monitor:
     """`now_ms` is the store's clock. Lease holders are the processes that the claims were answered to."""
 
-    def __init__(self, client: Any, now_ms: Callable[[], int], broken: Callable[[Broken], None]) -> None:
-        self._client, self._now_ms, self._broken = client, now_ms, broken
+    def __init__(
+        self, client: Any, now_ms: Callable[[], int], broken: Callable[[Broken], None], faults: Faults
+    ) -> None:
+        self._client, self._now_ms, self._broken, self._faults = client, now_ms, broken, faults
+        self.sweeper: object = None
+        self.queued: Callable[[str, int, int], bool] | None = None
         self.plans: dict[str, Plan] = {}
         self.pictures: dict[str, Picture] = {}
         self.transitions = 0
@@ -62,6 +67,8 @@ class Monitor:
         self._lease(name, instance_id, named, answer, owner)
         if before is not None:
             self._check_change(name, instance_id, named, before, after, owner)
+            if name == "take_due" and owner is self.sweeper and not self._faults.happened:
+                self._check_sweep(instance_id, answer, before)
         self.pictures[instance_id] = after
 
     def started(self, instance_id: str, node_id: str, attempt: int, key: str) -> None:
@@ -111,11 +118,22 @@ class Monitor:
                 self.require(bool(ancestors[int(node)] & failed), f"S1: {node} is skipped, no ancestor failed ({name})")
                 continue
             parents = set(plan.nodes[int(node)].dependencies)
-            self.require(parents <= completed, f"S1: {node} is {status}, of its parents {parents - completed} are not C")
+            self.require(
+                parents <= completed, f"S1: {node} is {status}, of its parents {parents - completed} are not C"
+            )
             tries = int(failures) + int(lost) + (0 if status == "F" else 1)
             # A dead letter ends an attempt that never ran: neither a failure nor a lost lease.
             tried = (tries, tries + 1) if status == "F" else (tries,)
             self.require(int(attempt) in tried, f"L2: {node} {status} has attempt {attempt}, and {failures}+{lost}")
+
+    def _check_sweep(self, instance_id: str, due: Due, before: Picture) -> None:
+        """Where nothing goes wrong the sweep finds nothing lost: only what waits for a worker, or for its time."""
+        self.require(not due.settle, f"P1: the sweep had to settle {due.settle}")
+        for ready in due.send if self.queued else ():
+            status, _, _, _, sends, *_ = before.nodes[str(ready.node)]
+            self.require(status == "Q", f"P1: node {ready.node} lost its lease without a fault")
+            waits = sends == "0" or self.queued(instance_id, ready.node, ready.attempt)  # 0: a delay over 900 s
+            self.require(waits, f"P1: nobody had sent node {ready.node}")
 
     def _lease(self, name: str, instance_id: str, named: dict[str, Any], answer: Any, owner: object) -> None:
         if name == "claim":

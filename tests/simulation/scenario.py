@@ -30,7 +30,9 @@ class Scenario:
 
     def __str__(self) -> str:
         plain = asdict(Scenario(self.seed))
-        return json.dumps({name: value for name, value in asdict(self).items() if value != plain[name] or name == "seed"})
+        return json.dumps(
+            {name: value for name, value in asdict(self).items() if value != plain[name] or name == "seed"}
+        )
 
 
 @dataclass(slots=True)
@@ -121,7 +123,7 @@ def _node(rng: Random, number: int, parents: list[int], lease: float) -> dict[st
     elif how == "slow":
         config["seconds"], node["timeout_seconds"] = 20.0, 5.0
     if parents and rng.random() < 0.3:
-        config["named"] = "{{ n%d }}" % rng.choice(parents)
+        config["named"] = f"{{{{ n{rng.choice(parents)} }}}}"
     node["config"] = config
     backoff = rng.choice([0.0, 1.0, 100.0, 2000.0])
     node["retry_policy"] = {"max_attempts": attempts, "initial_backoff_seconds": backoff, "max_backoff_seconds": 3000}

@@ -85,10 +85,8 @@ class Simulation:
         self._clock = VirtualClock(client)
         self._jump = 0.0
         self._store = ClockedStore(client, self._clock)
-        self._monitor = Monitor(client, self._turn, self._world.errors.append)
-        self._dead = SimQueue(
-            self._world, self._faults, self._chance, visibility=30, max_receives=FOREVER, dead=None
-        )
+        self._monitor = Monitor(client, self._turn, self._world.errors.append, self._faults)
+        self._dead = SimQueue(self._world, self._faults, self._chance, visibility=30, max_receives=FOREVER, dead=None)
         self._queue = SimQueue(
             self._world,
             self._faults,
@@ -97,6 +95,8 @@ class Simulation:
             max_receives=self._drawn.max_receives,
             dead=self._dead,
         )
+        if self._drawn.scheduling == "inline":
+            self._monitor.queued = self._queue.holds
         self._handlers = {one.name: one for one in (self._work(), self._quick(), noop)}
         self._raised: Counter[tuple[str, str]] = Counter()
         self._accepted: dict[int, str] = {}
@@ -247,6 +247,7 @@ class Simulation:
                 continue
             self.report.sweeps += 1
             process, app = self._application("sweep")
+            self._monitor.sweeper = process
             with contextlib.suppress(Died, Unavailable):
                 self._world.start(process, app.sweep.run).wait()
 
@@ -298,7 +299,7 @@ class Simulation:
 
     def _check_end(self) -> None:
         require = self._monitor.require
-        for number, instance_id in self._accepted.items():
+        for instance_id in self._accepted.values():
             picture = self._monitor.pictures.get(instance_id)
             require(picture is not None or self._monitor.failovers > 0, f"{instance_id} was accepted, and is lost")
         for number, which in enumerate(self._drawn.triggers):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 
 from chalicelib.protocols import Message
-from chalicelib.queues.message import encode
+from chalicelib.queues.message import decode, encode
 from chalicelib.queues.sqs import delay_seconds
 from tests.simulation.calls import Calls
 from tests.simulation.faults import Faults
@@ -31,7 +31,14 @@ class SimQueue:
     """The queue itself; `max_receives` deliveries later a message moves to `dead`."""
 
     def __init__(
-        self, world: World, faults: Faults, chance: Random, *, visibility: float, max_receives: int, dead: SimQueue | None
+        self,
+        world: World,
+        faults: Faults,
+        chance: Random,
+        *,
+        visibility: float,
+        max_receives: int,
+        dead: SimQueue | None,
     ) -> None:
         self._world, self._faults, self._chance = world, faults, chance
         self._visibility, self._max_receives, self._dead = visibility, max_receives, dead
@@ -60,6 +67,14 @@ class SimQueue:
             entry.visible_at = self._world.now + self._visibility
             taken.append(entry)
         return taken
+
+    def holds(self, instance_id: str, node: int, attempt: int) -> bool:
+        """Whether a message for this attempt is in the queue, visible or not."""
+        messages = (decode(entry.body) for entry in self._entries.values())
+        wanted = (instance_id, node, attempt)
+        return any(
+            wanted == (message.ref.instance_id, one.node, one.attempt) for message in messages for one in message.nodes
+        )
 
     def idle(self, least: float) -> float:
         """How long a poller may look away: there is nothing before then, save what is sent meanwhile."""

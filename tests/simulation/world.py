@@ -1,7 +1,7 @@
 """Virtual time, and the processes and actors that live in it: one runs at a time, and chance says who is next.
 
-An actor is a greenlet. It runs until it sleeps or waits; then the hub wakes whoever is due first. So the same seed gives
-the same interleaving, and a crash can fall between any two calls of the engine.
+An actor is a greenlet. It runs until it sleeps or waits; then the hub wakes whoever is due first. So the same seed
+gives the same interleaving, and a crash can fall between any two calls of the engine.
 """
 
 from __future__ import annotations
@@ -126,9 +126,9 @@ class World:
         self.switch()
 
     def latency(self) -> None:
-        """What a call over the network takes: mostly a millisecond, now and then a second."""
+        """What a call over the network takes: mostly a millisecond, now and then a few hundredths of a second."""
         draw = self._chance.random()
-        self.sleep(draw * 0.002 if draw < 0.97 else (draw - 0.97) * 40)
+        self.sleep(draw * 0.002 if draw < 0.97 else (draw - 0.97) * 2)
 
     def together(self, calls: Sequence[Callable[[], None]]) -> None:
         """See chalicelib.worker.worker.together."""

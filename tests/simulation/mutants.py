@@ -1,0 +1,155 @@
+"""`python -m tests.simulation.mutants`: breaks one line of the engine at a time, and counts seeds until that shows."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.processes import ROOT
+
+LUA = "chalicelib/store/lua"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """`old` becomes `new` in `file`; it must be there exactly once."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS = [
+    Mutant(
+        "complete: no attempt check",
+        f"{LUA}/05_complete.lua",
+        "record.status ~= 'R' or record.attempt ~= tonumber(ARGV[3])",
+        "record.status ~= 'R'",
+    ),
+    Mutant(
+        "complete: commit what is committed",
+        f"{LUA}/05_complete.lua",
+        "not record or record.status ~= 'R' or",
+        "not record or",
+    ),
+    Mutant("complete: leave the due entry", f"{LUA}/05_complete.lua", "redis.call('ZREM', DUE, node)", "local _ = 0"),
+    Mutant("claim: no attempt check", f"{LUA}/03_claim.lua", "record and record.attempt == attempt", "record"),
+    Mutant(
+        "claim: give a held lease away",
+        f"{LUA}/03_claim.lua",
+        "record.owner == owner and 'CLAIMED' or 'RUNNING'",
+        "'CLAIMED'",
+    ),
+    Mutant(
+        "take_due: forget the re-send",
+        f"{LUA}/02_take_due.lua",
+        "record.sends = record.sends + 1\n    hand_out('SEND', node, record.attempt)",
+        "record.sends = record.sends + 1",
+    ),
+    Mutant(
+        "take_due: same attempt after a lost lease",
+        f"{LUA}/02_take_due.lua",
+        "record.attempt + 1, tostring(now), 1",
+        "record.attempt, tostring(now), 1",
+    ),
+    Mutant(
+        "fail: same attempt for the retry", f"{LUA}/07_fail.lua", "'Q', record.attempt + 1,", "'Q', record.attempt,"
+    ),
+    Mutant(
+        "fail: no attempt check",
+        f"{LUA}/07_fail.lua",
+        "record.status ~= ARGV[4] or record.attempt ~= tonumber(ARGV[3])",
+        "record.status ~= ARGV[4]",
+    ),
+    Mutant("unblock: the first parent is enough", f"{LUA}/lib/4_unblock.lua", "== parents\n", ">= 1\n"),
+    Mutant("settle: no cursor check", f"{LUA}/06_settle.lua", "record.cursor ~= tonumber(ARGV[3])", "false"),
+    Mutant(
+        "skip: count a node twice", f"{LUA}/lib/4_unblock.lua", "redis.call('HEXISTS', NODES, ARGV[i]) == 0", "true"
+    ),
+    Mutant("create: start it again", f"{LUA}/01_create.lua", "if created then", "if false then"),
+    Mutant(
+        "close: leave the index entry",
+        f"{LUA}/lib/3_instance.lua",
+        "  redis.call('ZREM', INDEX, id)\n  redis.call('DEL', DUE, WAITS)",
+        "  redis.call('DEL', DUE, WAITS)",
+    ),
+    Mutant("hop: a lease of no length", f"{LUA}/lib/4_unblock.lua", "now + lease_ms", "now"),
+    Mutant(
+        "worker: the heart does not beat",
+        "chalicelib/worker/heart.py",
+        "            self._running.add((instance_id, node, attempt))",
+        "            pass",
+    ),
+    Mutant(
+        "worker: send before the commit, not after",
+        "chalicelib/worker/lane.py",
+        "        done = self._store.complete(",
+        "        self._dispatch.unblocked(job.ref, [Ready(child, 1) for child in items[::2]])\n"
+        "        self._dispatch.unblocked = lambda *_: None\n        done = self._store.complete(",
+    ),
+    Mutant(
+        "scheduler: settle and forget to send",
+        "scheduler/scheduler.py",
+        "            self._dispatch.send(ref, done.ready)\n",
+        "",
+    ),
+    Mutant(
+        "scheduler: settle only the first slice",
+        "scheduler/scheduler.py",
+        "            start = cursor\n",
+        "            return\n",
+    ),
+    Mutant("sweep: look at nothing", "scheduler/sweep.py", "nodes += self._scheduler.run(instance_id)", "pass"),
+]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
+    parser.add_argument(
+        "--seeds", type=int, default=2000, help="give up on a mutant after so many (default %(default)s)"
+    )
+    parser.add_argument("--only", default="", help="those whose description has this in it")
+    arguments = parser.parse_args()
+    mutants = [mutant for mutant in MUTANTS if arguments.only in mutant.what]
+    survived = 0
+    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+        print("| broken line | seeds | noticed as |\n|---|---|---|")
+        for mutant, (seeds, error) in zip(
+            mutants, threads.map(lambda one: seeds_to_notice(one, arguments.seeds), mutants), strict=True
+        ):
+            survived += error is None
+            print(
+                f"| {mutant.what} | {seeds if error else 'over ' + str(seeds)} | {error or 'not noticed'} |", flush=True
+            )
+    return 1 if survived else 0
+
+
+def seeds_to_notice(mutant: Mutant, limit: int) -> tuple[int, str | None]:
+    """The first seed (from 1) that fails on a copy of the project with this line broken, and what it says."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("chalicelib", "scheduler", "local", "tests"):
+            shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
+        path = Path(folder) / mutant.file
+        text = path.read_text("utf-8")
+        if text.count(mutant.old) != 1:
+            raise SystemExit(
+                f"{mutant.what}: `{mutant.old}` is not once in {mutant.file}; mend the table in {__file__}"
+            )
+        path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
+        command = [sys.executable, "-m", "tests.simulation", "--jobs", "1", "--no-shrink", "--seeds", str(limit)]
+        output = subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout
+    found = re.search(r"^seed (\d+): (.{0,100})", output, re.M)
+    return (int(found[1]), found[2].replace("|", "/")) if found else (limit, None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
