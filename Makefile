@@ -41,6 +41,15 @@ check: install ## the gate: lint, format, types, tests
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+SEEDS ?= 1000
+.PHONY: simulate
+simulate: install ## SEEDS runs of the engine in virtual time, each with its own workflows and faults
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+.PHONY: mutants
+mutants: install ## break one line of the engine at a time: how many seeds until the simulation notices?
+	@$(BIN)/python -m tests.simulation.mutants
+
 .PHONY: install
 install: $(VENV)/.installed $(VENV_LOCALSTACK)/.installed ## the two virtual environments, where missing or out of date
 

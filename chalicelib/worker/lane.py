@@ -104,6 +104,8 @@ class Lane:
                     following = self._step(current)
                 finally:
                     self._heart.release(current.ref.instance_id, current.node, current.attempt)
+                if following is not None:
+                    self._heart.hold(following.ref.instance_id, following.node, following.attempt)
         except Unavailable as error:
             log.error("node left to the sweep", extra={"instance_id": job.ref.instance_id, "error": str(error)})
         except Exception:  # a fault of ours: a node's lane must never take its batch down
@@ -196,7 +198,6 @@ class Lane:
 
     def _follow(self, job: Job, child: int, result: bytes) -> Job:
         needs = self.needs(job.plan, child)
-        self._heart.hold(job.ref.instance_id, child, 1)
         known = job.results | {job.node: result}
         missing = [node for node in needs if node not in known]
         fetched = self._store.results(job.ref.instance_id, missing) if missing else {}

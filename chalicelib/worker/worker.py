@@ -81,7 +81,6 @@ class Worker:
             if claimed.outcome is not Outcome.CLAIMED:
                 log.debug("message refused", extra={"instance_id": message.ref.instance_id, "why": claimed.outcome})
                 continue
-            self._heart.hold(message.ref.instance_id, claimed.node, claimed.attempt)
             results = {
                 node: value for node, value in zip(want.needs, claimed.results, strict=True) if value is not None
             }
@@ -99,6 +98,8 @@ class Worker:
                     hop_until=hop_until,
                 )
             )
+            # Whoever runs the job lets go of it.
+            self._heart.hold(message.ref.instance_id, claimed.node, claimed.attempt)
         return jobs
 
     def _run(self, jobs: list[Job]) -> None:
@@ -116,10 +117,17 @@ class Worker:
 
 def together(calls: Sequence[Callable[[], None]]) -> None:
     """Run all calls at once, each in a thread, the last one right here. Returns when all have."""
-    threads = [threading.Thread(target=call, name="lane") for call in calls[:-1]]
-    for thread in threads:
-        thread.start()
-    for call in calls[-1:]:
+    threads: list[threading.Thread] = []
+    here = list(calls[-1:])
+    for call in calls[:-1]:
+        thread = threading.Thread(target=call, name="lane")
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads: one after the other, then
+            here.append(call)
+        else:
+            threads.append(thread)
+    for call in here:
         call()
     for thread in threads:
         thread.join()

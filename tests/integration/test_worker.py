@@ -12,13 +12,14 @@ import pytest
 
 from chalicelib import ids
 from chalicelib.composition import Application
-from chalicelib.errors import DoNotRetry
+from chalicelib.errors import DoNotRetry, Unavailable
 from chalicelib.handlers import Config, Context, handler
 from chalicelib.models.views import StatusView
 from chalicelib.protocols import Message, Ready, Ref, Wanted
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import encode
 from chalicelib.settings import Settings
+from chalicelib.worker.worker import together
 from scheduler.dispatch import LambdaDispatch
 from tests.harness import application, drain, run, sqs_event, wait_until
 from tests.invariants import check_invariants
@@ -88,6 +89,7 @@ def finish(app: Application, queue: MemoryQueue, *nodes: dict[str, Any], params:
     return app.service.status(instance_id)
 
 
+OF_A = {"value": "{{ a }}"}
 FAST = {"retry_policy": {"max_attempts": 3, "initial_backoff_seconds": 0}}
 
 
@@ -229,6 +231,42 @@ def test_the_heart_keeps_a_lease_that_is_shorter_than_the_handler(make: Make) ->
     thread.join()
     view = app.service.status(instance_id)
     assert view.status == "COMPLETED" and view.nodes["a"].attempt == 1 and len(calls) == 1
+
+
+def test_a_child_whose_results_cannot_be_read_is_let_go(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, queue = make(lease_seconds=0.1)
+    instance_id = run(
+        app,
+        {"name": "w", "dag": {"nodes": [node("a"), node("b", "a", handler="noop"), node("c", "b", config=OF_A)]}},
+    )
+    read, asked = app.store.results, []
+
+    def away_once(*arguments: Any) -> dict[int, bytes]:
+        asked.append(arguments)
+        if len(asked) == 1:
+            raise Unavailable("the store is away for a moment")
+        return read(*arguments)
+
+    monkeypatch.setattr(app.store, "results", away_once)
+    drain(app, queue)
+    assert asked and app.service.status(instance_id).status == "RUNNING"
+
+    def over() -> bool:
+        app.sweep.run()
+        drain(app, queue)
+        return app.service.status(instance_id).status == "COMPLETED"
+
+    wait_until(over, what="the lease that nobody keeps is over")
+
+
+def test_without_threads_calls_run_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ran: list[int] = []
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    together([lambda number=number: ran.append(number) for number in range(3)])  # type: ignore[misc]
+    assert sorted(ran) == [0, 1, 2]
 
 
 def test_a_lost_message_is_sent_again_by_the_sweep(make: Make) -> None:
