@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -42,6 +43,15 @@ LOST_ERROR = json.dumps(
     }
 )
 _BLOCK_SECONDS = 5.0
+# It answers, and won't write: maxmemory reached, a replica, a cluster without all its slots. redis-py makes classes of
+# these and cuts the code off; those below it leaves as text: persistence broken, too few replicas.
+_REFUSALS = (
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.MasterDownError,
+)
+_REFUSAL = re.compile(r"(?:^|caused error: )(?:MISCONF|NOREPLICAS) ")
 
 
 def connect(url: str, *, cluster: bool = False) -> Any:
@@ -51,7 +61,13 @@ def connect(url: str, *, cluster: bool = False) -> Any:
     options: dict[str, Any] = {"retry": retry, "socket_timeout": 2 * _BLOCK_SECONDS, "socket_connect_timeout": 3}
     if cluster:
         return redis.RedisCluster.from_url(url, **options)
-    errors = [redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.BusyLoadingError]
+    errors = [
+        redis.exceptions.ConnectionError,
+        redis.exceptions.TimeoutError,
+        redis.exceptions.BusyLoadingError,
+        # A primary that was made a replica keeps its connections: a new one leads to where the address points now.
+        redis.exceptions.ReadOnlyError,
+    ]
     return redis.Redis.from_url(url, retry_on_error=errors, health_check_interval=30, **options)
 
 
@@ -299,8 +315,7 @@ def _unavailable() -> Iterator[None]:
     try:
         yield
     except redis.exceptions.ResponseError as error:
-        # OOM (maxmemory reached), MISCONF (persistence broken), READONLY (a replica): it answers, and won't write.
-        if str(error).split(" ", 1)[0] in ("OOM", "MISCONF", "READONLY", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN"):
+        if isinstance(error, _REFUSALS) or _REFUSAL.search(str(error)):
             raise Unavailable(f"the store refuses: {error}") from error
         raise
     except redis.exceptions.RedisError as error:
