@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -31,18 +32,24 @@ class Stack:
     def lines(self) -> list[str]:
         return self.log.read_text("utf-8", "replace").splitlines()
 
-    def pids(self, module: str) -> list[int]:
-        """Of the children that run `python -m local.<module>`."""
+    def pids(self, part: str) -> list[int]:
+        """Of the live children with `part` in their command line, such as `local.worker`."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and (entry / "cmdline").exists():
-                with contextlib.suppress(OSError):
-                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                with contextlib.suppress(OSError, TypeError):
+                    words = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
                     status = (entry / "status").read_text()
                     parent = int(re.search(r"^PPid:\s+(\d+)", status, re.M)[1])  # type: ignore[index]
-                    if f"local.{module}".encode() in words and parent == self.process.pid:
+                    if part.encode() in words and parent == self.process.pid:
                         found.append(int(entry.name))
         return sorted(found)
+
+    def exported(self, name: str) -> str:
+        """A variable that the children got, such as REDIS_URL."""
+        found = re.search(rf"^export {name}=(.*)$", (self.log.parent / "env").read_text(), re.M)
+        assert found, f"{name} is not exported"
+        return shlex.split(found[1])[0]
 
 
 @contextlib.contextmanager

@@ -61,9 +61,11 @@ def test_a_worker_killed_half_way_costs_nothing(stack: Stack, shape: str) -> Non
         return client.call(stack.url, f"/api/workflows/{instance_id}?wait={wait}")
 
     wait_until(lambda: status()["progress"]["completed"] > total * 0.4, what="half of the nodes", seconds=60)
-    victim = stack.pids("worker")[0]
+    victim = stack.pids("local.worker")[0]
     os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: len(stack.pids("worker")) == 2 and victim not in stack.pids("worker"), what="a new worker")
+    wait_until(
+        lambda: len(stack.pids("local.worker")) == 2 and victim not in stack.pids("local.worker"), what="a new worker"
+    )
     view = wait_until(lambda: (now := status(20))["status"] == "COMPLETED" and now, seconds=90, what="COMPLETED")
     assert view["progress"]["completed"] == total
     assert {node["status"] for node in view["nodes"].values()} == {"COMPLETED"}

@@ -1,0 +1,144 @@
+"""What can be done to a running stack. Each returns when it is over; what it killed, the supervisor brings back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+import redis
+
+from tests.chaos.diary import Diary
+from tests.harness import wait_until
+from tests.stack import Stack
+
+WORKER, POLLER, HTTP = "local.worker", "local.poller", "local.server"
+QUEUE, STORE = "localstack.runtime.main", "-server 127.0.0.1:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """The stack under fire. `lease` is its lease and `outage` how long its queue is away, in seconds."""
+
+    stack: Stack
+    diary: Diary
+    lease: float
+    outage: float
+
+    @contextlib.contextmanager
+    def store(self) -> Iterator[redis.Redis]:
+        """A client of the real store, as it is now."""
+        with redis.Redis.from_url(self.stack.exported("REDIS_URL"), socket_timeout=5) as client:
+            yield client
+
+    def kill(self, part: str, *, most: int = 1) -> None:
+        """SIGKILL to children, first those with a handler at work."""
+        for pid in self.victims(part)[:most]:
+            send(pid, signal.SIGKILL)
+
+    def victims(self, part: str) -> list[int]:
+        busy = self.diary.busy()
+        return sorted(self.stack.pids(part), key=lambda pid: pid not in busy)
+
+    def hold(self, pid: int, seconds: float) -> None:
+        """SIGSTOP, and SIGCONT after `seconds`."""
+        send(pid, signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            send(pid, signal.SIGCONT)
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # another fault was faster
+        os.kill(pid, number)
+
+
+def all_workers(ground: Ground, rng: Random) -> None:
+    ground.kill(WORKER, most=100)
+
+
+def store_and_worker(ground: Ground, rng: Random) -> None:
+    ground.kill(STORE)
+    ground.kill(WORKER)
+
+
+def store_twice(ground: Ground, rng: Random) -> None:
+    """Again as soon as it is back, while everybody reconnects."""
+    for pid in ground.stack.pids(STORE):
+        send(pid, signal.SIGKILL)
+        wait_until(lambda pid=pid: set(ground.stack.pids(STORE)) - {pid}, seconds=60, what="another Valkey")
+    ground.kill(STORE)
+
+
+def worker_stopped(ground: Ground, rng: Random) -> None:
+    """For longer than a lease: others take over, and what it then commits must be refused."""
+    for pid in ground.victims(WORKER)[:1]:
+        ground.hold(pid, ground.lease * rng.uniform(1.5, 2.5))
+
+
+def store_stopped(ground: Ground, rng: Random) -> None:
+    for pid in ground.stack.pids(STORE):
+        ground.hold(pid, ground.lease * rng.uniform(0.5, 1.5))
+
+
+def store_refuses(ground: Ground, rng: Random) -> None:
+    """As one that is full does: noeviction, and no memory left."""
+    if _set_maxmemory(ground, "1"):
+        time.sleep(ground.lease * rng.uniform(0.5, 2))
+        # A store that was killed meanwhile comes back with room.
+        wait_until(lambda: _set_maxmemory(ground, "0"), seconds=60, what="a store that can be configured")
+
+
+def _set_maxmemory(ground: Ground, value: str) -> bool:
+    try:
+        with ground.store() as store:
+            store.config_set("maxmemory-policy", "noeviction")
+            store.config_set("maxmemory", value)
+    except redis.exceptions.RedisError:
+        return False
+    return True
+
+
+def queue_hangs(ground: Ground, rng: Random) -> None:
+    """It takes requests, and answers none."""
+    for pid in ground.stack.pids(QUEUE):
+        ground.hold(pid, ground.outage)
+
+
+def queue_gone(ground: Ground, rng: Random) -> None:
+    """Killed, and what takes its place is held before it listens. Its messages are lost with it."""
+    for pid in ground.stack.pids(QUEUE):
+        send(pid, signal.SIGKILL)
+        place = wait_until(lambda pid=pid: set(ground.stack.pids(QUEUE)) - {pid}, seconds=60, what="another queue")
+        ground.hold(place.pop(), ground.outage)
+
+
+Fault = Callable[[Ground, Random], None]
+QUICK: dict[str, Fault] = {
+    "worker killed": lambda ground, rng: ground.kill(WORKER),
+    "all workers killed": all_workers,
+    "poller killed": lambda ground, rng: ground.kill(POLLER),
+    "HTTP killed": lambda ground, rng: ground.kill(HTTP),
+    "queue killed": lambda ground, rng: ground.kill(QUEUE),
+    "store killed": lambda ground, rng: ground.kill(STORE),
+    "store and worker killed": store_and_worker,
+    "store killed twice": store_twice,
+    "worker stopped": worker_stopped,
+    "store stopped": store_stopped,
+    "store refuses writes": store_refuses,
+}
+LONG: dict[str, Fault] = {"queue hangs": queue_hangs, "queue gone": queue_gone}
+KINDS = QUICK | LONG
+
+
+def deck(rng: Random, *, rare: int) -> Iterator[str]:
+    """Kinds without end, each as often as any other, save for the long ones: once in `rare` decks."""
+    while True:
+        names = [*QUICK] * rare + [*LONG]
+        rng.shuffle(names)
+        yield from names
