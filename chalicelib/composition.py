@@ -11,6 +11,7 @@ from typing import Any
 
 from chalicelib import __version__, logs
 from chalicelib.handlers.api import Handler
+from chalicelib.core.admission import Ceilings
 from chalicelib.handlers.registry import registry
 from chalicelib.protocols import Queue, Store
 from chalicelib.queues.invoker import LambdaInvoker
@@ -22,6 +23,7 @@ from chalicelib.usecases.service import Limits as BodyLimits
 from chalicelib.usecases.service import Service
 from chalicelib.worker.executor import Executor, ThreadExecutor
 from chalicelib.worker.heart import Heart
+from chalicelib.usecases.gate import Gate
 from chalicelib.worker.lane import Lane, Limits
 from chalicelib.worker.worker import Worker, together
 from scheduler.dead_letters import DeadLetters
@@ -90,6 +92,17 @@ class Application:
     def service(self) -> Service:
         settings = self.settings
         return Service(
+    @cached_property
+    def gate(self) -> Gate:
+        settings = self.settings
+        ceilings = Ceilings(
+            backlog=settings.max_backlog,
+            memory=settings.max_memory_share,
+            late=settings.max_late,
+            late_ms=round(settings.late_seconds * 1000),
+        )
+        return Gate(self.store, self.queue, ceilings, clock=self.clock)
+
             store=self.store,
             queue=self.queue,
             definitions=self.definitions,
@@ -100,6 +113,7 @@ class Application:
             versions={"dag-service": __version__, "python": platform.python_version()},
         )
 
+            gate=self.gate,
     @cached_property
     def executor(self) -> Executor:
         return ThreadExecutor()

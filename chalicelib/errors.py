@@ -49,6 +49,10 @@ class Unavailable(DagServiceError):
     """The store or the queue cannot be reached, or refuses writes. Trying again later is right."""
 
 
+class Overloaded(Unavailable):
+    """More work is waiting than the service should take on. What was asked for was not begun."""
+
+
 class TemplateError(DagServiceError):
     """A template does not parse, or names a path that is not there."""
 

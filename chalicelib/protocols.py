@@ -191,6 +191,14 @@ class Snapshot:
     errors: dict[int, bytes] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How the store is doing: the used share of its memory (None: no limit is set), and instances left overdue."""
+
+    memory: float | None
+    late: int
+
+
 class Store(Protocol):
     """The state: a handful of transitions, each atomic, and reads."""
 
@@ -238,6 +246,7 @@ class Store(Protocol):
     def results(self, instance_id: str, nodes: Sequence[int] | None = None) -> dict[int, bytes]: ...
     def wait_terminal(self, instance_id: str, seconds: float) -> None: ...
     def ping(self) -> str: ...
+    def pressure(self, *, late_ms: int) -> Pressure: ...
 
 
 class Queue(Protocol):
@@ -247,6 +256,9 @@ class Queue(Protocol):
         """Send in as few requests as can be. Returns the messages that were refused; the sweep sends these again."""
 
     def ping(self) -> None: ...
+
+    def backlog(self) -> int:
+        """About how many messages wait for a worker: neither those in hand nor those held back. Raises Unavailable."""
 
 
 class Invoker(Protocol):

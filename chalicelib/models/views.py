@@ -111,6 +111,7 @@ class Health(BaseModel):
     status: str = Field(description="`ok`, or `degraded` with 503")
     store: str
     queue: str
+    load: str = Field(default="ok", description="`ok`, or why new instances are refused for now (the rest goes on)")
     versions: dict[str, str]
 
 

@@ -38,3 +38,6 @@ class MemoryQueue:
 
     def ping(self) -> None:
         return None
+
+    def backlog(self) -> int:
+        return len(self.bodies)

@@ -44,8 +44,13 @@ class SqsQueue:
         return refused
 
     def ping(self) -> None:
+        self.backlog()
+
+    def backlog(self) -> int:
+        name = "ApproximateNumberOfMessages"
         try:
-            self._client().get_queue_attributes(QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"])
+            answer = self._client().get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
+            return int(answer["Attributes"][name])
         except Exception as error:
             raise Unavailable(f"the queue cannot be reached: {error}") from error
 

@@ -25,6 +25,7 @@ from chalicelib.protocols import (
     Failure,
     Hop,
     Outcome,
+    Pressure,
     Ready,
     Record,
     Ref,
@@ -292,16 +293,34 @@ class RedisStore:
 
     def ping(self) -> str:
         """The server's name and version."""
+    def pressure(self, *, late_ms: int) -> Pressure:
+        """Of a cluster's nodes, the fullest counts. Late: due `late_ms` ago, and nobody has looked at it since."""
+        shares = [
+            int(info["used_memory"]) / int(info["maxmemory"])
+            for info in self._info("memory")
+            if int(info.get("maxmemory", 0)) > 0
+        ]
         with _unavailable():
-            info = self._client.info("server")
-        # A cluster answers for each of its nodes.
-        first = info if "redis_version" in info else next(iter(info.values()))
+            before = self._now() - late_ms
+            with self._client.pipeline(transaction=False) as pipe:
+                for shard in ids.all_shards():
+                    pipe.zcount(keys.index(shard), "-inf", before)
+                late = sum(pipe.execute())
+        return Pressure(max(shares, default=None), late)
+
+        first = self._info("server")[0]
         if "valkey_version" in first:
             return f"valkey {first['valkey_version']}"
         return f"redis {first['redis_version']}"
 
     def _now(self) -> int:
         answer = self._client.time()
+    def _info(self, section: str) -> list[dict[str, Any]]:
+        """Of every node: a cluster's client answers by node."""
+        with _unavailable():
+            info = self._client.info(section)
+        return list(info.values()) if all(isinstance(value, dict) for value in info.values()) else [info]
+
         seconds, micros = next(iter(answer.values())) if isinstance(answer, dict) else answer
         return int(seconds) * 1000 + int(micros) // 1000
 

@@ -16,6 +16,7 @@ from chalicelib.models.views import Health, InstanceStatus, ResultsView, StatusV
 from chalicelib.protocols import Children, Dispatch, Queue, Ready, Ref, Settler, Store
 from chalicelib.store.definitions import Definitions
 from chalicelib.usecases import present
+from chalicelib.usecases.gate import Gate
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Service:
         dispatch: Dispatch,
         settler: Settler,
         handlers: Mapping[str, Handler],
+        gate: Gate,
         limits: Limits,
         versions: Mapping[str, str],
     ) -> None:
@@ -50,6 +52,7 @@ class Service:
         self._dispatch = dispatch
         self._settler = settler
         self._handlers = handlers
+        self._gate = gate
         self._limits = limits
         self._versions = versions
 
@@ -57,6 +60,7 @@ class Service:
         """Validate a workflow and store it."""
         document = strictjson.loads(body, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
         workflow = definition.check(document, self._handlers, max_nodes=self._limits.nodes)
+        self._gate.submit()
         execution_id = self._id(ids.EXECUTION, "submit", idempotency_key, body)
         stored = workflow.model_dump_json(exclude_defaults=True).encode()
         created_at = self._store.put_workflow(execution_id, name=workflow.name, document=stored)
@@ -72,6 +76,7 @@ class Service:
         """Start a new instance of a stored workflow."""
         plan = self._plan(execution_id)
         params = self._params(body)
+        self._gate.trigger()
         instance_id = self._id(ids.INSTANCE, f"trigger/{execution_id}", idempotency_key, body)
         ref = Ref(instance_id, execution_id)
         items, cursor = plan.unblocks(-1)
@@ -141,7 +146,8 @@ class Service:
             queue = "unreachable"
             log.error("queue unreachable", extra={"error": str(error)})
         status = "ok" if store == queue == "ok" else "degraded"
-        return Health(status=status, store=store, queue=queue, versions=versions)
+        load = self._gate.why_not() or "ok"
+        return Health(status=status, store=store, queue=queue, load=load, versions=versions)
 
     def _start(self, ref: Ref, plan: Plan, items: list[int], cursor: int, created_at: int) -> Triggered:
         self._dispatch.unblocked(ref, [Ready(root, 1) for root in items[::2]])

@@ -69,7 +69,7 @@ def _paths() -> Json:
                 parameters=[parts.KEY],
                 requestBody=parts.body("Workflow", examples.WORKFLOWS, required=True),
                 success=parts.success(HTTPStatus.CREATED, "Submitted", "Stored", ["Location"], parts.AFTER_SUBMIT),
-                failures=[*bodies, errors.Unavailable],
+                failures=[*bodies, errors.Unavailable, errors.Overloaded],
             )
         },
         "/api/workflow/trigger/{execution_id}": {
@@ -80,7 +80,7 @@ def _paths() -> Json:
                 parameters=[parts.path("execution_id", "as a submission answered it"), parts.KEY],
                 requestBody=parts.body("Trigger", examples.TRIGGERS, required=False),
                 success=parts.success(HTTPStatus.ACCEPTED, "Triggered", "Started", ["Location"], parts.AFTER_TRIGGER),
-                failures=[*bodies, errors.NotFound, errors.Unavailable],
+                failures=[*bodies, errors.NotFound, errors.Unavailable, errors.Overloaded],
             )
         },
         "/api/workflows/{instance_id}": {

@@ -35,7 +35,8 @@ def _failures(kinds: list[problems.Kind]) -> Json:
     responses: Json = {}
     for kind in kinds:
         key = str(kind.status.value)
-        response = responses.setdefault(key, {"description": kind.title, "content": _PROBLEM})
+        response = responses.setdefault(key, {"content": _PROBLEM})
+        response["description"] = "; ".join(filter(None, [response.get("description"), kind.title]))
         if kind.retry_after is not None:
             response["headers"] = _headers(["Retry-After"])
     return responses

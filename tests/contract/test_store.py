@@ -252,6 +252,30 @@ def test_what_does_not_exist_is_gone(store: RedisStore) -> None:
     assert done.outcome is Outcome.GONE
 
 
+def test_pressure_counts_what_nobody_looked_at_and_the_memory_where_it_is_bounded(store: RedisStore) -> None:
+    before = store.pressure(late_ms=60_000)
+    refs = [new(store, [0], 1, LATE) for _ in range(3)]
+    assert store.pressure(late_ms=60_000).late == before.late
+    # Negative: as it would be seen a while from now.
+    assert store.pressure(late_ms=-1000).late >= before.late + 3
+    assert before.memory is None
+    nodes = store._client.get_primaries() if hasattr(store._client, "get_primaries") else [None]
+    for maxmemory, low, high in (("1gb", 0.0, 0.5), ("1", 2.0, 1e9)):
+        try:
+            _set_maxmemory(store._client, nodes[:1], maxmemory)
+            share = store.pressure(late_ms=60_000).memory
+            assert share is not None and low < share < high
+        finally:
+            _set_maxmemory(store._client, nodes, "0")
+    for ref in refs:
+        store.abort(ref.instance_id, error=ERROR)
+
+
+def _set_maxmemory(client, nodes, value: str) -> None:
+    for one in nodes:
+        client.config_set("maxmemory", value, **({"target_nodes": one} if one else {}))
+
+
 def test_workflows_and_idempotency(store: RedisStore) -> None:
     execution_id = ids.new(ids.EXECUTION)
     assert store.workflow(execution_id) is None

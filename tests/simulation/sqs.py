@@ -102,6 +102,9 @@ class SimSender:
     def ping(self) -> None:
         return None
 
+    def backlog(self) -> int:
+        return len(self._queue)
+
     def _send(self, messages: Sequence[Message]) -> list[Message]:
         if self._faults.hit("send refused"):
             return list(messages)

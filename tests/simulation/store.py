@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chalicelib.errors import Unavailable
+from chalicelib.protocols import Pressure
 from chalicelib.store.redis_store import RedisStore
 from tests.simulation.calls import Calls
 from tests.simulation.faults import Faults
@@ -28,6 +29,10 @@ class SimStore:
     ) -> None:
         self._store, self._calls, self._faults, self._monitor = store, calls, faults, monitor
         self._owner, self._turn = owner, turn
+
+    def pressure(self, *, late_ms: int) -> Pressure:
+        """Without a turn of the world: load is no state, and asking for it must not move what a seed stands for."""
+        return Pressure(None, 0)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._store, name)

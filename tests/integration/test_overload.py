@@ -1,0 +1,186 @@
+"""Back-pressure on real servers: new instances are refused while the queue or the store is full; what runs goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from chalice.test import Client
+
+import app as web
+from chalicelib.composition import Application
+from chalicelib.models.views import InstanceStatus
+from chalicelib.queues.memory import MemoryQueue
+from chalicelib.queues.sqs import SqsQueue
+from chalicelib.settings import Settings
+from chalicelib.usecases.gate import FRESH_SECONDS
+from local.mapping import EventSourceMapping
+from tests.harness import application, drain, wait_until
+from tests.servers import QueuePair, running_valkey
+
+NODES = [
+    {"id": "a", "handler": "noop", "dependencies": []},
+    {"id": "b", "handler": "output", "dependencies": ["a"]},
+]
+WORKFLOW = {"name": "w", "dag": {"nodes": NODES}}
+
+
+class Api:
+    """The HTTP interface of an application, with a clock that can be put forward."""
+
+    def __init__(self, app: Application, http: Any) -> None:
+        self.app = app
+        self._http = http
+        self._ahead = 0.0
+        app.clock = lambda: time.monotonic() + self._ahead
+
+    def later(self) -> None:
+        """Any reading of the load is too old from here on."""
+        self._ahead += FRESH_SECONDS
+
+    def post(self, path: str, body: Any = None) -> Any:
+        return self._http.post(path, body=b"" if body is None else json.dumps(body).encode())
+
+    def get(self, path: str) -> Any:
+        return self._http.get(path)
+
+    def submit(self) -> str:
+        return str(self.post("/api/workflow", WORKFLOW).json_body["execution_id"])
+
+    def refused(self, path: str, word: str, body: Any = None) -> None:
+        """A POST there is answered with a 503 that says why, and when to come again."""
+        answer = self.post(path, body)
+        assert answer.status_code == 503 and answer.headers["Retry-After"] == "10", answer.body
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        problem = json.loads(answer.body)
+        assert problem["type"] == "/api/docs#problem-overloaded" and word in problem["detail"], problem
+
+
+@contextlib.contextmanager
+def api(app: Application, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    monkeypatch.setattr("chalicelib.composition.application", lambda: app)
+    with Client(web.app) as client:
+        yield Api(app, client.http)
+    app.store._client.close()
+
+
+@pytest.fixture
+def alone(tmp_path: Any) -> Iterator[tuple[str, redis.Redis]]:
+    """A Valkey of this test's own, whose memory it may bound."""
+    with running_valkey(tmp_path) as port, contextlib.closing(redis.Redis(port=port)) as admin:
+        yield f"redis://127.0.0.1:{port}/0", admin
+
+
+def test_a_store_that_is_nearly_full(alone: tuple[str, redis.Redis], monkeypatch: pytest.MonkeyPatch) -> None:
+    url, admin = alone
+    queue = MemoryQueue()
+    with api(application(url, queue), monkeypatch) as http:
+        trigger = f"/api/workflow/trigger/{http.submit()}"
+        instance_id = http.post(trigger).json_body["instance_id"]
+        admin.set("ballast", bytes(32_000_000))  # so that a twentieth of it is room enough for what runs
+        keys = admin.dbsize()
+
+        admin.config_set("maxmemory", int(admin.info("memory")["used_memory"] / 0.95))
+        http.later()
+        http.refused(trigger, "the store's memory is 9")
+        http.refused("/api/workflow", "the store's memory is 9", WORKFLOW)
+        assert admin.dbsize() == keys
+        health = http.get("/api/health")
+        assert health.status_code == 200 and health.json_body["status"] == "ok"
+        assert "the store's memory is 9" in health.json_body["load"]
+
+        drain(http.app, queue)
+        status = http.get(f"/api/workflows/{instance_id}")
+        assert status.status_code == 200 and status.json_body["status"] == "COMPLETED"
+
+        admin.config_set("maxmemory", 0)
+        http.later()
+        assert http.post(trigger).status_code == 202
+        assert http.get("/api/health").json_body["load"] == "ok"
+
+
+def test_a_store_that_takes_nothing_more(alone: tuple[str, redis.Redis], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full between two readings: Redis itself says so, and what was let in goes on once there is room."""
+    url, admin = alone
+    queue = MemoryQueue()
+    with api(application(url, queue, resend_seconds=0.1, lease_seconds=0.1), monkeypatch) as http:
+        trigger = f"/api/workflow/trigger/{http.submit()}"
+        instance_id = http.post(trigger).json_body["instance_id"]
+        admin.config_set("maxmemory", 1)
+        answer = http.post(trigger)
+        assert answer.status_code == 503 and answer.headers["Retry-After"] == "5"
+        assert json.loads(answer.body)["type"] == "/api/docs#problem-unavailable"
+        assert http.get(f"/api/workflows/{instance_id}").status_code == 200
+        body = queue.take()
+        failed = http.app.worker.handle({"Records": [{"messageId": "m", "body": body[0]}]})
+        assert failed == {"batchItemFailures": [{"itemIdentifier": "m"}]}
+
+        admin.config_set("maxmemory", 0)
+
+        def over() -> bool:
+            http.app.sweep.run()
+            drain(http.app, queue)
+            return bool(http.app.service.status(instance_id).status is InstanceStatus.COMPLETED)
+
+        wait_until(over, what="the end")
+
+
+def test_a_queue_that_is_too_long(
+    valkey_url: str, queue_urls: QueuePair, localstack_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(
+        redis_url=valkey_url, queue_url=queue_urls.url, aws_endpoint_url=localstack_url, max_backlog=2, _env_file=None
+    )
+    made = Application(settings)
+    made.queue = SqsQueue(lambda: queue_urls.client, queue_urls.url)
+    with api(made, monkeypatch) as http:
+        trigger = f"/api/workflow/trigger/{http.submit()}"
+        accepted = [http.post(trigger).json_body["instance_id"] for _ in range(3)]
+        http.later()
+        http.refused(trigger, "3 messages wait in the queue, and new instances start up to 2")
+        assert http.get(f"/api/workflows/{accepted[0]}").json_body["status"] == "PENDING"
+        assert http.post("/api/workflow", WORKFLOW).status_code == 201
+
+        source = EventSourceMapping(queue_urls.client, queue_urls.url, made.worker.handle, wait_seconds=1)
+        wait_until(lambda: source.poll() and queue_is_empty(made), what="a short queue")
+        http.later()
+        answer = http.post(trigger)
+        assert answer.status_code == 202
+        accepted.append(answer.json_body["instance_id"])
+
+        def ended() -> bool:
+            source.poll()
+            return {made.store.status(instance_id) for instance_id in accepted} == {"COMPLETED"}
+
+        wait_until(ended, what="COMPLETED")
+
+
+def queue_is_empty(app: Application) -> bool:
+    return app.queue.backlog() == 0
+
+
+def test_a_sweep_that_is_behind(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = MemoryQueue()
+    made = application(valkey_url, queue, max_late=2, late_seconds=0.01, resend_seconds=0.01)
+    with api(made, monkeypatch) as http:
+        trigger = f"/api/workflow/trigger/{http.submit()}"
+        accepted = [http.post(trigger).json_body["instance_id"] for _ in range(3)]
+        queue.take()  # lost: nobody but the sweep will look
+
+        def refused() -> bool:
+            http.later()
+            return bool(http.post(trigger).status_code == 503)
+
+        wait_until(refused, what="three late instances")
+        http.refused(trigger, "the sweep has to catch up first")
+        made.sweep.run()
+        drain(made, queue)
+        http.later()
+        assert http.post(trigger).status_code == 202
+        drain(made, queue)
+        assert {made.store.status(instance_id) for instance_id in accepted} == {"COMPLETED"}
