@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from chalicelib import __version__, logs
-from chalicelib.handlers.api import Handler
 from chalicelib.core.admission import Ceilings
+from chalicelib.handlers.api import Handler
 from chalicelib.handlers.registry import registry
 from chalicelib.protocols import Queue, Store
 from chalicelib.queues.invoker import LambdaInvoker
@@ -19,11 +19,11 @@ from chalicelib.queues.sqs import SqsQueue
 from chalicelib.settings import Settings
 from chalicelib.store.definitions import Definitions
 from chalicelib.store.redis_store import RedisStore, connect
+from chalicelib.usecases.gate import Gate
 from chalicelib.usecases.service import Limits as BodyLimits
 from chalicelib.usecases.service import Service
 from chalicelib.worker.executor import Executor, ThreadExecutor
 from chalicelib.worker.heart import Heart
-from chalicelib.usecases.gate import Gate
 from chalicelib.worker.lane import Lane, Limits
 from chalicelib.worker.worker import Worker, together
 from scheduler.dead_letters import DeadLetters
@@ -89,10 +89,6 @@ class Application:
         return DeadLetters(self.store, self.definitions, self.scheduler)
 
     @cached_property
-    def service(self) -> Service:
-        settings = self.settings
-        return Service(
-    @cached_property
     def gate(self) -> Gate:
         settings = self.settings
         ceilings = Ceilings(
@@ -103,17 +99,21 @@ class Application:
         )
         return Gate(self.store, self.queue, ceilings, clock=self.clock)
 
+    @cached_property
+    def service(self) -> Service:
+        settings = self.settings
+        return Service(
             store=self.store,
             queue=self.queue,
             definitions=self.definitions,
             dispatch=self.dispatch,
             settler=self.scheduler,
             handlers=self.handlers,
+            gate=self.gate,
             limits=BodyLimits(body_bytes=settings.max_body_bytes, nodes=settings.max_nodes, depth=settings.max_depth),
             versions={"dag-service": __version__, "python": platform.python_version()},
         )
 
-            gate=self.gate,
     @cached_property
     def executor(self) -> Executor:
         return ThreadExecutor()

@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     max_depth: int = 64
     max_result_bytes: int = 1024 * 1024
 
+    # above which new instances are refused; 0 turns one off
+    max_backlog: int = Field(100_000, ge=0, description="messages that wait in the queue")
+    max_memory_share: float = Field(0.9, ge=0, le=1, description="of the store's maxmemory")
+    max_late: int = Field(1000, ge=0, description="instances that the sweep should have looked at LATE_SECONDS ago")
+    late_seconds: float = Field(300, gt=0)
+
     # handlers
     handler_modules: str = Field("", description="comma-separated modules with your own handlers")
     allow_private_addresses: bool = False
@@ -47,12 +53,6 @@ class Settings(BaseSettings):
     llm_base_url: str = ""
     llm_api_key: str = ""
     llm_model: str = ""
-    # above which new instances are refused; 0 turns one off
-    max_backlog: int = Field(100_000, ge=0, description="messages that wait in the queue")
-    max_memory_share: float = Field(0.9, ge=0, le=1, description="of the store's maxmemory")
-    max_late: int = Field(1000, ge=0, description="instances that the sweep should have looked at LATE_SECONDS ago")
-    late_seconds: float = Field(300, gt=0)
-
     bedrock_model_id: str = ""
 
     # logs

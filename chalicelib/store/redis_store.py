@@ -291,8 +291,6 @@ class RedisStore:
                 if self._client.blmove(key, key, min(left, _BLOCK_SECONDS)) is not None:
                     return
 
-    def ping(self) -> str:
-        """The server's name and version."""
     def pressure(self, *, late_ms: int) -> Pressure:
         """Of a cluster's nodes, the fullest counts. Late: due `late_ms` ago, and nobody has looked at it since."""
         shares = [
@@ -308,19 +306,21 @@ class RedisStore:
                 late = sum(pipe.execute())
         return Pressure(max(shares, default=None), late)
 
+    def ping(self) -> str:
+        """The server's name and version."""
         first = self._info("server")[0]
         if "valkey_version" in first:
             return f"valkey {first['valkey_version']}"
         return f"redis {first['redis_version']}"
 
-    def _now(self) -> int:
-        answer = self._client.time()
     def _info(self, section: str) -> list[dict[str, Any]]:
         """Of every node: a cluster's client answers by node."""
         with _unavailable():
             info = self._client.info(section)
         return list(info.values()) if all(isinstance(value, dict) for value in info.values()) else [info]
 
+    def _now(self) -> int:
+        answer = self._client.time()
         seconds, micros = next(iter(answer.values())) if isinstance(answer, dict) else answer
         return int(seconds) * 1000 + int(micros) // 1000
 

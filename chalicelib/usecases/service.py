@@ -131,7 +131,10 @@ class Service:
         )
 
     def health(self) -> Health:
-        """Whether the store and the queue answer."""
+        """Whether the store and the queue answer, and whether new instances are let in.
+
+        That they are not is no reason for a 503: what runs goes on, and a balancer must not take the API away.
+        """
         store = queue = "ok"
         versions = dict(self._versions)
         # What exactly is wrong names hosts and ports: it goes to the log, not to whoever asks.
