@@ -19,7 +19,7 @@ from chalicelib.protocols import Message, Ready, Ref, Wanted
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import encode
 from chalicelib.settings import Settings
-from chalicelib.worker.worker import together
+from chalicelib.worker.worker import MARGIN_SECONDS, together
 from scheduler.dispatch import LambdaDispatch
 from tests.harness import application, drain, run, sqs_event, wait_until
 from tests.invariants import check_invariants
@@ -43,6 +43,8 @@ def does(config: Does, context: Context) -> Any:
         raise DoNotRetry("hopeless")
     if config.what == "sleep":
         time.sleep(0.5)
+    if config.what == "hang once" and context.attempt == 1:
+        time.sleep(3)
     if config.what == "object":
         return object()
     if config.what == "nan":
@@ -257,6 +259,53 @@ def test_a_child_whose_results_cannot_be_read_is_let_go(make: Make, monkeypatch:
         return app.service.status(instance_id).status == "COMPLETED"
 
     wait_until(over, what="the lease that nobody keeps is over")
+
+
+class Ending:
+    """The context of an invocation that has so many seconds left."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return round(1000 * (self._end - time.monotonic()))
+
+
+def test_a_node_that_its_invocation_cuts_off_loses_no_attempt(make: Make) -> None:
+    app, queue = make(lease_seconds=0.1)
+    instance_id = run(
+        app, {"name": "w", "dag": {"nodes": [node("a", config={"what": "hang once"}, timeout_seconds=30)]}}
+    )
+    app.worker.handle(sqs_event(queue.take()), Ending(MARGIN_SECONDS + 0.5))
+    assert app.service.status(instance_id).nodes["a"].status == "RUNNING"
+
+    def over() -> bool:
+        app.sweep.run()
+        drain(app, queue)
+        return app.service.status(instance_id).status == "COMPLETED"
+
+    wait_until(over, what="another worker ran it to its end")
+    record = app.store.snapshot(instance_id).records[0]
+    assert (record.failures, record.lost) == (0, 1)
+
+
+def test_what_an_instant_node_leads_to_does_not_keep_the_batch_waiting(make: Make) -> None:
+    begun = threading.Event()
+
+    @handler("opens", instant=True)
+    def opens(config: Config) -> None:
+        begun.set()
+
+    @handler("needs_it")
+    def needs_it(config: Config) -> bool:
+        return begun.wait(5)
+
+    app, queue = make()
+    app.handlers = app.handlers | {"opens": opens, "needs_it": needs_it}
+    # In this order in one batch: a leads to a handler that waits for what b does.
+    view = finish(app, queue, node("a", handler="noop"), node("b", handler="opens"), node("c", "a", handler="needs_it"))
+    assert view.status == "COMPLETED"
+    assert app.service.results(view.instance_id).results["c"] is True
 
 
 def test_without_threads_calls_run_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:

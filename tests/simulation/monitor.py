@@ -67,6 +67,9 @@ class Monitor:
         self._lease(name, instance_id, named, answer, owner)
         if before is not None:
             self._check_change(name, instance_id, named, before, after, owner)
+            if name == "fail" and answer.outcome in ("RETRY", "FAILED"):
+                held = before.nodes[str(named["node"])][1]
+                self.require(held == str(named["attempt"]), f"S2: a straggler failed {named['node']}")
             if name == "take_due" and owner is self.sweeper and not self._faults.happened:
                 self._check_sweep(instance_id, answer, before)
         self.pictures[instance_id] = after
