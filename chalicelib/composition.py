@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import platform
 import random
 import time
@@ -13,11 +14,14 @@ from chalicelib import __version__, logs
 from chalicelib.core.admission import Ceilings
 from chalicelib.handlers.api import Handler
 from chalicelib.handlers.registry import registry
-from chalicelib.protocols import Queue, Store
+from chalicelib.protocols import Queue, SecretSource, Store
 from chalicelib.queues.invoker import LambdaInvoker
 from chalicelib.queues.sqs import SqsQueue
+from chalicelib.secrets.sources import EnvironmentSecrets, ManagerSecrets, ParameterSecrets
+from chalicelib.secrets.vault import Vault
 from chalicelib.settings import Settings
 from chalicelib.store.definitions import Definitions
+from chalicelib.store.login import ElastiCacheToken, Login
 from chalicelib.store.redis_store import RedisStore, connect
 from chalicelib.usecases.gate import Gate
 from chalicelib.usecases.service import Limits as BodyLimits
@@ -46,7 +50,7 @@ class Application:
     def store(self) -> Store:
         settings = self.settings
         return RedisStore(
-            connect(settings.redis_url, cluster=settings.redis_cluster),
+            connect(settings.redis_url, cluster=settings.redis_cluster, login=self._login()),
             retention_seconds=settings.retention_seconds,
             workflow_retention_seconds=settings.workflow_retention_seconds,
             idempotency_seconds=settings.idempotency_seconds,
@@ -115,6 +119,24 @@ class Application:
         )
 
     @cached_property
+    def vault(self) -> Vault:
+        settings = self.settings
+        return Vault(
+            self._secret_source(),
+            keep_seconds=settings.secrets_keep_seconds,
+            clock=self.clock,
+            known=settings.passwords,
+        )
+
+    def _secret_source(self) -> SecretSource:
+        prefix = self.settings.secrets_prefix
+        if self.settings.secrets == "ssm":
+            return ParameterSecrets(functools.cache(lambda: self._aws("ssm")), prefix)
+        if self.settings.secrets == "secretsmanager":
+            return ManagerSecrets(functools.cache(lambda: self._aws("secretsmanager")), prefix)
+        return EnvironmentSecrets(os.environ, prefix)
+
+    @cached_property
     def executor(self) -> Executor:
         return ThreadExecutor()
 
@@ -137,6 +159,7 @@ class Application:
             settler=self.scheduler,
             executor=self.executor,
             heart=self.heart,
+            vault=self.vault,
             limits=limits,
             uniform=self.uniform,
             clock=self.clock,
@@ -150,6 +173,22 @@ class Application:
             limits=limits,
             clock=self.clock,
             together=self.together,
+        )
+
+    def _login(self) -> Login:
+        settings = self.settings
+        token = ElastiCacheToken(
+            _botocore_session,
+            username=settings.redis_username,
+            cache_name=settings.redis_cache_name,
+            region=settings.aws_region,
+            serverless=settings.redis_serverless,
+        )
+        return Login(
+            username=settings.redis_username,
+            password=settings.redis_password.get_secret_value(),
+            ca_file=settings.redis_tls_ca_file,
+            iam=token if settings.redis_auth == "iam" else None,
         )
 
     def _aws(self, service: str) -> Any:
@@ -167,8 +206,16 @@ class Application:
 
 
 @functools.cache
+def _botocore_session() -> Any:
+    import botocore.session
+
+    return botocore.session.get_session()
+
+
+@functools.cache
 def application() -> Application:
     """The one application of this process, made of its environment."""
     settings = Settings()  # type: ignore[call-arg]  # every field has a default; mypy does not see the aliased one's
-    logs.configure(settings.log_level, settings.log_format)
-    return Application(settings)
+    application = Application(settings)
+    logs.configure(settings.log_level, settings.log_format, lambda line: application.vault.redactor.text(line))
+    return application

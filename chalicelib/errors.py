@@ -57,6 +57,14 @@ class TemplateError(DagServiceError):
     """A template does not parse, or names a path that is not there."""
 
 
+class MissingSecret(TemplateError):
+    """A template names a secret that is nowhere, or that cannot be used."""
+
+
+class SecretsUnavailable(DagServiceError):
+    """Where the secrets are did not answer. The node is retried by its policy."""
+
+
 class HandlerError(Exception):
     """What a handler may raise to say how its failure is to be treated; any other exception is retried by policy."""
 

@@ -267,6 +267,16 @@ class Invoker(Protocol):
     def invoke(self, instance_id: str) -> None: ...
 
 
+class SecretSource(Protocol):
+    """Where secrets are kept. Raises SecretsUnavailable."""
+
+    def fetch(self, names: Sequence[str]) -> dict[str, str]:
+        """Those of the names that are there."""
+
+    def place(self, name: str) -> str:
+        """Where a person has to put it, for a sentence."""
+
+
 class Dispatch(Protocol):
     """What happens to nodes that a transition made ready. `by` goes into the transition, `unblocked` comes after it."""
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """Read from the environment, names in capitals (`REDIS_URL`, `QUEUE_URL`, ...)."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     # where things are
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False)
     redis_cluster: bool = False
+    redis_username: str = ""
+    redis_password: SecretStr = SecretStr("")
+    redis_tls_ca_file: str = Field("", description="the CAs to trust instead of the system's")
+    redis_auth: Literal["password", "iam"] = "password"
+    redis_cache_name: str = Field("", description="the name of the ElastiCache cache, for REDIS_AUTH=iam")
+    redis_serverless: bool = Field(True, description="whether that cache is ElastiCache Serverless")
     aws_endpoint_url: str | None = None
     aws_region: str = Field("us-east-1", validation_alias="AWS_REGION")
     queue_url: str = ""
@@ -51,13 +58,45 @@ class Settings(BaseSettings):
     allow_private_addresses: bool = False
     max_response_bytes: int = 1024 * 1024
     llm_base_url: str = ""
-    llm_api_key: str = ""
+    llm_api_key: SecretStr = SecretStr("")
     llm_model: str = ""
     bedrock_model_id: str = ""
+
+    # access
+    api_auth: Literal["none", "api_key", "iam"] = "none"
+    secrets: Literal["environment", "ssm", "secretsmanager"] = "environment"
+    secrets_prefix: str = Field("SECRET_", min_length=1, description="what comes before NAME where secrets are kept")
+    secrets_keep_seconds: float = Field(300, ge=0)
 
     # logs
     log_level: str = "INFO"
     log_format: Literal["json", "text"] = "json"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis_url(cls, url: str) -> str:
+        # Here, because what redis-py and urllib say of a URL may quote the password in it.
+        try:
+            sound = urlsplit(url).scheme in ("redis", "rediss", "unix") and urlsplit(url).port != 0
+        except ValueError:
+            sound = False
+        if not sound:
+            raise ValueError("REDIS_URL is not of the form redis[s]://user:password@host:port/0, percent-encoded")
+        return url
+
+    @model_validator(mode="after")
+    def _iam_is_complete(self) -> Settings:
+        named = self.redis_username and self.redis_cache_name
+        if self.redis_auth == "iam" and not (named and self.redis_url.startswith("rediss:")):
+            raise ValueError("REDIS_AUTH=iam needs REDIS_USERNAME, REDIS_CACHE_NAME and a REDIS_URL with rediss://")
+        return self
+
+    @property
+    def passwords(self) -> list[str]:
+        """What no log may show."""
+        in_url = unquote(urlsplit(self.redis_url).password or "")
+        given = [in_url, self.redis_password.get_secret_value(), self.llm_api_key.get_secret_value()]
+        return [password for password in given if password]
 
     @property
     def handler_module_names(self) -> list[str]:

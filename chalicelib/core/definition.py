@@ -204,9 +204,11 @@ class _Checker:
                 yield Problem(base + problem.pointer, problem.detail)
             for place, reference in templates.find(config):
                 where = base + pointer(*place)
-                if reference.root == "secrets" and len(reference.path) != 1:
+                if reference.root == "secrets" and not _is_secret(reference.path):
                     yield Problem(
-                        where, f"`{_short(reference.text)}`: a secret is one name, as in `{{{{ secrets.KEY }}}}`"
+                        where,
+                        f"`{_short(reference.text)}`: a secret is one name of letters, digits, `_` and `-`, "
+                        "as in `{{ secrets.KEY }}`",
                     )
                 elif reference.root in RESERVED:
                     continue
@@ -233,6 +235,12 @@ class _Checker:
             return ""
         close = difflib.get_close_matches(name, list(known)[:10_000], n=1)
         return f": did you mean `{close[0]}`?" if close else ""
+
+
+def _is_secret(path: tuple[str, ...]) -> bool:
+    """Whether it is a name that leads nowhere but below the prefix, wherever secrets are kept."""
+    name = path[0].replace("-", "_") if len(path) == 1 else ""
+    return 0 < len(name) <= 128 and name.isascii() and name.replace("_", "a").isalnum()
 
 
 def _config_faults(handler: Handler, config: dict[str, Any], at: Place) -> Iterator[Problem]:

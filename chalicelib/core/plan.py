@@ -25,6 +25,7 @@ class PlanNode:
     retry: Retry
     timeout_seconds: float | None
     _references: tuple[str, ...] | None = field(default=None, repr=False)
+    _secrets: tuple[str, ...] | None = field(default=None, repr=False)
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -32,6 +33,14 @@ class PlanNode:
         if self._references is None:
             self._references = tuple({reference.root for _, reference in templates.find(self.config)})
         return self._references
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the secrets that its config's templates ask for."""
+        if self._secrets is None:
+            found = {reference.path[0] for _, reference in templates.find(self.config) if reference.root == "secrets"}
+            self._secrets = tuple(sorted(found))
+        return self._secrets
 
 
 class Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers.api import Config, Context, Handler, handler
 from chalicelib.handlers.egress import HttpClient
+from chalicelib.secrets.redact import Redactor
 
 NOT_CONFIGURED = (
     "call_llm_service has no model to call: set LLM_BASE_URL (and LLM_API_KEY, LLM_MODEL) for an OpenAI-compatible "
@@ -63,7 +64,7 @@ class LlmCall(Config):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmSettings:
     base_url: str
-    api_key: str
+    api_key: str = field(repr=False)
     model: str
     bedrock_model_id: str
 
@@ -113,9 +114,7 @@ def _openai(client: HttpClient, settings: LlmSettings, config: LlmCall, context:
         redirects=0,
     )
     if answer.status != 200:
-        said = answer.body[:300].decode("utf-8", "replace")
-        if settings.api_key:
-            said = said.replace(settings.api_key, "***")
+        said = Redactor(filter(None, [settings.api_key])).text(answer.body.decode("utf-8", "replace"))[:300]
         message = f"the model service answered {answer.status}: {said}"
         retryable = answer.status >= 500 or answer.status in (408, 425, 429)
         raise ModelUnavailable(message) if retryable else DoNotRetry(message)

@@ -37,7 +37,7 @@ def _built_in(settings: Settings, aws: Callable[[str], Any]) -> Iterator[tuple[s
     to_model = HttpClient(allow_private=True, max_response_bytes=limit)
     model = LlmSettings(
         base_url=settings.llm_base_url,
-        api_key=settings.llm_api_key,
+        api_key=settings.llm_api_key.get_secret_value(),
         model=settings.llm_model,
         bedrock_model_id=settings.bedrock_model_id,
     )

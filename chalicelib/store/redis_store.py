@@ -35,6 +35,7 @@ from chalicelib.protocols import (
     Wanted,
 )
 from chalicelib.store import keys
+from chalicelib.store.login import Login
 from chalicelib.store.scripts import Scripts
 
 LOST_ERROR = json.dumps(
@@ -55,11 +56,12 @@ _REFUSALS = (
 _REFUSAL = re.compile(r"(?:^|caused error: )(?:MISCONF|NOREPLICAS) ")
 
 
-def connect(url: str, *, cluster: bool = False) -> Any:
+def connect(url: str, *, cluster: bool = False, login: Login | None = None) -> Any:
     """A client that reconnects by itself. Transitions are fenced by the attempt, so a repeated call is harmless."""
     retry = Retry(ExponentialBackoff(cap=1.0, base=0.05), 6)
     # A blocking wait lasts up to _BLOCK_SECONDS: the socket must be more patient than that.
     options: dict[str, Any] = {"retry": retry, "socket_timeout": 2 * _BLOCK_SECONDS, "socket_connect_timeout": 3}
+    options |= login.options(url) if login else {}
     if cluster:
         return redis.RedisCluster.from_url(url, **options)
     errors = [

@@ -12,6 +12,8 @@ from chalicelib.core.plan import Plan
 from chalicelib.errors import Unavailable
 from chalicelib.handlers.api import Context, Handler
 from chalicelib.protocols import MAX_DELAY_MS, Children, Dispatch, Hop, Outcome, Ready, Ref, Settler, Store
+from chalicelib.secrets.redact import NOTHING, Redactor
+from chalicelib.secrets.vault import Vault
 from chalicelib.worker import step
 from chalicelib.worker.executor import Executor
 from chalicelib.worker.heart import Heart
@@ -60,6 +62,7 @@ class Lane:
         settler: Settler,
         executor: Executor,
         heart: Heart,
+        vault: Vault,
         limits: Limits,
         uniform: Callable[[float, float], float],
         clock: Callable[[], float],
@@ -70,6 +73,7 @@ class Lane:
         self._settler = settler
         self._executor = executor
         self._heart = heart
+        self._vault = vault
         self._limits = limits
         self._uniform = uniform
         self._clock = clock
@@ -116,17 +120,20 @@ class Lane:
 
     def _step(self, job: Job) -> Job | None:
         started = self._clock()
+        redactor = NOTHING
         try:
-            result = self._execute(job)
+            secrets = self._vault.read(job.plan.nodes[job.node].secrets)
+            redactor = Redactor(secrets.values()) if secrets else NOTHING
+            result = step.encode(self._execute(job, secrets), limit=self._limits.max_result_bytes, redactor=redactor)
         except _CutOff as cut:
             self._log(job, "cut off", self._clock() - started, reason=str(cut))
             return None
         except BaseException as error:
-            self._fail(job, step.describe(error))
+            self._fail(job, step.describe(error, redactor))
             return None
         return self._complete(job, result, self._clock() - started)
 
-    def _execute(self, job: Job) -> bytes:
+    def _execute(self, job: Job, secrets: Mapping[str, str]) -> Any:
         spec = job.plan.nodes[job.node]
         handler = self._handlers.get(spec.handler)
         if handler is None:
@@ -134,7 +141,7 @@ class Lane:
         nodes = job.plan.nodes
         values = {nodes[number].id: json.loads(value) for number, value in job.results.items()}
         params = json.loads(job.params)
-        config = step.render(handler, spec.config, values | {"params": params})
+        config = step.render(handler, spec.config, values | {"params": params, "secrets": secrets})
         own = spec.timeout_seconds or self._limits.default_timeout
         timeout = min(own, max(0.1, job.deadline - self._clock()))
         end = self._clock() + timeout
@@ -151,16 +158,13 @@ class Lane:
             logger=logging.LoggerAdapter(log, {"instance_id": job.ref.instance_id, "node": spec.id}),
         )
         if handler.instant:
-            return step.encode(
-                self._executor.run(handler, config, context, timeout), limit=self._limits.max_result_bytes
-            )
+            return self._executor.run(handler, config, context, timeout)
         try:
-            value = self._executor.run(handler, config, context, timeout)
+            return self._executor.run(handler, config, context, timeout)
         except TimeoutError:
             if timeout < own and self._clock() >= end:
                 raise _CutOff(f"the invocation ended {own - timeout:.0f} s before the node's own timeout") from None
             raise
-        return step.encode(value, limit=self._limits.max_result_bytes)
 
     def _complete(self, job: Job, result: bytes, seconds: float) -> Job | None:
         items, cursor = job.plan.unblocks(job.node)

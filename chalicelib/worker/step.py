@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from chalicelib.core import strictjson, templates
 from chalicelib.errors import DoNotRetry, TemplateError
 from chalicelib.handlers.api import Context, Handler
+from chalicelib.secrets.redact import NOTHING, Redactor
 
 _OURS = (str(Path(__file__).parent), str(Path(concurrent.futures.__file__).parent))
 
@@ -37,15 +38,17 @@ class Failed:
         ).encode()
 
 
-def describe(error: BaseException) -> Failed:
+def describe(error: BaseException, redactor: Redactor = NOTHING) -> Failed:
     """Type, message, and the last part of the traceback, all bounded in length. Some errors no retry can mend."""
+    # Redacted before they are cut: half a secret is not found any more.
     retry = not isinstance(error, (DoNotRetry, TemplateError, BadConfig, BadResult))
     trace = None
     if not isinstance(error, (TemplateError, BadConfig, BadResult)):
         # The frames of the handler: ours tell its author nothing, and the message has a field of its own.
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OURS)]
-        trace = "".join(traceback.format_list(frames))[-MAX_TRACEBACK:]
-    return Failed(type(error).__name__, (str(error) or type(error).__name__)[:MAX_MESSAGE], trace, retry)
+        trace = redactor.text("".join(traceback.format_list(frames)))[-MAX_TRACEBACK:]
+    message = redactor.text(str(error) or type(error).__name__)[:MAX_MESSAGE]
+    return Failed(type(error).__name__, message, trace, retry)
 
 
 class BadConfig(ValueError):
@@ -68,10 +71,13 @@ def render(handler: Handler, config: Mapping[str, Any], lookup: Mapping[str, Any
         ) from None
 
 
-def encode(result: Any, *, limit: int) -> bytes:
-    """The result as JSON in UTF-8, at most `limit` bytes. Raises BadResult."""
+def encode(result: Any, *, limit: int, redactor: Redactor = NOTHING) -> bytes:
+    """The result as JSON in UTF-8, at most `limit` bytes, without the secrets. Raises BadResult."""
     try:
-        encoded = strictjson.dumps(result).encode()
+        text = strictjson.dumps(result)
+        if redactor:  # of models and dates only their JSON can be looked through
+            text = strictjson.dumps(redactor.value(json.loads(text)))
+        encoded = text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise BadResult(f"the handler's result is not JSON: {error}") from None
     if len(encoded) > limit:

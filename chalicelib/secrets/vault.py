@@ -1,0 +1,57 @@
+"""The secrets that this process has read: kept for some minutes, and known for as long as it may log."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from chalicelib.errors import MissingSecret
+from chalicelib.protocols import SecretSource
+from chalicelib.secrets.redact import MIN_LENGTH, Redactor
+
+
+class Vault:
+    """Reads each secret once in `keep_seconds`. Shared by all threads of a worker."""
+
+    def __init__(
+        self, source: SecretSource, *, keep_seconds: float, clock: Callable[[], float], known: Iterable[str] = ()
+    ) -> None:
+        """`known`: what else logs must not show."""
+        self._source = source
+        self._keep = keep_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._read: dict[str, tuple[str, float]] = {}
+        # Old values too: a handler that began before a rotation may still log what it was given.
+        self._known = {value for value in known if len(value) >= MIN_LENGTH}
+        self.redactor = Redactor(self._known)
+
+    def read(self, names: Sequence[str]) -> dict[str, str]:
+        """The secrets by name. Raises MissingSecret, which no retry mends, or SecretsUnavailable."""
+        if not names:
+            return {}
+        with self._lock:  # ten nodes that start at once ask once
+            now = self._clock()
+            stale = [name for name in names if name not in self._read or self._read[name][1] <= now]
+            if stale:
+                found = self._source.fetch(stale)
+                self._check(stale, found)
+                self._learn(found)
+                self._read |= {name: (value, now + self._keep) for name, value in found.items()}
+            return {name: self._read[name][0] for name in names}
+
+    def _check(self, names: Sequence[str], found: dict[str, str]) -> None:
+        if missing := [name for name in names if name not in found]:
+            raise MissingSecret(
+                "; ".join(f"there is no secret `{name}`: put it into {self._source.place(name)}" for name in missing)
+            )
+        if short := [name for name in names if len(found[name]) < MIN_LENGTH]:
+            raise MissingSecret(
+                f"secret `{short[0]}` is shorter than {MIN_LENGTH} characters, so it could not be kept out of "
+                "results and logs: use a longer one"
+            )
+
+    def _learn(self, found: dict[str, str]) -> None:
+        if not self._known.issuperset(found.values()):
+            self._known.update(found.values())
+            self.redactor = Redactor(self._known)

@@ -1,0 +1,84 @@
+"""Who the store's client says it is, and whose certificates it trusts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from redis.credentials import CredentialProvider
+
+# ElastiCache takes no token that lives longer.
+_TOKEN_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """`iam` makes a password for each connection, instead of the one in `password`. What the URL says goes first."""
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_file: str = ""
+    iam: CredentialProvider | None = None
+
+    def options(self, url: str) -> dict[str, Any]:
+        """What redis-py is given for this URL."""
+        options: dict[str, Any] = {}
+        if self.iam is not None:
+            options["credential_provider"] = self.iam
+        else:
+            given = {"username": self.username, "password": self.password}
+            options |= {name: value for name, value in given.items() if value}
+        if self.ca_file and url.startswith("rediss:"):
+            options["ssl_ca_certs"] = self.ca_file
+        return options
+
+
+class ElastiCacheToken(CredentialProvider):
+    """A request that is signed and never sent, as the password.
+
+    Amazon ElastiCache User Guide, "Authenticating with IAM".
+
+    Signed afresh for each connection: that takes well under a millisecond and connections are few, so there is no
+    token that could get old. ElastiCache ends such a connection after 12 hours; the client then makes another.
+    `session` makes the botocore session at the first use.
+    """
+
+    def __init__(
+        self, session: Callable[[], Any], *, username: str, cache_name: str, region: str, serverless: bool
+    ) -> None:
+        self._session = session
+        self._username = username
+        self._host = cache_name.lower()
+        self._region = region
+        self._serverless = serverless
+
+    def get_credentials(self) -> tuple[str, str]:
+        """User and token. Raises botocore's errors where there are no AWS credentials."""
+        from botocore.model import ServiceId
+        from botocore.signers import RequestSigner
+
+        session = self._session()
+        signer = RequestSigner(
+            ServiceId("elasticache"),
+            self._region,
+            "elasticache",
+            "v4",
+            session.get_credentials(),
+            session.get_component("event_emitter"),
+        )
+        query = {"Action": "connect", "User": self._username}
+        if self._serverless:
+            query["ResourceType"] = "ServerlessCache"
+        request = {
+            "method": "GET",
+            "url": f"https://{self._host}/?{urlencode(query)}",
+            "body": {},
+            "headers": {},
+            "context": {},
+        }
+        url = signer.generate_presigned_url(
+            request, operation_name="connect", expires_in=_TOKEN_SECONDS, region_name=self._region
+        )
+        return self._username, url.removeprefix("https://")
