@@ -19,7 +19,7 @@ import scheduler.scheduler
 from chalicelib import ids
 from chalicelib.composition import Application
 from chalicelib.core import plan as plans
-from chalicelib.errors import DoNotRetry, Unavailable
+from chalicelib.errors import DoNotRetry, NotFound, Unavailable
 from chalicelib.handlers.api import Config, Context, Handler, handler
 from chalicelib.handlers.flow import noop
 from chalicelib.protocols import Message
@@ -187,9 +187,8 @@ class Simulation:
                 instance_id = self._insist(
                     lambda app: app.service.trigger(execution_id, b"", f"trigger {number}").instance_id
                 )
-            except Exception:
-                if self._store.workflow(execution_id) is not None:
-                    raise
+            except NotFound:
+                self._monitor.require(self._monitor.failovers > 0, f"{execution_id} was accepted, and is lost")
                 self._insist(lambda app: app.service.submit(json.dumps(workflow).encode(), f"submit {which}"))
                 continue
             self._accepted[number] = instance_id
@@ -202,6 +201,10 @@ class Simulation:
                 return self._world.start(process, lambda app=app: call(app)).wait()
             except (Died, Unavailable):
                 self._world.sleep(1.0)
+            except NotFound:
+                raise
+            except Exception as error:
+                self._monitor.require(False, f"the API answers {error!r}")
 
     def _poller(self) -> None:
         """AWS Lambda's poller: one container after the other, one batch at a time."""

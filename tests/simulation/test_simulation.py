@@ -1,4 +1,4 @@
-"""A few hundred seeds, that a seed is the same run each time, and that a broken line is noticed. See `make simulate`."""
+"""Hundreds of seeds; a seed is the same run each time; a broken line is noticed. See `make simulate`."""
 
 from __future__ import annotations
 
