@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from redis.credentials import CredentialProvider
+from redis.exceptions import AuthenticationError
+from redis.retry import Retry
 
+T = TypeVar("T")
 # ElastiCache takes no token that lives longer.
 _TOKEN_SECONDS = 900
 
@@ -33,6 +36,24 @@ class Login:
         if self.ca_file and url.startswith("rediss:"):
             options["ssl_ca_certs"] = self.ca_file
         return options
+
+
+class LoginRetry(Retry):
+    """Gives up at once where one side does not trust the other: a wrong password stays wrong."""
+
+    def call_with_retry(
+        self,
+        do: Callable[[], T],
+        fail: Callable[..., Any],
+        is_retryable: Callable[[Exception], bool] | None = None,
+        with_failure_count: bool = False,
+    ) -> T:
+        def mendable(error: Exception) -> bool:
+            distrusted = isinstance(error, AuthenticationError) or "CERTIFICATE_VERIFY_FAILED" in str(error)
+            return not distrusted and (is_retryable is None or is_retryable(error))
+
+        answer: T = super().call_with_retry(do, fail, mendable, with_failure_count)
+        return answer
 
 
 class ElastiCacheToken(CredentialProvider):

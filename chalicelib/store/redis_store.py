@@ -11,7 +11,6 @@ from typing import Any
 
 import redis
 from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
 
 from chalicelib import ids
 from chalicelib.errors import Unavailable
@@ -35,7 +34,7 @@ from chalicelib.protocols import (
     Wanted,
 )
 from chalicelib.store import keys
-from chalicelib.store.login import Login
+from chalicelib.store.login import Login, LoginRetry
 from chalicelib.store.scripts import Scripts
 
 LOST_ERROR = json.dumps(
@@ -58,7 +57,7 @@ _REFUSAL = re.compile(r"(?:^|caused error: )(?:MISCONF|NOREPLICAS) ")
 
 def connect(url: str, *, cluster: bool = False, login: Login | None = None) -> Any:
     """A client that reconnects by itself. Transitions are fenced by the attempt, so a repeated call is harmless."""
-    retry = Retry(ExponentialBackoff(cap=1.0, base=0.05), 6)
+    retry = LoginRetry(ExponentialBackoff(cap=1.0, base=0.05), 6)
     # A blocking wait lasts up to _BLOCK_SECONDS: the socket must be more patient than that.
     options: dict[str, Any] = {"retry": retry, "socket_timeout": 2 * _BLOCK_SECONDS, "socket_connect_timeout": 3}
     options |= login.options(url) if login else {}

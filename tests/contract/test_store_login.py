@@ -1,0 +1,155 @@
+"""The store's client over TLS: passwords, users and IAM tokens, and what it says when they are wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import pytest
+import redis
+import trustme
+
+from chalicelib import ids
+from chalicelib.composition import Application
+from chalicelib.errors import Unavailable
+from chalicelib.protocols import Children, Dispatching, Outcome, Ref
+from chalicelib.settings import Settings
+from tests.servers import running_valkey
+from tests.tls import terminator
+
+USER, PASSWORD = "engine", "s3cret/with:odd@characters"
+IAM_USER = "iam-engine"
+
+
+@dataclass
+class Secured:
+    """A Valkey behind TLS that lets nobody in without a password."""
+
+    port: int
+    ca: str
+    other_ca: str
+
+    def url(self, host: str = "localhost", login: str = "") -> str:
+        return f"rediss://{login}{host}:{self.port}/0"
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    directory = tmp_path_factory.mktemp("tls")
+    authorities = {name: trustme.CA() for name in ("ca.pem", "other.pem")}
+    for name, authority in authorities.items():
+        authority.cert_pem.write_to_path(str(directory / name))
+    with running_valkey(directory) as plain:
+        with redis.Redis(port=plain) as client:
+            client.acl_setuser(USER, enabled=True, passwords=[f"+{PASSWORD}"], keys=["*"], commands=["+@all"])
+            # Valkey cannot check a signature: it takes any. What is signed, a test below looks at.
+            client.acl_setuser(IAM_USER, enabled=True, nopass=True, keys=["*"], commands=["+@all"])
+            client.config_set("requirepass", "the default user's")
+        with terminator(plain, authorities["ca.pem"].issue_cert("localhost")) as port:
+            yield Secured(port, str(directory / "ca.pem"), str(directory / "other.pem"))
+
+
+def store_of(**settings: Any) -> Any:
+    return Application(Settings(**settings)).store
+
+
+def test_transitions_over_tls(secured: Secured) -> None:
+    store = store_of(
+        redis_url=secured.url(), redis_tls_ca_file=secured.ca, redis_username=USER, redis_password=PASSWORD
+    )
+    ref = Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION))
+    by = Dispatching(taken=False, resend_ms=1000)
+    assert store.create(ref, total=1, params=b"{}", roots=Children([0, 1], -1), by=by)[0] is Outcome.CREATED
+    assert store.status(ref.instance_id) == "PENDING"
+    store._client.close()
+
+
+@pytest.mark.parametrize(
+    ("login", "settings"),
+    [
+        (f"{USER}:{quote(PASSWORD, safe='')}@", {}),
+        (f":{quote('the default user' + chr(39) + 's', safe='')}@", {}),
+        ("", {"redis_password": "the default user's"}),
+        ("", {"redis_auth": "iam", "redis_username": IAM_USER, "redis_cache_name": "cache"}),
+    ],
+    ids=["in the URL", "default user", "by setting", "IAM"],
+)
+def test_ways_to_log_in(secured: Secured, login: str, settings: dict[str, Any]) -> None:
+    store = store_of(redis_url=secured.url(login=login), redis_tls_ca_file=secured.ca, **settings)
+    assert store.ping().startswith(("valkey", "redis"))
+    store._client.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"redis_username": USER, "redis_password": "wr0ng-passw0rd"}, "WRONGPASS|invalid username-password"),
+        ({}, "[Aa]uthenticat"),
+        ({"redis_username": USER, "redis_password": PASSWORD, "redis_tls_ca_file": "other"}, "certificate verify"),
+        ({"redis_username": USER, "redis_password": PASSWORD, "redis_url": "127.0.0.1"}, "certificate"),
+    ],
+    ids=["wrong password", "no password", "a CA that is not trusted", "a name that is not in the certificate"],
+)
+def test_what_is_wrong_is_said_without_the_password(
+    secured: Secured, settings: dict[str, Any], says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = {"redis_tls_ca_file": secured.ca} | settings
+    given["redis_url"] = secured.url(given.get("redis_url", "localhost"))
+    if given["redis_tls_ca_file"] == "other":
+        given["redis_tls_ca_file"] = secured.other_ca
+    application = Application(Settings(**given))
+    with pytest.raises(Unavailable, match=says) as caught:
+        application.store.ping()
+    health = application.service.health()
+    assert health.store == "unreachable"
+    for text in (repr(caught.value), repr(caught.value.__cause__), health.model_dump_json(), caplog.text):
+        assert PASSWORD not in text and "wr0ng" not in text and quote(PASSWORD, safe="") not in text
+    application.store._client.close()
+
+
+def test_a_login_over_plain_text_is_not_tls(secured: Secured) -> None:
+    store = store_of(redis_url=secured.url().replace("rediss", "redis"), redis_password="x" * 8)
+    with pytest.raises(Unavailable):
+        store.ping()
+    store._client.close()
+
+
+@pytest.mark.parametrize("serverless", [True, False])
+def test_an_iam_token_is_a_signed_request(serverless: bool) -> None:
+    """Checked by hand against AWS's "Create a signed AWS API request" (Signature Version 4), query parameters."""
+    settings = {"redis_username": IAM_USER, "redis_cache_name": "My-Cache", "redis_serverless": serverless}
+    application = Application(Settings(redis_url="rediss://cache:6379", redis_auth="iam", **settings))
+    provider = application._login().iam
+    assert provider is not None
+    username, token = provider.get_credentials()
+    assert username == IAM_USER and token.startswith("my-cache/?")
+    url = urlsplit(f"https://{token}")
+    query = dict(parse_qsl(url.query))
+    signature = query.pop("X-Amz-Signature")
+    assert query["Action"] == "connect" and query["User"] == IAM_USER and query["X-Amz-Expires"] == "900"
+    assert query.get("ResourceType") == ("ServerlessCache" if serverless else None)
+    scope = query["X-Amz-Credential"].split("/", 1)[1]
+    date, region, service, end = scope.split("/")
+    assert (region, service, end) == ("us-east-1", "elasticache", "aws4_request")
+    canonical_query = "&".join(f"{quote(name, safe='')}={quote(query[name], safe='')}" for name in sorted(query))
+    empty = hashlib.sha256(b"").hexdigest()
+    canonical = f"GET\n/\n{canonical_query}\nhost:my-cache\n\nhost\n{empty}"
+    hashed = hashlib.sha256(canonical.encode()).hexdigest()
+    key = b"AWS4test"
+    for part in (date, region, service, end):
+        key = hmac.digest(key, part.encode(), "sha256")
+    text = f"AWS4-HMAC-SHA256\n{query['X-Amz-Date']}\n{scope}\n{hashed}"
+    assert hmac.new(key, text.encode(), "sha256").hexdigest() == signature
+
+
+@pytest.mark.parametrize(
+    "missing", [{"redis_username": ""}, {"redis_cache_name": ""}, {"redis_url": "redis://cache:6379"}], ids=str
+)
+def test_iam_wants_all_that_it_needs(missing: dict[str, str]) -> None:
+    given = {"redis_url": "rediss://cache:6379", "redis_username": "u", "redis_cache_name": "c"} | missing
+    with pytest.raises(ValueError, match="REDIS_AUTH=iam needs"):
+        Settings(redis_auth="iam", **given)
