@@ -43,6 +43,7 @@ class Child:
         self.was_ready = False
         self._started = 0.0
         self._quick_deaths = 0
+        self._futile_starts = 0
 
     def start(self, console: Console) -> None:
         """Its output goes to its log file, or to the console where it has none. From the main thread only:
@@ -66,6 +67,7 @@ class Child:
         """Plan the next start; answers the seconds until then. Dying soon, or before it was ready, doubles them."""
         now = time.monotonic()
         quick = not self.was_ready or now - self._started < QUICK_SECONDS
+        self._futile_starts = 0 if self.was_ready else self._futile_starts + 1
         self._quick_deaths = self._quick_deaths + 1 if quick else 1
         delay = min(0.2 * 2.0 ** (self._quick_deaths - 1), LONGEST_BACKOFF)
         self.again_at = now + delay
@@ -74,7 +76,13 @@ class Child:
 
     @property
     def is_hopeless(self) -> bool:
-        return self.vital and self._quick_deaths >= GIVE_UP_AFTER
+        """What was up, and was killed, can be up again: only starts that led to nothing count."""
+        return self.vital and self._futile_starts >= GIVE_UP_AFTER
+
+    @property
+    def age(self) -> float:
+        """Seconds since its start."""
+        return time.monotonic() - self._started
 
     def terminate(self) -> None:
         """Ask it to end, and return at once."""

@@ -94,7 +94,7 @@ class Stack:
         users = [Child(f"worker-{n}", _module("worker"), env=env) for n in range(1, self._config.workers + 1)]
         users.append(Child("poller", _module("poller"), env=env))
         if self._http:
-            users.insert(0, Child("http", _module("server"), env=env, ready=self._is_healthy, vital=True))
+            users.insert(0, Child("http", _module("server"), env=env, ready=self._answers, vital=True))
         self._children += users
         self._start(users)
 
@@ -133,7 +133,7 @@ class Stack:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
             if name in env:
                 os.environ.setdefault(name, env[name])  # boto3 looks nowhere else
-        sqs = queues.client(env["AWS_ENDPOINT_URL"], env["AWS_REGION"])
+        sqs = queues.client(env["AWS_ENDPOINT_URL"], env["AWS_REGION"], read_seconds=5)
         try:
             return queues.ensure(
                 sqs, env.get("QUEUE_NAME") or "dag-service", visibility_seconds=self._config.visibility_seconds
@@ -163,7 +163,7 @@ class Stack:
                 child.start(self._console)
 
     def _await(self, child: Child) -> bool:
-        """Whether it became ready, and what follows from that was done."""
+        """Whether it became ready."""
         if child.process is None or child.ready is None:
             return True
         try:
@@ -175,8 +175,6 @@ class Stack:
                 child.end(0)
             return False
         child.was_ready = True
-        if child.after is not None:
-            child.after()
         return True
 
     def _stop_check(self) -> None:
@@ -199,23 +197,45 @@ class Stack:
         """Start again whatever dies, until told to stop."""
         while not self._stopping.wait(0.1):
             for child in self._children:
-                if child.is_dead:
-                    self._bury(child)
-                if child.again_at is not None and time.monotonic() >= child.again_at:
-                    try:
-                        self._start([child])
-                    except NotReady:
-                        return
-                    self._say(f"{child.name} is back")
+                self._look_after(child)
 
-    def _is_healthy(self) -> bool:
+    def _look_after(self, child: Child) -> None:
+        """One step, never a wait: while one is slow to come back, the others may die as well."""
+        if child.is_dead:
+            self._bury(child)
+        elif child.again_at is not None:
+            if time.monotonic() >= child.again_at:
+                child.start(self._console)
+                if child.was_ready:
+                    self._say(f"{child.name} is back")
+        elif not child.was_ready:
+            assert child.ready is not None
+            if child.ready() and self._follow_up(child):
+                child.was_ready = True
+                self._say(f"{child.name} is back")
+            elif child.age > READY_SECONDS:
+                self._say(f"{child.name} did not answer within {READY_SECONDS} s")
+                child.end(0)
+
+    def _follow_up(self, child: Child) -> bool:
+        """What follows from its being ready. It may be gone again already: then there is another time."""
+        try:
+            if child.after is not None:
+                child.after()
+        except BadConfiguration as error:
+            self._say(str(error))
+            return False
+        return True
+
+    def _answers(self) -> bool:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._config.host, self._config.host)
         connection = http.client.HTTPConnection(host, self._config.port, timeout=5)
         try:
             connection.request("GET", "/api/health")
             response = connection.getresponse()
             response.read()
-            return response.status == 200
+            # Without its store or queue it answers 503: to start it again would mend nothing.
+            return response.status in (200, 503)
         except (OSError, http.client.HTTPException):
             return False
         finally:

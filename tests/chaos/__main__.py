@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first round (default %(default)s)")
     parser.add_argument("--only", action="append", choices=sorted(faults.KINDS), help="these kinds of faults alone")
     parser.add_argument("--outage", type=float, default=30, help="seconds without a queue (default %(default)g)")
-    parser.add_argument("--rare", type=int, default=4, help="any other fault is so many times likelier than an outage")
+    parser.add_argument("--rare", type=int, default=8, help="any other fault is so many times likelier than an outage")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="dag-service-chaos-"))
     drawn = plan.rounds(arguments.seed, lease=LEASE, only=arguments.only or (), rare=arguments.rare)

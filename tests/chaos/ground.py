@@ -22,8 +22,8 @@ def running_ground(folder: Path, *, outage: float) -> Iterator[Ground]:
         diary.VARIABLE: str(written.path),
         "WORKERS": "3",
         "LEASE_SECONDS": f"{LEASE:g}",
-        "RESEND_SECONDS": "2",
-        "SWEEP_INTERVAL": "0.5",
+        "RESEND_SECONDS": "1",
+        "SWEEP_INTERVAL": "0.3",
     }
     with running_stack(folder / "data", **settings) as stack:
         yield Ground(stack=stack, diary=written, lease=LEASE, outage=outage)

@@ -11,7 +11,7 @@ from typing import Any
 from tests.chaos import faults, workload
 
 # Seconds in which the instances of a round are triggered and its faults begin.
-SPAN = 2.5
+SPAN = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

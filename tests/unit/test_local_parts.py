@@ -126,7 +126,7 @@ def test_waiting_for_a_process_that_ends_says_how(tmp_path: Path) -> None:
     stop(process)
 
 
-def test_a_vital_child_that_dies_at_once_again_and_again_is_given_up() -> None:
+def test_a_vital_child_that_is_never_ready_is_given_up() -> None:
     vital = Child("http", ["true"], env={}, ready=lambda: True, vital=True)
     worker = Child("worker-1", ["true"], env={})
     delays = [vital.note_death() for _ in range(GIVE_UP_AFTER)]
@@ -134,6 +134,9 @@ def test_a_vital_child_that_dies_at_once_again_and_again_is_given_up() -> None:
     for _ in range(2 * GIVE_UP_AFTER):
         worker.note_death()
     assert not worker.is_hopeless and worker.note_death() == 5.0
+    vital.was_ready = True  # one that was up, and was killed, may be up again
+    vital.note_death()
+    assert not vital.is_hopeless
 
 
 def test_the_sweep_goes_on_after_an_error(caplog: pytest.LogCaptureFixture) -> None:
