@@ -9,7 +9,7 @@ from chalice.app import Chalice, CloudWatchEvent, Rate, Request, Response, SQSEv
 from pydantic import BaseModel
 
 from chalicelib import composition
-from chalicelib.web import docs, openapi, problems, requests
+from chalicelib.web import access, docs, openapi, problems, requests
 
 # composition configures the logs: chalice's own handler would print every line twice.
 app = Chalice(app_name="dag-service", configure_logs=False)
@@ -17,9 +17,11 @@ app.register_middleware(problems.middleware, "http")
 
 # `curl -d` without a header sends application/x-www-form-urlencoded: the body is read as JSON whatever it claims.
 ANY_TYPE = ["*/*"]
+# Chalice packages routes as they are made here. Health and the docs are open: they hold nothing of any workflow.
+PROTECTED = access.protected(composition.api_auth())
 
 
-@app.route("/api/workflow", methods=["POST"], content_types=ANY_TYPE)
+@app.route("/api/workflow", methods=["POST"], content_types=ANY_TYPE, **PROTECTED)
 @problems.translated
 def submit() -> Response:
     """Validate and store a workflow."""
@@ -28,7 +30,7 @@ def submit() -> Response:
     return _answer(submitted, 201, _location(submitted.execution_id))
 
 
-@app.route("/api/workflow/trigger/{execution_id}", methods=["POST"], content_types=ANY_TYPE)
+@app.route("/api/workflow/trigger/{execution_id}", methods=["POST"], content_types=ANY_TYPE, **PROTECTED)
 @problems.translated
 def trigger(execution_id: str) -> Response:
     """Start an instance."""
@@ -39,7 +41,7 @@ def trigger(execution_id: str) -> Response:
     return _answer(triggered, 202, _location(triggered.instance_id))
 
 
-@app.route("/api/workflows/{instance_id}", methods=["GET"])
+@app.route("/api/workflows/{instance_id}", methods=["GET"], **PROTECTED)
 @problems.translated
 def status(instance_id: str) -> Response:
     """The status of an instance, after at most `?wait=` seconds."""
@@ -47,7 +49,7 @@ def status(instance_id: str) -> Response:
     return _answer(composition.application().service.status(instance_id, wait_seconds))
 
 
-@app.route("/api/workflows/{instance_id}/results", methods=["GET"])
+@app.route("/api/workflows/{instance_id}/results", methods=["GET"], **PROTECTED)
 @problems.translated
 def results(instance_id: str) -> Response:
     """The results of a terminal instance."""
@@ -66,7 +68,9 @@ def health() -> Response:
 @problems.translated
 def openapi_document() -> Response:
     """The OpenAPI document of exactly this deployment: its address, its handlers."""
-    document = openapi.document(composition.application().handlers, server=requests.mount(_request()))
+    document = openapi.document(
+        composition.application().handlers, server=requests.mount(_request()), auth=composition.api_auth()
+    )
     return Response(json.dumps(document), headers={"Content-Type": "application/json", "Cache-Control": "no-cache"})
 
 

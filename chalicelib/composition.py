@@ -8,7 +8,7 @@ import platform
 import random
 import time
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from chalicelib import __version__, logs
 from chalicelib.core.admission import Ceilings
@@ -203,6 +203,11 @@ class Application:
             endpoint_url=self.settings.aws_endpoint_url,
             config=config,
         )
+
+
+def api_auth() -> Literal["none", "api_key", "iam"]:
+    """Who may call the API: asked for when `app` is imported, which packaging does too, long before any client."""
+    return Settings().api_auth  # type: ignore[call-arg]
 
 
 @functools.cache

@@ -37,9 +37,12 @@ In `errors[]`, a `pointer` leads into the body; `/query/...` and `/headers/...` 
 """
 
 
-def document(handlers: Mapping[str, Handler], *, server: str = "") -> Json:
+def document(
+    handlers: Mapping[str, Handler], *, server: str = "", auth: Literal["none", "api_key", "iam"] = "none"
+) -> Json:
     """The document. `server` is what stands before the paths (an API Gateway stage: `/dev`)."""
     kinds = [*problems.KINDS.values(), problems.INTERNAL]
+    schemes = parts.SECURITY[auth]
     types = "\n".join(f"- `{kind.type}`: {kind.title} ({kind.status.value})" for kind in kinds)
     return {
         "openapi": "3.1.0",
@@ -54,7 +57,8 @@ def document(handlers: Mapping[str, Handler], *, server: str = "") -> Json:
             {"name": "service", "description": "the service itself"},
         ],
         "paths": _paths(),
-        "components": {"schemas": _schemas(handlers), "headers": parts.HEADERS},
+        "components": {"schemas": _schemas(handlers), "headers": parts.HEADERS, "securitySchemes": schemes},
+        "security": [{name: []} for name in schemes],
     }
 
 

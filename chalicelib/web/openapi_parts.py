@@ -12,6 +12,20 @@ from chalicelib.web import problems, requests
 Json = dict[str, Any]
 
 REF = "#/components/schemas/{model}"
+# By the setting API_AUTH. API Gateway checks it.
+SECURITY: dict[str, Json] = {
+    "none": {},
+    "api_key": {"api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+    "iam": {
+        "iam": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "AWS Signature Version 4",
+            "x-amazon-apigateway-authtype": "awsSigv4",
+        }
+    },
+}
 
 
 def operation(
@@ -25,7 +39,9 @@ def operation(
     **more: Any,
 ) -> Json:
     kinds = [problems.KINDS[error] for error in failures or []] + [problems.INTERNAL]
-    about = {"description": description} if description else {}
+    about: Json = {"description": description} if description else {}
+    if tag == "service":
+        about["security"] = []  # open, whatever API_AUTH is
     responses = success | {key: value for key, value in _failures(kinds).items() if key not in success}
     return {"operationId": id, "tags": [tag], "summary": summary, **about, **more, "responses": responses}
 
