@@ -28,6 +28,7 @@ workers: install ## all but HTTP, for `make local-http` (chalice local) in anoth
 .PHONY: local-http
 local-http: install ## `chalice local` on what `make workers` runs
 	@test -f $(DATA_DIR)/env || { echo "$(DATA_DIR)/env is missing: start 'make workers' in another terminal first"; exit 1; }
+	@$(BIN)/python -m local --check
 	@. $(DATA_DIR)/env; exec $(BIN)/chalice local --no-autoreload --host $(HOST) --port $(PORT)
 
 .PHONY: test

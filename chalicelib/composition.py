@@ -50,7 +50,7 @@ class Application:
     def store(self) -> Store:
         settings = self.settings
         return RedisStore(
-            connect(settings.redis_url, cluster=settings.redis_cluster, login=self._login()),
+            connect(settings.redis_url, cluster=settings.redis_cluster, login=self.login),
             retention_seconds=settings.retention_seconds,
             workflow_retention_seconds=settings.workflow_retention_seconds,
             idempotency_seconds=settings.idempotency_seconds,
@@ -175,7 +175,8 @@ class Application:
             together=self.together,
         )
 
-    def _login(self) -> Login:
+    @property
+    def login(self) -> Login:
         settings = self.settings
         token = ElastiCacheToken(
             _botocore_session,

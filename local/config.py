@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,8 +30,14 @@ class Config:
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Config:
         """Raises BadConfiguration."""
+        host = environ.get("HOST") or "127.0.0.1"
+        if not _is_loopback(host) and environ.get("ALLOW_PUBLIC") != "1":
+            raise BadConfiguration(
+                f"HOST={host} would let other machines in, and a local run asks nobody who they are: leave HOST out "
+                "and put something before it that does, or say ALLOW_PUBLIC=1 in a network that you trust"
+            )
         return cls(
-            host=environ.get("HOST") or "127.0.0.1",
+            host=host,
             port=_number(environ, "PORT", 8000, most=65535),
             workers=_number(environ, "WORKERS", 2, least=0, most=64),
             data_dir=(ROOT / (environ.get("DATA_DIR") or ".data")).resolve(),
@@ -56,6 +63,13 @@ class Config:
         """Where a browser on this machine finds the API."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
         return f"http://{host}:{self.port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, *, least: int = 1, most: int) -> int:

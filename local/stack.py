@@ -119,11 +119,16 @@ class Stack:
     def _check_redis(self, url: str) -> None:
         import redis
 
+        from chalicelib.composition import Application
+        from chalicelib.settings import Settings
+
+        # The URL itself is not shown: there may be a password in it.
         try:
-            with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as client:
+            login = Application(Settings(redis_url=url)).login.options(url)  # type: ignore[call-arg]
+            with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3, **login) as client:
                 client.ping()
         except (redis.RedisError, ValueError) as error:
-            raise BadConfiguration(f"REDIS_URL={url} does not answer: {error}") from error
+            raise BadConfiguration(f"the store at REDIS_URL does not answer: {error}") from error
 
     def _make_queues(self, env: dict[str, str]) -> queues.QueueUrls:
         """The caller's own where QUEUE_URL names them on an endpoint of theirs, else made on the endpoint."""
@@ -272,11 +277,11 @@ def _module(name: str) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m local [--no-http]`: the exit code."""
+    """`python -m local [--no-http]`: the exit code. `--check` looks at the settings only."""
     console = Console()
-    unknown = [argument for argument in arguments if argument != "--no-http"]
+    unknown = [argument for argument in arguments if argument not in ("--no-http", "--check")]
     if unknown:
-        console.plain(f"unknown argument {unknown[0]}; usage: python -m local [--no-http]")
+        console.plain(f"unknown argument {unknown[0]}; usage: python -m local [--no-http] [--check]")
         return 2
     os.chdir(ROOT)
     try:
@@ -284,4 +289,6 @@ def main(arguments: list[str]) -> int:
     except BadConfiguration as error:
         console.line("stack", str(error))
         return 1
+    if "--check" in arguments:
+        return 0
     return Stack(config, console, http="--no-http" not in arguments).run()

@@ -123,7 +123,7 @@ def test_an_iam_token_is_a_signed_request(serverless: bool) -> None:
     """Checked by hand against AWS's "Create a signed AWS API request" (Signature Version 4), query parameters."""
     settings = {"redis_username": IAM_USER, "redis_cache_name": "My-Cache", "redis_serverless": serverless}
     application = Application(Settings(redis_url="rediss://cache:6379", redis_auth="iam", **settings))
-    provider = application._login().iam
+    provider = application.login.iam
     assert provider is not None
     username, token = provider.get_credentials()
     assert username == IAM_USER and token.startswith("my-cache/?")

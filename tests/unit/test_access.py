@@ -53,7 +53,7 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-@pytest.mark.parametrize(("stage", "auth"), [("dev", "api_key"), ("prod", "iam")])
+@pytest.mark.parametrize(("stage", "auth"), [("dev", "api_key"), ("prod", "iam"), ("any_other", "iam")])
 def test_workflows_are_never_open_on_api_gateway(stage: str, auth: str) -> None:
     template = packaging.template(stage)
     definitions = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"]

@@ -48,7 +48,28 @@ def test_defaults() -> None:
     config = Config.read({"PORT": "", "REDIS_URL": ""})
     assert (config.host, config.port, config.workers, config.data_dir) == ("127.0.0.1", 8000, 2, ROOT / ".data")
     assert config.redis_url is None and config.aws_endpoint_url is None
-    assert Config.read({"HOST": "0.0.0.0"}).base_url == "http://127.0.0.1:8000"
+    assert Config.read({"HOST": "0.0.0.0", "ALLOW_PUBLIC": "1"}).base_url == "http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "myhost.example"])
+def test_nobody_else_gets_in_by_accident(host: str) -> None:
+    with pytest.raises(BadConfiguration, match=r"asks nobody who they are.*ALLOW_PUBLIC=1"):
+        Config.read({"HOST": host})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_is_always_fine(host: str) -> None:
+    assert Config.read({"HOST": host}).host == host
+
+
+def test_a_store_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), "PORT": str(free_port()), "AWS_ENDPOINT_URL": "http://x"}
+    environment["REDIS_URL"] = f"redis://me:pa55word@127.0.0.1:{free_port()}/0"
+    done = subprocess.run(
+        [sys.executable, "-m", "local"], cwd=ROOT, env=environment, text=True, capture_output=True, timeout=60
+    )
+    assert done.returncode == 1 and "the store at REDIS_URL does not answer" in done.stdout
+    assert "pa55word" not in done.stdout + done.stderr
 
 
 def test_the_callers_own_settings_win() -> None:
