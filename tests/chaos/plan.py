@@ -32,8 +32,10 @@ class Round:
     faults: list[tuple[float, str]] = field(default_factory=list)
 
 
-def rounds(seed: int, *, lease: float, only: Sequence[str] = (), rare: int) -> Iterator[Round]:
-    """Round 1, 2, ... of a seed. `only` leaves these kinds of faults."""
+def rounds(
+    seed: int, *, lease: float, rare: int, only: Sequence[str] = (), at_once: Sequence[int] = (1, 2, 2, 3)
+) -> Iterator[Round]:
+    """Round 1, 2, ... of a seed. `only` leaves these kinds of faults; a round has one of `at_once` of them."""
     kinds = faults.deck(Random(f"{seed}/faults"), rare=rare)
     for number in itertools.count(1):
         rng = Random(f"{seed}/{number}")
@@ -50,7 +52,7 @@ def rounds(seed: int, *, lease: float, only: Sequence[str] = (), rare: int) -> I
                     key=f"{seed}/{number}/{which}",
                 )
             )
-        drawn = list(itertools.islice(kinds, rng.choice([1, 2, 2, 3])))
+        drawn = list(itertools.islice(kinds, rng.choice(at_once)))
         chosen = [rng.choice(only) for _ in drawn] if only else drawn
         made.faults = sorted((rng.uniform(0.2, SPAN), name) for name in chosen)
         yield made

@@ -1,0 +1,165 @@
+"""A real primary and its replica: what was not replicated is lost at a failover, and run again; nothing else is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from chalicelib.composition import Application
+from chalicelib.errors import NotFound
+from chalicelib.handlers import Config, Context, handler
+from chalicelib.queues.memory import MemoryQueue
+from tests.address import Address
+from tests.harness import application, run, sqs_event, wait_until
+from tests.invariants import check_invariants
+from tests.servers import running_valkey
+
+LENGTH = 6
+CHAIN: dict[str, Any] = {
+    "name": "chain",
+    "dag": {
+        "nodes": [
+            {"id": f"n{number}", "handler": "count", "dependencies": [f"n{number - 1}"] if number else []}
+            for number in range(LENGTH)
+        ]
+    },
+}
+runs: Counter[str] = Counter()
+
+
+@handler("count")
+def count(config: Config, context: Context) -> int:
+    runs[context.idempotency_key] += 1
+    return 1 + sum(context.results.values())
+
+
+class Pair:
+    """`address` is where clients find the primary."""
+
+    def __init__(self, primary: int, replica: int) -> None:
+        self.address = Address(primary)
+        self.primary, self.replica = redis.Redis(port=primary), redis.Redis(port=replica)
+        self._replica_port = replica
+        self.primary.config_set("repl-diskless-sync-delay", 0)
+        self.replica.replicaof("127.0.0.1", primary)
+        wait_until(self.in_step, what="a replica that has everything")
+
+    def in_step(self) -> bool:
+        return bool(self.replica.info("replication")["master_link_status"] == "up" and self.primary.wait(1, 1000))
+
+    def cut_off(self) -> None:
+        """The replica stays as it is, as one that lags behind."""
+        self.replica.replicaof("127.0.0.1", 1)
+
+    def promote(self) -> None:
+        self.replica.replicaof("no", "one")
+        self.address.target = self._replica_port
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    runs.clear()
+    with contextlib.ExitStack() as exits:
+        ports = []
+        for name in ("primary", "replica"):
+            (tmp_path / name).mkdir()
+            ports.append(exits.enter_context(running_valkey(tmp_path / name)))
+        made = Pair(*ports)
+        for one in (made.address, made.primary, made.replica):
+            exits.enter_context(contextlib.closing(one))
+        yield made
+
+
+@pytest.fixture
+def queue() -> MemoryQueue:
+    return MemoryQueue()
+
+
+@pytest.fixture
+def app(pair: Pair, queue: MemoryQueue) -> Iterator[Application]:
+    """A worker that runs one node a message, and a sweep that soon finds what is lost."""
+    made = application(
+        f"redis://127.0.0.1:{pair.address.port}/0", queue, [count], hop_seconds=0, lease_seconds=1, resend_seconds=0.2
+    )
+    yield made
+    made.store._client.close()  # type: ignore[attr-defined]
+
+
+def work(app: Application, queue: MemoryQueue, messages: int) -> None:
+    for _ in range(messages):
+        assert app.worker.handle(sqs_event(queue.take(1))) == {"batchItemFailures": []}
+
+
+def end(app: Application, queue: MemoryQueue, instance_id: str) -> dict[str, Any]:
+    """Work and sweep until it is over. Returns its results."""
+
+    def over() -> bool:
+        app.sweep.run()
+        work(app, queue, len(queue.bodies))
+        return app.service.status(instance_id).status == "COMPLETED"
+
+    wait_until(over, what="COMPLETED", seconds=30)
+    return app.service.results(instance_id).results
+
+
+def key(instance_id: str, node: int) -> str:
+    return f"{instance_id}/n{node}"
+
+
+def test_what_the_replica_had_not_got_is_run_again_and_nothing_else(
+    pair: Pair, app: Application, queue: MemoryQueue
+) -> None:
+    first = run(app, CHAIN)
+    work(app, queue, 2)
+    wait_until(pair.in_step, what="a replica that has everything")
+    pair.cut_off()
+    work(app, queue, 3)  # n2, n3, n4: committed, and lost with their messages
+    execution_id = app.service.status(first).execution_id
+    young = app.service.trigger(execution_id, b"", "a key").instance_id
+
+    os.kill(pair.primary.info()["process_id"], signal.SIGKILL)
+    pair.promote()
+
+    expected = {f"n{number}": number + 1 for number in range(LENGTH)}
+    assert end(app, queue, first) == expected
+    assert check_invariants(pair.replica, first) == "COMPLETED"
+    assert {node: runs[key(first, node)] for node in range(LENGTH)} == {0: 1, 1: 1, 2: 2, 3: 2, 4: 2, 5: 1}
+    # A trigger that was answered may be lost as well. The client asks, and triggers again with its key.
+    with pytest.raises(NotFound):
+        app.service.status(young)
+    again = app.service.trigger(execution_id, b"", "a key").instance_id
+    assert end(app, queue, again) == expected
+    assert app.service.trigger(execution_id, b"", "a key").instance_id == again
+
+
+def test_a_primary_that_was_demoted_is_left(pair: Pair, app: Application, queue: MemoryQueue) -> None:
+    """It keeps its connections, and refuses every write on them."""
+    instance_id = run(app, CHAIN)
+    work(app, queue, 2)
+    wait_until(pair.in_step, what="a replica that has everything")
+    pair.promote()
+    pair.primary.replicaof("127.0.0.1", pair.replica.get_connection_kwargs()["port"])
+    assert end(app, queue, instance_id) == {f"n{number}": number + 1 for number in range(LENGTH)}
+    assert set(runs.values()) == {1}
+    assert check_invariants(pair.replica, instance_id) == "COMPLETED"
+
+
+def test_durable_writes_wait_for_the_replica(pair: Pair) -> None:
+    """What `min-replicas-to-write` and WAIT give: with the replica gone, the primary says so."""
+    pair.cut_off()
+    wait_until(lambda: pair.primary.info("replication")["connected_slaves"] == 0, what="a primary alone")
+    with pair.primary.pipeline(transaction=False) as pipe:
+        pipe.set("name", "value")
+        pipe.execute_command("WAIT", 1, 50)
+        assert pipe.execute() == [True, 0]
+    pair.primary.config_set("min-replicas-to-write", 1)
+    with pytest.raises(redis.exceptions.ResponseError, match="NOREPLICAS"):
+        pair.primary.set("name", "value")
