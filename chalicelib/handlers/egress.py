@@ -44,8 +44,10 @@ METADATA = frozenset(
 _NOT_PUBLIC = [ipaddress.ip_network(text) for text in ("fec0::/10", "3fff::/20", "192.88.99.0/24")]
 MAX_REDIRECTS = 5
 CHUNK = 64 * 1024
-# What is meant for one server is not shown to another that it redirects to.
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+# What is meant for one server is not shown to another that it redirects to: any other header may hold a secret.
+_PLAIN_HEADERS = frozenset(
+    {"accept", "accept-encoding", "accept-language", "content-type", "idempotency-key", "user-agent"}
+)
 
 
 class RefusedAddress(DoNotRetry):
@@ -122,7 +124,7 @@ class HttpClient:
                 sent = {name: value for name, value in sent.items() if not name.lower().startswith("content-")}
             before, url = url, _next_url(url, where)
             if _origin(before) != _origin(url):
-                sent = {name: value for name, value in sent.items() if name.lower() not in _SECRET_HEADERS}
+                sent = {name: value for name, value in sent.items() if name.lower() in _PLAIN_HEADERS}
         raise DoNotRetry(f"{_host(url)} redirects more than {redirects} times")
 
     def close(self) -> None:
