@@ -58,7 +58,7 @@ class Application:
 
     @cached_property
     def queue(self) -> Queue:
-        return SqsQueue(functools.cache(lambda: self._aws("sqs")), self.settings.queue_url)
+        return SqsQueue(functools.cache(lambda: self._signal("sqs")), self.settings.queue_url)
 
     @cached_property
     def handlers(self) -> dict[str, Handler]:
@@ -73,7 +73,7 @@ class Application:
         resend_ms = round(self.settings.resend_seconds * 1000)
         if self.settings.scheduling == "inline":
             return InlineDispatch(self.queue, resend_ms=resend_ms)
-        invoker = LambdaInvoker(functools.cache(lambda: self._aws("lambda")), self.settings.scheduler_function)
+        invoker = LambdaInvoker(functools.cache(lambda: self._signal("lambda")), self.settings.scheduler_function)
         return LambdaDispatch(self.queue, invoker, resend_ms=resend_ms)
 
     @cached_property
@@ -168,6 +168,7 @@ class Application:
             store=self.store,
             definitions=self.definitions,
             settler=self.scheduler,
+            dispatch=self.dispatch,
             lane=lane,
             heart=self.heart,
             limits=limits,
@@ -192,12 +193,16 @@ class Application:
             iam=token if settings.redis_auth == "iam" else None,
         )
 
-    def _aws(self, service: str) -> Any:
+    def _signal(self, service: str) -> Any:
+        """A client for what only signals: what is not taken soon is left to the sweep, and holds nobody up."""
+        return self._aws(service, attempts=1, seconds=4)
+
+    def _aws(self, service: str, *, attempts: int = 4, seconds: float = 30) -> Any:
         """A boto3 client. boto3 is imported here and nowhere earlier: it costs a cold start 90 ms."""
         import boto3
         from botocore.config import Config
 
-        config = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=3, read_timeout=30)
+        config = Config(retries={"mode": "standard", "max_attempts": attempts}, connect_timeout=3, read_timeout=seconds)
         return boto3.client(
             service,
             region_name=self.settings.aws_region,

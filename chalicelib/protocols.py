@@ -49,11 +49,15 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An attempt of a node that may start once `delay_ms` have passed."""
+    """An attempt of a node that may start once `delay_ms` have passed.
+
+    `alone`: it lost a lease, so it may be what killed its worker. No other node is to run beside it.
+    """
 
     node: int
     attempt: int
     delay_ms: int = 0
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,10 @@ def encode(message: Message) -> str:
         {
             "instance_id": message.ref.instance_id,
             "execution_id": message.ref.execution_id,
-            "nodes": [{"node": ready.node, "attempt": ready.attempt} for ready in message.nodes],
+            "nodes": [
+                {"node": ready.node, "attempt": ready.attempt, **({"alone": True} if ready.alone else {})}
+                for ready in message.nodes
+            ],
         },
         separators=(",", ":"),
     )
@@ -28,7 +31,9 @@ def decode(body: str) -> Message:
     try:
         data = json.loads(body)
         ref = Ref(data["instance_id"], data["execution_id"])
-        nodes = tuple(Ready(int(entry["node"]), int(entry["attempt"])) for entry in data["nodes"])
+        nodes = tuple(
+            Ready(int(entry["node"]), int(entry["attempt"]), alone=bool(entry.get("alone"))) for entry in data["nodes"]
+        )
         if not (
             ids.is_valid(ref.instance_id, ids.INSTANCE) and ids.is_valid(ref.execution_id, ids.EXECUTION) and nodes
         ):

@@ -159,8 +159,8 @@ class RedisStore:
         send, settle = [], []
         for i in range(2, len(reply), 3):
             node, number = int(reply[i + 1]), int(reply[i + 2])
-            if reply[i] == b"SEND":
-                send.append(Ready(node, number))
+            if reply[i] in (b"SEND", b"ALONE"):
+                send.append(Ready(node, number, alone=reply[i] == b"ALONE"))
             else:
                 settle.append(Unsettled(node, number, failed=reply[i] == b"SKIP"))
         return Due(Outcome(reply[0].decode()), bool(reply[1]), tuple(send), tuple(settle))

@@ -194,9 +194,9 @@ class Lane:
         now = self._clock()
         if not items or now > job.hop_until:
             return False
-        return now + max(self._longest(job.plan, child) for child in items[::2]) < job.deadline
+        return now + max(self.longest(job.plan, child) for child in items[::2]) < job.deadline
 
-    def _longest(self, plan: Plan, node: int) -> float:
+    def longest(self, plan: Plan, node: int) -> float:
         """How long a node may take, in seconds."""
         return 0.0 if self.instant(plan, node) else plan.nodes[node].timeout_seconds or self._limits.default_timeout
 
@@ -237,7 +237,8 @@ class Lane:
         )
         self._log(job, done.outcome.value.lower(), None, error=failed.type, reason=failed.message[:300])
         if done.outcome is Outcome.RETRY and send and delay is not None:
-            self._dispatch.send(job.ref, [Ready(job.node, job.attempt + 1, delay)])
+            lost = job.attempt - 1 - job.failures
+            self._dispatch.send(job.ref, [Ready(job.node, job.attempt + 1, delay, alone=lost > 0)])
         elif done.outcome is Outcome.FAILED:
             self._settler.settle(job.ref, job.plan, job.node, cursor, failed=True)
             if done.status in ("COMPLETED", "FAILED"):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from chalicelib.protocols import Message, Outcome, Settler, Store, Wanted
+from chalicelib.protocols import Dispatch, Message, Outcome, Settler, Store, Wanted
 from chalicelib.queues.message import BadMessage, decode
 from chalicelib.store.definitions import Definitions
 from chalicelib.worker.heart import Heart
@@ -32,6 +33,7 @@ class Worker:
         store: Store,
         definitions: Definitions,
         settler: Settler,
+        dispatch: Dispatch,
         lane: Lane,
         heart: Heart,
         limits: Limits,
@@ -41,6 +43,7 @@ class Worker:
         self._store = store
         self._definitions = definitions
         self._settler = settler
+        self._dispatch = dispatch
         self._lane = lane
         self._heart = heart
         self._limits = limits
@@ -52,18 +55,33 @@ class Worker:
         left = context.get_remaining_time_in_millis() / 1000 if context is not None else DEFAULT_SECONDS
         deadline = self._clock() + max(1.0, left - MARGIN_SECONDS)
         jobs: list[Job] = []
-        failures = []
+        suspects: list[tuple[dict[str, Any], Message]] = []
+        failed: list[dict[str, Any]] = []
         for record in event["Records"]:
-            try:
-                jobs += self._claim(decode(record["body"]), deadline)
-            except BadMessage as error:
-                log.error("record failed", extra={"message_id": record["messageId"], "error": str(error)})
-                failures.append({"itemIdentifier": record["messageId"]})
-            except Exception as error:  # the store is away, or worse: the queue brings the message again
-                log.warning("record failed", extra={"message_id": record["messageId"], "error": str(error)})
-                failures.append({"itemIdentifier": record["messageId"]})
+            with _noted(record, failed):
+                message = decode(record["body"])
+                if any(ready.alone for ready in message.nodes):
+                    suspects.append((record, message))
+                else:
+                    jobs += self._claim(message, deadline)
+        # One of the nodes that may have killed a worker is run here, when nothing else does, and is not claimed before:
+        # so whatever it is, it takes no other down. The rest is for whoever is free.
+        for _, message in suspects[1:]:
+            self._dispatch.send(message.ref, message.nodes)
         self._run(jobs)
-        return {"batchItemFailures": failures}
+        for record, message in suspects[:1]:
+            with _noted(record, failed):
+                if jobs and not self._has_time(message, deadline):
+                    self._dispatch.send(message.ref, message.nodes)
+                else:
+                    self._run(self._claim(message, deadline))
+        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
+
+    def _has_time(self, message: Message, deadline: float) -> bool:
+        plan = self._definitions.get(message.ref.execution_id)
+        nodes = [ready.node for ready in message.nodes if plan and 0 <= ready.node < len(plan.nodes)]
+        longest = max((self._lane.longest(plan, node) for node in nodes), default=0.0) if plan else 0.0
+        return self._clock() + longest <= deadline
 
     def _claim(self, message: Message, deadline: float) -> list[Job]:
         plan = self._definitions.get(message.ref.execution_id)
@@ -113,6 +131,17 @@ class Worker:
         # What an instant node leads to may take long: not before the others, which would be over at once.
         following = [self._lane.run_instant(job) for job in jobs]
         self._together([functools.partial(self._lane.run, job) for job in following if job is not None])
+
+
+@contextlib.contextmanager
+def _noted(record: dict[str, Any], failed: list[dict[str, Any]]) -> Iterator[None]:
+    """What goes wrong with a record is no reason to give up the others: the queue brings it again."""
+    try:
+        yield
+    except Exception as error:  # not a message of ours, or the store is away, or worse
+        level = logging.ERROR if isinstance(error, BadMessage) else logging.WARNING
+        log.log(level, "record failed", extra={"message_id": record["messageId"], "error": str(error)})
+        failed.append(record)
 
 
 def together(calls: Sequence[Callable[[], None]]) -> None:

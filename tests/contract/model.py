@@ -218,7 +218,7 @@ class Model:
             else:
                 at.due[number] = self.now + resend_ms
             if node.status == "Q":
-                send.append(Ready(number, node.attempt))
+                send.append(Ready(number, node.attempt, alone=node.lost > 0))
             else:
                 settle.append(Unsettled(number, node.cursor, failed=node.status == "F"))
         self._close_if_ended(at)

@@ -178,7 +178,7 @@ def test_a_lost_lease_is_a_new_attempt_and_too_many_fail_the_node(store: RedisSt
         assert got.nodes[0].outcome is Outcome.CLAIMED
         assert ref.instance_id in store.overdue(limit=10_000)
         due = store.take_due(ref.instance_id, limit=10, resend_ms=60_000, max_lost=3)
-        assert due.send == (Ready(0, attempt + 1),)
+        assert due.send == (Ready(0, attempt + 1, alone=True),)
     assert complete(store, ref, 0, 1, 1, attempt=2).outcome is Outcome.SUPERSEDED
     store.claim(ref.instance_id, owner="me", lease_ms=0, wanted=[Wanted(0, 3, ())])
     due = store.take_due(ref.instance_id, limit=10, resend_ms=60_000, max_lost=3)

@@ -210,6 +210,62 @@ def test_the_batch_mates_of_a_lost_worker_lose_no_attempt(make: Make) -> None:
     assert view.status == "COMPLETED" and view.nodes["a"].error is None  # max_attempts is 1, and was never used up
 
 
+def lose(app: Application, instance_id: str, *nodes: int) -> None:
+    """A worker claims these and is gone, and the sweep finds out."""
+    for number in nodes:
+        app.store.claim(instance_id, owner="gone", lease_ms=0, wanted=[Wanted(number, 1, ())])
+    app.sweep.run()
+
+
+def test_of_the_nodes_that_lost_a_lease_one_is_claimed_at_a_time(make: Make) -> None:
+    """So the one that kills its worker takes no other down, however often it is tried."""
+    app, queue = make()
+    instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a"), node("b"), node("c")]}})
+    first = queue.take()
+    lose(app, instance_id, 0, 1)
+    lost, fresh = queue.take(), first[2]
+    assert len(lost) == 2 and "alone" not in fresh
+    assert app.worker.handle(sqs_event([lost[0], lost[1], fresh])) == {"batchItemFailures": []}
+    records = app.store.snapshot(instance_id).records
+    assert [records[number].status for number in range(3)] == ["C", "Q", "C"]
+    assert [name for name, _, _ in calls] == ["c", "a"]  # alone: after what else was there
+    assert queue.bodies == [lost[1]]
+    drain(app, queue)
+    assert app.service.status(instance_id).status == "COMPLETED"
+
+
+def test_a_node_that_runs_alone_has_its_time(make: Make) -> None:
+    """What is left of an invocation after the rest of its batch may be too little: another one takes the node."""
+    app, queue = make()
+    instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a", timeout_seconds=500), node("b")]}})
+    first = queue.take()
+    lose(app, instance_id, 0)
+    lost = queue.take()
+
+    class Short:
+        def get_remaining_time_in_millis(self) -> int:
+            return 60_000
+
+    assert app.worker.handle(sqs_event([*lost, first[1]]), Short()) == {"batchItemFailures": []}
+    assert app.store.snapshot(instance_id).records[0].status == "Q" and queue.bodies == lost
+    # By itself it is not sent on: no invocation may have more time than this one.
+    assert app.worker.handle(sqs_event(queue.take()), Short()) == {"batchItemFailures": []}
+    assert app.service.status(instance_id).status == "COMPLETED"
+
+
+def test_a_retry_after_a_lost_lease_still_runs_alone(make: Make) -> None:
+    app, queue = make()
+    policy = {"max_attempts": 2, "initial_backoff_seconds": 0}
+    nodes = [node("a", config={"what": "fail"}, retry_policy=policy)]
+    instance_id = run(app, {"name": "w", "dag": {"nodes": nodes}})
+    queue.take()
+    lose(app, instance_id, 0)
+    app.worker.handle(sqs_event(queue.take()))
+    assert [json.loads(body)["nodes"] for body in queue.bodies] == [[{"node": 0, "attempt": 3, "alone": True}]]
+    drain(app, queue)
+    assert app.service.status(instance_id).status == "FAILED"
+
+
 def app_due(instance_id: str) -> str:
     from chalicelib.store import keys
 

@@ -52,7 +52,7 @@ MUTANTS = [
     Mutant(
         "take_due: forget the re-send",
         f"{LUA}/02_take_due.lua",
-        "record.sends = record.sends + 1\n    hand_out('SEND', node, record.attempt)",
+        "record.sends = record.sends + 1\n    hand_out(record.lost > 0 and 'ALONE' or 'SEND', node, record.attempt)",
         "record.sends = record.sends + 1",
     ),
     Mutant(

@@ -25,7 +25,7 @@ def message(node: int = 0, delay_ms: int = 0) -> Message:
 
 
 def test_what_is_encoded_comes_back() -> None:
-    sent = Message(REF, (Ready(3, 2), Ready(4, 1)))
+    sent = Message(REF, (Ready(3, 2, alone=True), Ready(4, 1)))
     assert decode(encode(sent)) == sent
 
 

@@ -4,6 +4,7 @@
 -- ARGV: instance_id limit resend_ms max_lost lost_error
 -- Returns: TAKEN | CLOSED | GONE, 1 when more is due, then triples:
 --   SEND node attempt     send a message; nobody else will for resend_ms, doubled with each message of this attempt
+--   ALONE node attempt    the same, of a node that lost a lease: it may be what killed its worker
 --   UNBLOCK node cursor   it COMPLETED: 06 settle its children from the cursor on
 --   SKIP node cursor      it FAILED: 06 settle its descendants from the cursor on
 local id = ARGV[1]
@@ -39,12 +40,12 @@ for i = 1, math.min(#nodes, limit) do
       hand_out('SKIP', node, 0)
     else
       record.status, record.attempt, record.queued, record.sends = 'Q', record.attempt + 1, tostring(now), 1
-      hand_out('SEND', node, record.attempt)
+      hand_out('ALONE', node, record.attempt)
     end
   elseif record.status == 'Q' then
     look_again = now + resend_ms * 2 ^ math.min(record.sends, 6)
     record.sends = record.sends + 1
-    hand_out('SEND', node, record.attempt)
+    hand_out(record.lost > 0 and 'ALONE' or 'SEND', node, record.attempt)
   else
     hand_out(record.status == 'C' and 'UNBLOCK' or 'SKIP', node, record.cursor)
   end
