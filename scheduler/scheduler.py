@@ -65,8 +65,9 @@ class Scheduler:
             start = cursor
 
     def abort(self, ref: Ref) -> None:
-        log.error("instance aborted", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
-        self._store.abort(ref.instance_id, error=DEFINITION_GONE)
+        # Each of its messages comes here: it is said once.
+        if self._store.abort(ref.instance_id, error=DEFINITION_GONE) is Outcome.ABORTED:
+            log.error("instance aborted", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
 
     def handle(self, event: dict[str, str]) -> dict[str, int]:
         """The Lambda function: {"instance_id": ...} -> {"handled": n}."""

@@ -68,6 +68,11 @@ def status(snapshot: Snapshot, plan: Plan) -> StatusView:
     )
 
 
+def definition_gone(snapshot: Snapshot) -> StatusView:
+    """Of an instance whose workflow is deleted: how it went, without the names that only the definition had."""
+    return status(snapshot, Plan("", [], {}))
+
+
 def results(instance_id: str, status: str, execution_id: str, plan: Plan, values: dict[int, bytes]) -> ResultsView:
     """Every committed result, and the output: of the `output` node, else of the nodes that nobody depends on."""
     decoded = {plan.nodes[number].id: json.loads(value) for number, value in sorted(values.items())}
@@ -115,7 +120,8 @@ def _instance_error(snapshot: Snapshot, plan: Plan) -> ErrorView | None:
     if snapshot.error_node is None or snapshot.error_node not in snapshot.errors:
         return None
     error = json.loads(snapshot.errors[snapshot.error_node])
-    return ErrorView(type=error["type"], message=error["message"], node=plan.nodes[snapshot.error_node].id)
+    node = plan.nodes[snapshot.error_node].id if plan.nodes else None
+    return ErrorView(type=error["type"], message=error["message"], node=node)
 
 
 def _time(milliseconds: int | None) -> str | None:

@@ -109,7 +109,8 @@ class Service:
         snapshot = self._store.snapshot(instance_id)
         if snapshot is None:
             raise NotFound(f"there is no instance `{instance_id}`, or its retention is over")
-        return present.status(snapshot, self._plan(snapshot.execution_id))
+        plan = self._definitions.get(snapshot.execution_id)
+        return present.status(snapshot, plan) if plan else present.definition_gone(snapshot)
 
     def results(self, instance_id: str) -> ResultsView:
         """Of a terminal instance."""

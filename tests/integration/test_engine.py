@@ -148,5 +148,7 @@ def test_an_instance_whose_workflow_is_gone_ends_with_a_reason(valkey_url: str) 
     drain(fresh, queue)
     snapshot = fresh.store.snapshot(instance_id)
     assert snapshot.status == "FAILED" and b"DefinitionGone" in snapshot.error
+    view = fresh.service.status(instance_id)
+    assert view.status == "FAILED" and view.error.type == "DefinitionGone" and view.progress.cancelled == 1
     for closing in (client, app.store._client, fresh.store._client):
         closing.close()
