@@ -1,0 +1,63 @@
+"""Handlers that do what handlers must not do. The workers of tests/integration/test_poison.py load them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from chalicelib.handlers import Config, Context, handler
+
+
+class Poison(Config):
+    """`diary`: a file that gets a line with the node's id and attempt as soon as its handler runs."""
+
+    diary: str = ""
+    seconds: float = 0.0
+    mates: int = 0
+
+
+def note(config: Poison, context: Context) -> Path:
+    diary = Path(config.diary)
+    with diary.open("a") as lines:
+        lines.write(f"{context.node_id} {context.attempt} {os.getpid()}\n")
+    return diary
+
+
+@handler("kills")
+def kills(config: Poison, context: Context) -> None:
+    """Kills its process once `mates` other nodes run in it (or none do so within a few seconds)."""
+    diary = note(config, context)
+    mine, end = f" {os.getpid()}", time.monotonic() + 3
+    while diary.read_text().count(mine) <= config.mates and time.monotonic() < end:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@handler("takes")
+def takes(config: Poison, context: Context) -> str:
+    """Takes a while."""
+    note(config, context)
+    time.sleep(config.seconds)
+    return context.node_id
+
+
+@handler("flunks")
+def flunks(config: Poison, context: Context) -> str:
+    """Fails at its first attempt."""
+    note(config, context)
+    if context.attempt == 1:
+        raise RuntimeError("the first time")
+    return context.node_id
+
+
+class Yields(Config):
+    what: str
+
+
+@handler("yields")
+def yields(config: Yields) -> Any:
+    """What no result may be."""
+    return {"large": "x" * 20_000, "object": object(), "nan": float("nan")}[config.what]

@@ -1,0 +1,206 @@
+"""Poison on the whole stack: what a handler, a message or a deletion can do at its worst ends in a clear state."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from chalicelib.store import keys
+from chalicelib.store.redis_store import RedisStore
+from examples import run as client
+from local import queues
+from tests.harness import wait_until
+from tests.invariants import check_invariants
+from tests.stack import Stack, running_stack
+
+MAX_LOST = 3
+# Shorter than what `takes` takes, so that its message comes again, and ends in the dead-letter queue, while it runs.
+VISIBILITY = 1
+
+
+class Service:
+    """The stack, and the servers behind it."""
+
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        self.stack, self.folder = stack, folder
+        exported = dict(re.findall(r"^export (\w+)=(.*)$", (folder / "data" / "env").read_text(), re.M))
+        self.queue_url = exported["QUEUE_URL"]
+        self.redis = redis.Redis.from_url(exported["REDIS_URL"])
+        self.sqs = queues.client(exported["AWS_ENDPOINT_URL"])
+        self.store = RedisStore(self.redis, retention_seconds=60, workflow_retention_seconds=60, idempotency_seconds=60)
+
+    def diary(self, name: str) -> Path:
+        return self.folder / f"{name}.diary"
+
+    def start(self, *nodes: dict[str, Any]) -> str:
+        """The instance_id of a new workflow with these nodes."""
+        document = {"name": "poison", "dag": {"nodes": list(nodes)}}
+        execution_id = client.call(self.stack.url, "/api/workflow", document)["execution_id"]
+        return str(client.call(self.stack.url, f"/api/workflow/trigger/{execution_id}", {})["instance_id"])
+
+    def status(self, instance_id: str, wait: int = 0) -> dict[str, Any]:
+        found: dict[str, Any] = client.call(self.stack.url, f"/api/workflows/{instance_id}?wait={wait}")
+        return found
+
+    def waiting(self) -> int:
+        """Messages in the queue, those in hand too."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+    def ended(self, instance_id: str, *, seconds: float = 60) -> dict[str, Any]:
+        """The status once it is terminal; what it left in the store is in order."""
+
+        def terminal() -> Any:
+            view = self.status(instance_id, 5)
+            return view["status"] in ("COMPLETED", "FAILED") and view
+
+        view: dict[str, Any] = wait_until(terminal, seconds=seconds, what=f"the end of {instance_id}")
+        check_invariants(self.redis, instance_id)
+        return view
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder: Path = tmp_path_factory.mktemp("poison")
+    settings = {
+        "HANDLER_MODULES": "tests.integration.poison_handlers",
+        "LEASE_SECONDS": "1",
+        "RESEND_SECONDS": "1",
+        "SWEEP_INTERVAL": "0.2",
+        "MAX_LOST": str(MAX_LOST),
+        "MAX_RESULT_BYTES": "10000",
+        "VISIBILITY_SECONDS": str(VISIBILITY),
+    }
+    with running_stack(folder / "data", **settings) as stack:
+        made = Service(stack, folder)
+        yield made
+        made.redis.close()
+        made.sqs.close()
+
+
+def node(id: str, handler: str, *dependencies: str, **more: Any) -> dict[str, Any]:
+    return {"id": id, "handler": handler, "dependencies": list(dependencies)} | more
+
+
+def runs(diary: Path) -> Counter[str]:
+    """How often each node's handler began."""
+    return Counter(line.split()[0] for line in diary.read_text().splitlines())
+
+
+def test_a_handler_that_kills_its_process(service: Service) -> None:
+    """It fails once it has lost its leases; the others of its batch, with one attempt each, complete elsewhere."""
+    diary = service.diary("kills")
+    mates = [f"mate{number}" for number in range(5)]
+    instance_id = service.start(
+        node("start", "noop"),
+        # These come first: the worker of `start` runs on with the first child alone.
+        *(node(mate, "takes", "start", config={"diary": str(diary), "seconds": 1.5}) for mate in mates),
+        node("poison", "kills", "start", config={"diary": str(diary), "mates": 2}),
+        node("after", "noop", "poison"),
+    )
+    view = service.ended(instance_id, seconds=90)
+    poison = view["nodes"]["poison"]
+    assert view["status"] == "FAILED" and view["error"]["node"] == "poison"
+    assert poison["status"] == "FAILED" and poison["error"]["type"] == "WorkerLost"
+    assert "killed" in poison["error"]["message"]
+    assert view["nodes"]["after"]["status"] == "SKIPPED"
+    assert {mate: view["nodes"][mate]["status"] for mate in mates} == dict.fromkeys(mates, "COMPLETED")
+    assert runs(diary)["poison"] == MAX_LOST
+    snapshot = service.store.snapshot(instance_id)
+    assert snapshot is not None and {record.failures for record in snapshot.records.values()} == {0}
+    assert any(view["nodes"][mate]["attempt"] > 1 for mate in mates), "none of them was in its batch"
+    # None of that made the function fail: AWS would have backed its pollers off.
+    assert not [line for line in service.stack.lines if "failed on a batch" in line or "record failed" in line]
+
+
+def test_a_handler_that_outlives_the_visibility_timeout(service: Service) -> None:
+    """The lease decides: its message comes again several times, and one copy runs."""
+    diary = service.diary("long")
+    long = node("long", "takes", config={"diary": str(diary), "seconds": 8})
+    instance_id = service.start(long, node("after", "output", "long"))
+    view = service.ended(instance_id)
+    assert view["status"] == "COMPLETED" and view["nodes"]["long"]["attempt"] == 1
+    assert runs(diary) == {"long": 1}
+
+
+def test_a_retry_later_than_the_visibility_timeout(service: Service) -> None:
+    diary = service.diary("retry")
+    policy = {"max_attempts": 2, "initial_backoff_seconds": 6}
+    instance_id = service.start(node("again", "flunks", config={"diary": str(diary)}, retry_policy=policy))
+    view = service.ended(instance_id)
+    assert view["status"] == "COMPLETED" and view["nodes"]["again"]["attempt"] == 2
+    assert runs(diary) == {"again": 2}
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("large", r"is 20,002 bytes, the limit is 10,000 \(MAX_RESULT_BYTES\): store it elsewhere"),
+        ("object", "is not JSON"),
+        ("nan", "is not JSON"),
+    ],
+)
+def test_a_result_that_cannot_be_kept(service: Service, what: str, words: str) -> None:
+    """No retry mends it, so there is none; another branch ends as it would."""
+    policy = {"max_attempts": 5, "initial_backoff_seconds": 0}
+    view = service.ended(
+        service.start(
+            node("bad", "yields", config={"what": what}, retry_policy=policy),
+            node("after", "noop", "bad"),
+            node("beside", "noop"),
+        )
+    )
+    bad = view["nodes"]["bad"]
+    assert (view["status"], bad["status"], bad["attempt"], bad["error"]["type"]) == ("FAILED", "FAILED", 1, "BadResult")
+    assert re.search(words, bad["error"]["message"])
+    assert (view["nodes"]["after"]["status"], view["nodes"]["beside"]["status"]) == ("SKIPPED", "COMPLETED")
+
+
+def test_a_message_nobody_can_parse(service: Service) -> None:
+    """It comes again until the queue gives it up, then it is dropped with a line; the others are handled meanwhile."""
+    bodies = ["poison, not JSON", '{"instance_id": "in-x", "nodes": 7}', "[" * 1000]
+    for body in bodies:
+        service.sqs.send_message(QueueUrl=service.queue_url, MessageBody=body)
+    view = service.ended(service.start(node("a", "noop"), node("b", "noop", "a")))
+    assert view["status"] == "COMPLETED"
+
+    def dropped() -> bool:
+        return sum("dead letter dropped" in line for line in service.stack.lines) == len(bodies)
+
+    wait_until(dropped, seconds=60, what="a line for each message")
+    assert service.waiting() == 0
+
+
+def test_a_workflow_deleted_under_its_workers(service: Service) -> None:
+    """Workers that have the plan in memory go on with it; one that needs it ends the instance, with the reason."""
+    diary = service.diary("deleted")
+    slow = {"diary": str(diary), "seconds": 1}
+    branches = [node(f"b{number}", "takes", "start", config=slow) for number in range(40)]
+    end = node("end", "noop", *(branch["id"] for branch in branches))
+    instance_ids = [service.start(node("start", "noop"), *branches, end) for _ in range(3)]
+    wait_until(lambda: diary.exists() and len(runs(diary)) >= 2, what="branches that run")
+    for instance_id in instance_ids:
+        execution_id = service.store.execution_of(instance_id)
+        assert execution_id is not None
+        service.redis.delete(keys.workflow(execution_id))
+    # The workers that come after these have not seen the plans.
+    for pid in service.stack.pids("worker"):
+        os.kill(pid, signal.SIGKILL)
+    for instance_id in instance_ids:
+        wait_until(lambda one=instance_id: service.store.status(one) == "FAILED", seconds=60, what="FAILED")
+        check_invariants(service.redis, instance_id)
+        view = service.status(instance_id)
+        assert view["status"] == "FAILED" and view["error"]["type"] == "DefinitionGone"
+        assert view["progress"]["cancelled"] > 0 and view["progress"]["running"] == 0
+    wait_until(lambda: service.waiting() == 0, what="an empty queue")
+    view = service.ended(service.start(node("a", "noop")))
+    assert view["status"] == "COMPLETED"
