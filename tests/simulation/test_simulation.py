@@ -40,7 +40,7 @@ def test_a_seed_is_the_same_run_each_time() -> None:
     assert first == second and "FAULT" in first and "all invariants hold" in first
 
 
-@pytest.mark.parametrize("what", ["complete: no attempt check", "sweep: look at nothing"])
+@pytest.mark.parametrize("what", ["claim: no attempt check", "sweep: look at nothing"])
 def test_a_broken_line_is_noticed(what: str) -> None:
     (mutant,) = (mutant for mutant in MUTANTS if mutant.what == what)
     seeds, error = seeds_to_notice(mutant, 300)
