@@ -37,6 +37,9 @@ class Client:
         self.seconds: list[float] = []
         self.codes: Counter[int] = Counter()
 
+    def close(self) -> None:
+        self._connection.close()
+
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any, float]:
         """The status, the document, and in how many seconds to come again."""
         started = time.perf_counter()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ import redis
 from chalice.test import Client
 
 import app as web
+from benchmarks import overload
 from chalicelib.composition import Application
 from chalicelib.models.views import InstanceStatus
 from chalicelib.queues.memory import MemoryQueue
@@ -22,6 +25,7 @@ from chalicelib.usecases.gate import FRESH_SECONDS
 from local.mapping import EventSourceMapping
 from tests.harness import application, drain, wait_until
 from tests.servers import QueuePair, running_valkey
+from tests.stack import running_stack
 
 NODES = [
     {"id": "a", "handler": "noop", "dependencies": []},
@@ -184,3 +188,41 @@ def test_a_sweep_that_is_behind(valkey_url: str, monkeypatch: pytest.MonkeyPatch
         assert http.post(trigger).status_code == 202
         drain(made, queue)
         assert {made.store.status(instance_id) for instance_id in accepted} == {"COMPLETED"}
+
+
+def test_many_instances_at_once(tmp_path: Any) -> None:
+    """Two workers, 200 triggers at once: the API answers all along, and every instance ends as it should."""
+    with running_stack(tmp_path / "data", WORKERS="2") as stack, ThreadPoolExecutor(12) as clients:
+        execution_id = call(stack.url, "POST", "/api/workflow", overload.workflow())[1]["execution_id"]
+
+        def trigger(_: int) -> tuple[int, Any]:
+            return call(stack.url, "POST", f"/api/workflow/trigger/{execution_id}")
+
+        triggers = [clients.submit(trigger, number) for number in range(200)]
+        answers: Counter[int] = Counter()
+
+        def all_over() -> bool:
+            left = []
+            for instance_id in running:
+                code, view = call(stack.url, "GET", f"/api/workflows/{instance_id}")
+                answers[code] += 1
+                if view["status"] not in ("COMPLETED", "FAILED"):
+                    left.append(instance_id)
+                else:
+                    ended[view["status"]] += 1
+                    assert view["progress"]["completed"] == view["progress"]["total"] == overload.WIDTH + 2
+            running[:] = left
+            return not left
+
+        accepted = [future.result() for future in triggers]
+        assert {code for code, _ in accepted} == {202}
+        running = [view["instance_id"] for _, view in accepted]
+        ended: Counter[str] = Counter()
+        wait_until(all_over, seconds=90, what="the end of all")
+        assert ended == {"COMPLETED": 200} and set(answers) == {200}
+        assert call(stack.url, "GET", "/api/health")[1]["load"] == "ok"
+
+
+def call(url: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    with contextlib.closing(overload.Client(url)) as client:
+        return client.call(method, path, body)[:2]
