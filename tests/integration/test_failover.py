@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 from collections import Counter
@@ -16,6 +17,7 @@ import redis
 from chalicelib.composition import Application
 from chalicelib.errors import NotFound
 from chalicelib.handlers import Config, Context, handler
+from chalicelib.protocols import Children, Dispatching, Outcome, Wanted
 from chalicelib.queues.memory import MemoryQueue
 from tests.address import Address
 from tests.harness import application, run, sqs_event, wait_until
@@ -58,6 +60,10 @@ class Pair:
     def cut_off(self) -> None:
         """The replica stays as it is, as one that lags behind."""
         self.replica.replicaof("127.0.0.1", 1)
+
+    def fail_over(self) -> None:
+        os.kill(self.primary.info()["process_id"], signal.SIGKILL)
+        self.promote()
 
     def promote(self) -> None:
         self.replica.replicaof("no", "one")
@@ -125,8 +131,7 @@ def test_what_the_replica_had_not_got_is_run_again_and_nothing_else(
     execution_id = app.service.status(first).execution_id
     young = app.service.trigger(execution_id, b"", "a key").instance_id
 
-    os.kill(pair.primary.info()["process_id"], signal.SIGKILL)
-    pair.promote()
+    pair.fail_over()
 
     expected = {f"n{number}": number + 1 for number in range(LENGTH)}
     assert end(app, queue, first) == expected
@@ -138,6 +143,58 @@ def test_what_the_replica_had_not_got_is_run_again_and_nothing_else(
     again = app.service.trigger(execution_id, b"", "a key").instance_id
     assert end(app, queue, again) == expected
     assert app.service.trigger(execution_id, b"", "a key").instance_id == again
+
+
+def test_a_claim_that_was_lost_is_given_twice_and_one_result_is_kept(
+    pair: Pair, app: Application, queue: MemoryQueue
+) -> None:
+    instance_id = run(app, CHAIN)
+    wait_until(pair.in_step, what="a replica that has everything")
+    pair.cut_off()
+
+    def claim(owner: str) -> Outcome:
+        return app.store.claim(instance_id, owner=owner, lease_ms=60_000, wanted=[Wanted(0, 1, ())]).nodes[0].outcome
+
+    def commit(result: bytes) -> Outcome:
+        children, by = Children([1, 1], -1), Dispatching(taken=True, resend_ms=1000)
+        return app.store.complete(instance_id, node=0, attempt=1, result=result, children=children, by=by).outcome
+
+    assert claim("the first") is Outcome.CLAIMED
+    pair.fail_over()
+    assert commit(b"1") is Outcome.SUPERSEDED  # nobody holds it now
+    assert claim("the second") is Outcome.CLAIMED
+    assert commit(b"1") is Outcome.COMMITTED  # it cannot be told from the second
+    assert commit(b"2") is Outcome.REPEATED
+    assert app.store.results(instance_id) == {0: b"1"}
+    check_invariants(pair.replica, instance_id)
+
+
+def test_an_end_that_was_lost_comes_again(pair: Pair, app: Application, queue: MemoryQueue) -> None:
+    instance_id = run(app, CHAIN)
+    work(app, queue, LENGTH - 1)
+    wait_until(pair.in_step, what="a replica that has everything")
+    pair.cut_off()
+    first = end(app, queue, instance_id)
+    pair.fail_over()
+    assert app.service.status(instance_id).status == "RUNNING"
+    assert end(app, queue, instance_id) == first
+    assert {node: runs[key(instance_id, node)] for node in range(LENGTH)} == {0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 2}
+
+
+def test_a_workflow_that_was_lost_ends_what_a_memory_still_starts(
+    pair: Pair, app: Application, queue: MemoryQueue
+) -> None:
+    pair.cut_off()
+    execution_id = app.service.submit(json.dumps(CHAIN).encode(), None).execution_id
+    app.service.trigger(execution_id, b"", None)
+    queue.bodies.clear()
+    pair.fail_over()
+    started = app.service.trigger(execution_id, b"", None).instance_id
+    app.definitions._plans.clear()  # any other process
+    with pytest.raises(NotFound):
+        app.service.trigger(execution_id, b"", None)
+    work(app, queue, len(queue.bodies))
+    assert app.store.status(started) == "FAILED"
 
 
 def test_a_primary_that_was_demoted_is_left(pair: Pair, app: Application, queue: MemoryQueue) -> None:
