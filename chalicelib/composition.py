@@ -62,7 +62,7 @@ class Application:
 
     @cached_property
     def handlers(self) -> dict[str, Handler]:
-        return registry(self.settings, self._aws)
+        return registry(self.settings, self._aws, lambda setting: self.vault.reveal(setting))
 
     @cached_property
     def definitions(self) -> Definitions:
@@ -188,7 +188,7 @@ class Application:
         )
         return Login(
             username=settings.redis_username,
-            password=settings.redis_password.get_secret_value(),
+            password=self.vault.reveal(settings.redis_password.get_secret_value()),
             ca_file=settings.redis_tls_ca_file,
             iam=token if settings.redis_auth == "iam" else None,
         )

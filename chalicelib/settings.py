@@ -96,7 +96,7 @@ class Settings(BaseSettings):
         """What no log may show."""
         in_url = unquote(urlsplit(self.redis_url).password or "")
         given = [in_url, self.redis_password.get_secret_value(), self.llm_api_key.get_secret_value()]
-        return [password for password in given if password]
+        return [password for password in given if password and "{{" not in password]
 
     @property
     def handler_module_names(self) -> list[str]:

@@ -27,17 +27,23 @@ def terminator(port: int, certificate: trustme.LeafCert) -> Iterator[int]:
             assert task is not None
             tasks.add(task)
             inner, outer = await asyncio.open_connection("127.0.0.1", port)
-            await asyncio.gather(_pass(reader, outer), _pass(inner, writer))
-            tasks.discard(task)
+            try:
+                await asyncio.gather(_pass(reader, outer), _pass(inner, writer))
+            finally:
+                tasks.discard(task)
+                for end in (outer, writer):
+                    end.transport.abort()
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
         started.append((server.sockets[0].getsockname()[1], stop))
         ready.set()
         await stop.wait()
         server.close()
-        for task in tasks:
+        left = list(tasks)
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.sleep(0)  # sockets are closed on the loop's next turn
 
     started: list[tuple[int, asyncio.Event]] = []
     ready = threading.Event()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
@@ -64,7 +64,7 @@ class LlmCall(Config):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmSettings:
     base_url: str
-    api_key: str = field(repr=False)
+    api_key: Callable[[], str]
     model: str
     bedrock_model_id: str
 
@@ -100,8 +100,9 @@ def _openai(client: HttpClient, settings: LlmSettings, config: LlmCall, context:
     optional = {"max_tokens": config.max_tokens, "temperature": config.temperature}
     request |= {name: value for name, value in optional.items() if value is not None}
     headers = {"Content-Type": "application/json"}
-    if settings.api_key:
-        headers["Authorization"] = f"Bearer {settings.api_key}"
+    api_key = settings.api_key()
+    if api_key:
+        headers["Authorization"] = f"Bearer {api_key}"
     left = context.time_left()
     answer = client.request(
         "POST",
@@ -114,7 +115,7 @@ def _openai(client: HttpClient, settings: LlmSettings, config: LlmCall, context:
         redirects=0,
     )
     if answer.status != 200:
-        said = Redactor(filter(None, [settings.api_key])).text(answer.body.decode("utf-8", "replace"))[:300]
+        said = Redactor(filter(None, [api_key])).text(answer.body.decode("utf-8", "replace"))[:300]
         message = f"the model service answered {answer.status}: {said}"
         retryable = answer.status >= 500 or answer.status in (408, 425, 429)
         raise ModelUnavailable(message) if retryable else DoNotRetry(message)

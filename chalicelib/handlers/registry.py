@@ -21,23 +21,28 @@ class BadHandlers(DagServiceError):
     """A module of handlers cannot be loaded, or two handlers share a name."""
 
 
-def registry(settings: Settings, aws: Callable[[str], Any]) -> dict[str, Handler]:
-    """Every handler by name. `aws` makes a boto3 client by the service's name. Raises BadHandlers."""
+def registry(settings: Settings, aws: Callable[[str], Any], reveal: Callable[[str], str] = str) -> dict[str, Handler]:
+    """Every handler by name. `aws` makes a boto3 client by the service's name, `reveal` fills in a setting's secrets.
+
+    Raises BadHandlers.
+    """
     found: dict[str, Handler] = {}
-    for place, handler in [*_built_in(settings, aws), *_own(settings)]:
+    for place, handler in [*_built_in(settings, aws, reveal), *_own(settings)]:
         if handler.name in found and found[handler.name] is not handler:
             raise BadHandlers(f"{place}: there is a handler `{handler.name}` already: rename one of them")
         found[handler.name] = handler
     return found
 
 
-def _built_in(settings: Settings, aws: Callable[[str], Any]) -> Iterator[tuple[str, Handler]]:
+def _built_in(
+    settings: Settings, aws: Callable[[str], Any], reveal: Callable[[str], str]
+) -> Iterator[tuple[str, Handler]]:
     limit = settings.max_response_bytes
     # The operator configures where the model is, so that may well be a private address.
     to_model = HttpClient(allow_private=True, max_response_bytes=limit)
     model = LlmSettings(
         base_url=settings.llm_base_url,
-        api_key=settings.llm_api_key.get_secret_value(),
+        api_key=lambda: reveal(settings.llm_api_key.get_secret_value()),
         model=settings.llm_model,
         bedrock_model_id=settings.bedrock_model_id,
     )

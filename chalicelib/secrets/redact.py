@@ -6,7 +6,7 @@ import base64
 import html
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
@@ -16,14 +16,6 @@ MIN_LENGTH = 4
 _MIN_HEAD, _HEAD = 8, 16
 # A short piece of base64 is found by chance.
 _MIN_BASE64 = 8
-
-
-class Redact(Protocol):
-    """What step.py needs of a Redactor."""
-
-    def text(self, text: str) -> str: ...
-
-    def value(self, value: Any) -> Any: ...
 
 
 class Redactor:

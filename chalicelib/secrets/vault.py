@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
+from chalicelib.core import templates
 from chalicelib.errors import MissingSecret
 from chalicelib.protocols import SecretSource
 from chalicelib.secrets.redact import MIN_LENGTH, Redactor
@@ -28,17 +29,24 @@ class Vault:
 
     def read(self, names: Sequence[str]) -> dict[str, str]:
         """The secrets by name. Raises MissingSecret, which no retry mends, or SecretsUnavailable."""
-        if not names:
-            return {}
-        with self._lock:  # ten nodes that start at once ask once
-            now = self._clock()
-            stale = [name for name in names if name not in self._read or self._read[name][1] <= now]
-            if stale:
-                found = self._source.fetch(stale)
-                self._check(stale, found)
-                self._learn(found)
-                self._read |= {name: (value, now + self._keep) for name, value in found.items()}
-            return {name: self._read[name][0] for name in names}
+        if self._stale(names):
+            with self._lock:  # ten nodes that start at once ask once; who needs nothing new does not wait for them
+                if stale := self._stale(names):
+                    found = self._source.fetch(stale)
+                    self._check(stale, found)
+                    self._learn(found)
+                    until = self._clock() + self._keep
+                    self._read.update((name, (value, until)) for name, value in found.items())
+        return {name: self._read[name][0] for name in names}
+
+    def reveal(self, setting: str) -> str:
+        """A setting in which `{{ secrets.NAME }}` may stand, as in a config."""
+        names = sorted({reference.path[0] for _, reference in templates.find(setting) if reference.path})
+        return str(templates.render(setting, {"secrets": self.read(names)}))
+
+    def _stale(self, names: Sequence[str]) -> list[str]:
+        now = self._clock()
+        return [name for name in names if name not in self._read or self._read[name][1] <= now]
 
     def _check(self, names: Sequence[str], found: dict[str, str]) -> None:
         if missing := [name for name in names if name not in found]:

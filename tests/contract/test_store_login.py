@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -18,7 +19,9 @@ from chalicelib.composition import Application
 from chalicelib.errors import Unavailable
 from chalicelib.protocols import Children, Dispatching, Outcome, Ref
 from chalicelib.settings import Settings
-from tests.servers import running_valkey
+from local.processes import free_port
+from tests.harness import wait_until
+from tests.servers import SLOTS, running_valkey
 from tests.tls import terminator
 
 USER, PASSWORD = "engine", "s3cret/with:odd@characters"
@@ -82,6 +85,40 @@ def test_ways_to_log_in(secured: Secured, login: str, settings: dict[str, Any]) 
     store = store_of(redis_url=secured.url(login=login), redis_tls_ca_file=secured.ca, **settings)
     assert store.ping().startswith(("valkey", "redis"))
     store._client.close()
+
+
+def test_a_cluster_with_iam(tmp_path: Path) -> None:
+    """As ElastiCache Serverless is: cluster mode, TLS only, one endpoint that names the nodes."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    bus = free_port()
+    with (
+        running_valkey(tmp_path, cluster_bus_port=bus) as plain,
+        redis.Redis(port=plain) as client,
+        terminator(plain, authority.issue_cert("localhost", "127.0.0.1")) as port,
+    ):
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, SLOTS - 1)
+        client.config_set("cluster-announce-port", port)
+        wait_until(lambda: client.cluster("INFO")["cluster_state"] == "ok", what="a cluster of one")
+        client.acl_setuser(IAM_USER, enabled=True, nopass=True, keys=["*"], commands=["+@all"])
+        client.acl_setuser("default", enabled=False)
+        application = Application(
+            Settings(
+                redis_url=f"rediss://localhost:{port}/0",
+                redis_cluster=True,
+                redis_tls_ca_file=str(tmp_path / "ca.pem"),
+                redis_auth="iam",
+                redis_username=IAM_USER,
+                redis_cache_name="cache",
+            )
+        )
+        ref = Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION))
+        by = Dispatching(taken=False, resend_ms=1000)
+        created = application.store.create(ref, total=1, params=b"{}", roots=Children([0, 1], -1), by=by)
+        assert created[0] is Outcome.CREATED
+        assert application.store.status(ref.instance_id) == "PENDING"
+        application.store._client.close()
+        application.store._client.disconnect_connection_pools()
 
 
 @pytest.mark.parametrize(

@@ -71,8 +71,10 @@ def base() -> Iterator[str]:
 def ask(config: dict[str, Any], bedrock: Any = None, **settings: str) -> Any:
     client = HttpClient(allow_private=True, max_response_bytes=10_000)
     given = {"base_url": "", "api_key": "", "model": "", "bedrock_model_id": ""} | settings
+    api_key = given.pop("api_key")
     try:
-        return llm_handler(client, lambda: bedrock, LlmSettings(**given))(LlmCall.model_validate(config), CONTEXT)
+        model = LlmSettings(api_key=lambda: api_key, **given)
+        return llm_handler(client, lambda: bedrock, model)(LlmCall.model_validate(config), CONTEXT)
     finally:
         client.close()
 

@@ -108,6 +108,24 @@ def test_a_secret_is_read_once_in_a_while() -> None:
     assert vault.redactor.text("aaaa, bbbb, new value") == f"{MASK}, {MASK}, {MASK}"
 
 
+def test_settings_may_name_secrets_too() -> None:
+    vault = Vault(Source(KEY="sk-12345"), keep_seconds=300, clock=lambda: 0)
+    assert vault.reveal("plain") == "plain" and vault.reveal("") == ""
+    assert vault.reveal("{{ secrets.KEY }}") == "sk-12345"
+    assert vault.redactor.text("sk-12345") == MASK
+
+
+def test_who_needs_nothing_new_does_not_wait() -> None:
+    class Slow(Source):
+        def fetch(self, names: Sequence[str]) -> dict[str, str]:
+            if names == ["B"]:
+                assert vault.read(["A"]) == {"A": "aaaa"}  # while this one is still asking
+            return super().fetch(names)
+
+    vault = Vault(Slow(A="aaaa", B="bbbb"), keep_seconds=300, clock=lambda: 0)
+    assert vault.read(["A"]) | vault.read(["B"]) == {"A": "aaaa", "B": "bbbb"}
+
+
 def test_what_is_missing_is_named_with_its_place() -> None:
     vault = Vault(Source(SHORT="abc"), keep_seconds=300, clock=lambda: 0)
     with pytest.raises(MissingSecret, match=r"there is no secret `A`: put it into the test as A; .*`B`"):
