@@ -51,6 +51,11 @@ simulate: install ## SEEDS runs of the engine in virtual time, each with its own
 mutants: install ## break one line of the engine at a time: how many seeds until the simulation notices?
 	@$(BIN)/python -m tests.simulation.mutants
 
+ROUNDS ?= 20
+.PHONY: chaos
+chaos: install ## ROUNDS of load on the whole service in its processes, which are killed, stopped and cut off meanwhile
+	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS)
+
 .PHONY: install
 install: $(VENV)/.installed $(VENV_LOCALSTACK)/.installed ## the two virtual environments, where missing or out of date
 
