@@ -56,6 +56,15 @@ ROUNDS ?= 20
 chaos: install ## ROUNDS of load on the whole service in its processes, which are killed, stopped and cut off meanwhile
 	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS)
 
+# An engine that cannot be installed is left out of the report, and said so.
+BENCH_ENGINES := celery rq dask dbos dagster prefect
+.PHONY: bench
+bench: install $(BENCH_ENGINES:%=.venv-bench-%/.installed) ## dag-service and its peers, side by side (BENCH_ARGS=--quick: 3 minutes)
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+.venv-bench-%/.installed: benchmarks/requirements/%.txt
+	-@PYTHON="$(PYTHON)" local/install.sh .venv-bench-$* $< $*
+
 .PHONY: install
 install: $(VENV)/.installed $(VENV_LOCALSTACK)/.installed ## the two virtual environments, where missing or out of date
 
@@ -68,5 +77,5 @@ $(VENV_LOCALSTACK)/.installed: requirements-localstack.txt
 
 .PHONY: clean
 clean: ## remove what runs and installs left behind, data included
-	@rm -rf $(VENV) $(VENV_LOCALSTACK) $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments
+	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,123 @@
+"""`python -m benchmarks`: every engine on every workload, in alternating rounds. `make bench` installs them first.
+
+--quick runs small workloads once and prints the page; otherwise OUT.md, OUT.svg and OUT.json are written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import catalogue, floor, machine, plot, report, turn, workloads
+from benchmarks.catalogue import Engine
+from benchmarks.results import Results, Run, values
+from benchmarks.workloads import Workload
+
+CAP_SECONDS = 60.0
+TRIES = 3  # where an engine loses a node now and then, its other runs still tell how fast it is
+
+
+class Runner:
+    """`given_up` are the pairs that went over the cap: later rounds leave them out."""
+
+    def __init__(self, engines: list[Engine], chosen: list[Workload], results: Results) -> None:
+        self._engines, self._chosen, self._results = engines, chosen, results
+        self._given_up: set[tuple[str, str]] = set()
+
+    def round(self, number: int) -> None:
+        """Forwards in one round and backwards in the next, so that nobody is always the first on a cold machine."""
+        self._results.floor.append(floor.measure())
+        for engine in self._engines[:: 1 if number % 2 else -1]:
+            self._calibrate()
+            self._turn(number, engine)
+        self._calibrate()
+
+    def _calibrate(self) -> None:
+        self._results.calibration.append(machine.calibration())
+        self._results.load.append(machine.load())
+
+    def _turn(self, number: int, engine: Engine) -> None:
+        """What goes over the cap leaves the engine in an unknown state: it is started again for the rest."""
+        left = [workload for workload in self._chosen if (engine.name, workload.name) not in self._given_up]
+        while left:
+            started = False
+            try:
+                with turn.running(engine) as running:
+                    started = True
+                    self._results.versions[engine.name] = running.versions
+                    while left:
+                        self._run(number, engine, left[0], running)
+                        del left[0]
+            except turn.OverTime as error:
+                if not started:
+                    for workload in left:
+                        self._note(number, engine, workload, {}, [f"it did not start: {error}"])
+                    return
+                self._note(number, engine, left[0], {}, [str(error)])
+                self._given_up.add((engine.name, left[0].name))
+                del left[0]
+
+    def _run(self, number: int, engine: Engine, workload: Workload, running: turn.Turn) -> None:
+        """Raises OverTime."""
+        failures: list[str] = []
+        found: dict[str, float] = {}
+        nodes = len(workload.make()["dag"]["nodes"])
+        while not found and len(failures) < TRIES:
+            try:
+                answer = running.run(workload, self._results.cap_seconds)
+                found = values(workload, nodes, answer["seconds"], answer["latencies"])
+            except turn.Lost as error:
+                failures.append(str(error))
+        self._note(number, engine, workload, found, failures)
+
+    def _note(self, number: int, engine: Engine, workload: Workload, found: dict[str, float], why: list[str]) -> None:
+        self._results.runs.append(Run(number, engine.name, workload.name, found, why))
+        told = [*(f"{value:,.2f} {unit}" for unit, value in found.items()), *why]
+        print(f"round {number}, {engine.title}, {workload.title}: {', '.join(told)}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--engines", help="comma-separated, of " + ", ".join(engine.name for engine in catalogue.ALL))
+    parser.add_argument("--workloads", help="comma-separated, of " + ", ".join(each.name for each in workloads.ALL))
+    parser.add_argument("--cap", type=float, default=CAP_SECONDS, help="seconds that a run may last")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--out", type=Path, help="default benchmarks/report; with --quick, nothing is written")
+    options = parser.parse_args()
+
+    engines = _chosen(catalogue.ALL, options.engines, parser)
+    chosen = _chosen(workloads.QUICK if options.quick else workloads.ALL, options.workloads, parser)
+    for engine in engines:
+        if not engine.is_installed:
+            print(f"{engine.title} is not installed (`make bench` tries to): left out", file=sys.stderr)
+    rounds = 1 if options.quick else options.rounds
+    titles = {workload.name: workload.title for workload in chosen}
+    results = Results(time.strftime("%Y-%m-%d"), machine.describe(), rounds, options.cap, titles)
+    runner = Runner([engine for engine in engines if engine.is_installed], chosen, results)
+    for number in range(1, rounds + 1):
+        runner.round(number)
+    out = options.out or (None if options.quick else Path("benchmarks/report"))
+    if out is not None:
+        out.with_suffix(".json").write_text(json.dumps(results.as_json(), indent=1) + "\n", "utf-8")
+        out.with_suffix(".svg").write_text(plot.svg(results), "utf-8")
+        out.with_suffix(".md").write_text(report.markdown(results), "utf-8")
+    print(report.markdown(results))
+
+
+def _chosen(every: tuple, names: str | None, parser: argparse.ArgumentParser) -> list:  # type: ignore[type-arg]
+    """Those of the names, in the usual order."""
+    if names is None:
+        return list(every)
+    wanted = names.split(",")
+    known = [each.name for each in every]
+    if unknown := [name for name in wanted if name not in known]:
+        parser.error(f"there is no {unknown[0]}: choose among {', '.join(known)}")
+    return [each for each in every if each.name in wanted]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""A workflow JSON as the adapters of the other engines read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """`n` is what a Fibonacci node computes; None for a no-op."""
+
+    id: str
+    parents: tuple[str, ...]
+    n: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """Parents come before their children."""
+
+    nodes: tuple[Node, ...]
+
+    @classmethod
+    def of(cls, workflow: Mapping[str, Any]) -> Dag:
+        return cls(
+            tuple(
+                Node(node["id"], tuple(node["dependencies"]), node.get("config", {}).get("n"))
+                for node in workflow["dag"]["nodes"]
+            )
+        )
+
+    def levels(self) -> list[list[Node]]:
+        """Each node one level below its lowest parent."""
+        depth: dict[str, int] = {}
+        levels: list[list[Node]] = []
+        for node in self.nodes:
+            depth[node.id] = at = max((depth[parent] + 1 for parent in node.parents), default=0)
+            if at == len(levels):
+                levels.append([])
+            levels[at].append(node)
+        return levels
+
+    def ends(self) -> list[Node]:
+        """The nodes that nobody depends on."""
+        parents = {parent for node in self.nodes for parent in node.parents}
+        return [node for node in self.nodes if node.id not in parents]

@@ -1,0 +1,63 @@
+"""Celery: two workers (`--pool=solo`, `acks_late`), broker and results on Valkey. celery_tasks.py has the DAGs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import redis
+
+from benchmarks.dag import Dag
+from benchmarks.engines import celery_tasks
+from benchmarks.engines.protocol import new_id, redis_url, serve
+
+WORKERS = 2
+
+
+def run(workflow: Mapping[str, Any], instances: int) -> list[float]:
+    """Send all. While one result is waited for, the callbacks of all are called as Celery publishes them."""
+    latencies: list[float] = []
+    results = []
+    begun = {}
+    started = time.perf_counter()
+    name = new_id()
+    levels = Dag.of(workflow).levels()
+    with redis.Redis.from_url(redis_url()) as client:
+        client.set(f"bench:{name}", json.dumps(workflow))
+    for _ in range(instances):
+        instance = new_id()
+        begun[instance] = time.perf_counter() if instances > 1 else started
+        result = celery_tasks.app.AsyncResult(instance)
+        results.append(result)
+        result.then(lambda done: latencies.append(time.perf_counter() - begun[done.id]))
+        celery_tasks.canvas(levels, 0, instance, name).apply_async()
+    for result in results:
+        result.get()
+    return latencies
+
+
+@contextlib.contextmanager
+def workers() -> Iterator[None]:
+    """Until both answer, and to their end."""
+    command = [sys.executable, "-m", "celery", "-A", "benchmarks.engines.celery_tasks", "worker", "--pool=solo"]
+    processes = [subprocess.Popen([*command, "-n", f"worker-{number}@bench"]) for number in range(WORKERS)]
+    try:
+        while len(celery_tasks.app.control.ping(timeout=1) or []) < WORKERS:
+            if any(process.poll() is not None for process in processes):
+                raise RuntimeError("a worker died")
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
+
+
+if __name__ == "__main__":
+    with workers():
+        serve(run, "celery", "redis")

@@ -1,0 +1,51 @@
+"""DBOS on SQLite: one process, as DBOS would have it there; a workflow's nodes are steps, gathered level by level."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from dbos import DBOS
+
+from benchmarks import nodes
+from benchmarks.dag import Dag
+from benchmarks.engines.protocol import directory, new_id, serve
+
+
+@DBOS.step()
+async def step(instance: str, node: str, n: int | None) -> None:
+    nodes.run(instance, node, n)
+
+
+@DBOS.workflow()
+async def workflow_of(instance: str, document: dict[str, Any]) -> None:
+    for level in Dag.of(document).levels():
+        await asyncio.gather(*(step(instance, node.id, node.n) for node in level))
+
+
+async def one(workflow: dict[str, Any], started: float | None) -> float:
+    """Its seconds. The handle of a workflow in this process is told of the end at once."""
+    begun = started or time.perf_counter()
+    handle = await DBOS.start_workflow_async(workflow_of, new_id(), workflow)
+    await handle.get_result()
+    return time.perf_counter() - begun
+
+
+async def all_of(workflow: dict[str, Any], instances: int, started: float | None) -> list[float]:
+    return await asyncio.gather(*(one(workflow, started) for _ in range(instances)))
+
+
+def run(workflow: Mapping[str, Any], instances: int) -> list[float]:
+    started = time.perf_counter() if instances == 1 else None
+    return asyncio.run(all_of(dict(workflow), instances, started))
+
+
+if __name__ == "__main__":
+    DBOS(config={"name": "bench", "system_database_url": f"sqlite:///{directory()}/dbos.sqlite"})
+    DBOS.launch()
+    try:
+        serve(run, "dbos")
+    finally:
+        DBOS.destroy()

@@ -1,0 +1,67 @@
+"""How the runner talks to an adapter: one line of JSON each way.
+
+The adapter is a child process in its engine's own virtual environment. Its first line is `{"versions": {...}}`, once
+everything is up. Then a line `{"workflow": {...}, "instances": 1}` is answered by `{"seconds": ..., "latencies":
+[...]}`, or by `{"error": "..."}`. The end of its input ends it, and what it started.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+# The seconds that each instance took, from its submission to the client's knowing of its end.
+Run = Callable[[Mapping[str, Any], int], list[float]]
+Prepare = Callable[[int], None]
+
+# Before anything else runs: what an engine and its workers print goes to stderr.
+_answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+
+
+def directory() -> Path:
+    """Where an engine keeps its files for this turn."""
+    return Path(os.environ["BENCH_DIR"])
+
+
+def redis_url() -> str:
+    """The Valkey of this turn."""
+    return os.environ["BENCH_REDIS_URL"]
+
+
+def new_id() -> str:
+    """Of an instance."""
+    return uuid.uuid4().hex
+
+
+def serve(
+    run: Run, *packages: str, prepare: Prepare = lambda instances: None, more: Mapping[str, str] | None = None
+) -> None:
+    """Answer requests until there are no more. `prepare` is not timed."""
+    versions = {package: importlib.metadata.version(package) for package in packages}
+    _say({"versions": {"Python": platform.python_version(), **versions, **(more or {})}})
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            prepare(request["instances"])
+            started = time.perf_counter()
+            latencies = run(request["workflow"], request["instances"])
+            answer = {"seconds": time.perf_counter() - started, "latencies": latencies}
+        except Exception as error:
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {error}"[:300]}
+        _say(answer)
+
+
+def _say(answer: dict[str, Any]) -> None:
+    _answers.write(json.dumps(answer) + "\n")
+    _answers.flush()

@@ -1,0 +1,26 @@
+"""The nodes as handlers of ours: `HANDLER_MODULES=benchmarks.handlers`."""
+
+from __future__ import annotations
+
+from benchmarks import nodes
+from chalicelib.handlers import Config, Context, handler
+
+
+class Nothing(Config):
+    pass
+
+
+class Fibonacci(Config):
+    n: int
+
+
+@handler("bench_noop", instant=True)
+def noop(config: Nothing, context: Context) -> None:
+    """Nothing."""
+    nodes.run(context.instance_id, context.node_id)
+
+
+@handler("bench_fibonacci")
+def fibonacci(config: Fibonacci, context: Context) -> None:
+    """A Fibonacci number, computed in the plainest way."""
+    nodes.run(context.instance_id, context.node_id, config.n)

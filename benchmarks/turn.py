@@ -1,0 +1,150 @@
+"""One engine's turn: its servers and its adapter as child processes, warm, until the turn is over."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import trace
+from benchmarks.catalogue import Engine
+from benchmarks.dag import Dag
+from benchmarks.workloads import WARM, Workload
+from local import valkey
+from local.processes import ROOT, TETHER, free_port, spawn, stop, tail, wait_ready
+
+START_SECONDS = 120
+
+
+class Failed(Exception):
+    """Something did not go as it should; the message says what."""
+
+
+class Lost(Failed):
+    """A run went wrong, and the engine goes on."""
+
+
+class OverTime(Failed):
+    """The engine is in an unknown state: it must be ended."""
+
+
+class Turn:
+    """A running adapter. `directory` is removed with it."""
+
+    def __init__(self, engine: Engine, directory: Path) -> None:
+        self._directory = directory
+        self._trace = directory / "trace"
+        self._log = directory / "adapter.log"
+        self._exits = contextlib.ExitStack()
+        environment = os.environ | {"BENCH_DIR": str(directory), "BENCH_TRACE": str(self._trace)}
+        if engine.redis:
+            environment["BENCH_REDIS_URL"] = self._exits.enter_context(running_valkey(directory))
+        self._process = self._spawn(engine, environment)
+        self.versions: dict[str, str] = {}
+
+    def _spawn(self, engine: Engine, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        """It dies with this process, and its group can be ended at once."""
+        tether = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid())]
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                [*tether, str(engine.python), "-m", f"benchmarks.engines.{engine.name}"],
+                env=environment | {"PYTHONUNBUFFERED": "1"},
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def start(self) -> None:
+        """Wait until it is up. Raises Failed."""
+        self.versions = self._answer(START_SECONDS)["versions"]
+
+    def warm(self) -> None:
+        """Twice a little of everything, as slow as it likes."""
+        for workload in WARM * 2:
+            with contextlib.suppress(Lost):
+                self.run(workload, START_SECONDS)
+
+    def run(self, workload: Workload, seconds: float) -> dict[str, Any]:
+        """`seconds` and `latencies`, of a run that was checked. Raises Lost, and OverTime after `seconds`."""
+        workflow = workload.make()
+        self._trace.write_bytes(b"")
+        assert self._process.stdin is not None
+        request = {"workflow": workflow, "instances": workload.instances}
+        with contextlib.suppress(BrokenPipeError):  # said when the answer is read
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        try:
+            answer = self._answer(seconds)
+        except OverTime as error:
+            lines = len(self._trace.read_text().splitlines())
+            wanted = len(workflow["dag"]["nodes"]) * workload.instances
+            raise OverTime(f"{error}: {lines:,} of {wanted:,} nodes had run") from None
+        if "error" in answer:
+            raise Lost(answer["error"])
+        if wrong := trace.fault(self._trace.read_text().splitlines(), Dag.of(workflow), workload.instances):
+            raise Lost(wrong)
+        return answer
+
+    def _answer(self, seconds: float) -> Any:
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(seconds):
+                raise OverTime(f"over {seconds:g} s")
+        line = self._process.stdout.readline()
+        if not line:
+            raise OverTime("the adapter ended: " + " / ".join(tail(self._log, 3)))
+        return json.loads(line)
+
+    def end(self) -> None:
+        """The end of its input is what it waits for; what is left after that is killed."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(20)
+        self.kill()
+
+    def kill(self) -> None:
+        stop(self._process, seconds=0)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._exits.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(engine: Engine) -> Iterator[Turn]:
+    """A turn, warm. Raises Failed."""
+    turn = Turn(engine, Path(tempfile.mkdtemp(prefix=f"bench-{engine.name}-")))
+    try:
+        turn.start()
+        turn.warm()
+        yield turn
+    except OverTime:
+        turn.kill()
+        raise
+    finally:
+        turn.end()  # of one that was killed there is nothing left to do
+
+
+@contextlib.contextmanager
+def running_valkey(directory: Path) -> Iterator[str]:
+    """A server as `make run` starts it, with its append-only file in `directory`; yields its URL."""
+    port = free_port()
+    process = spawn(valkey.command(port, directory), output=subprocess.DEVNULL)
+    try:
+        wait_ready(process, lambda: valkey.is_ready(port), seconds=20)
+        yield valkey.url(port)
+    finally:
+        stop(process)

@@ -1,0 +1,95 @@
+"""What every engine is given to run: workflow JSON by name, how many instances at once, and what is measured.
+
+`bench_noop` and `bench_fibonacci` are the only handlers (nodes.py is what they do, in each engine the same).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import shapes
+
+Workflow = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """`unit` is how a run is told: `ms a hop`, `nodes/s` or `s`; many instances also have latencies."""
+
+    name: str
+    title: str
+    unit: str
+    make: Callable[[], Workflow]
+    instances: int = 1
+
+
+def node(id: str, parents: Iterable[str] = (), fibonacci: int | None = None) -> dict[str, Any]:
+    """A no-op, or the recursive Fibonacci number of `fibonacci`."""
+    made: dict[str, Any] = {"id": id, "handler": "bench_noop", "dependencies": list(parents)}
+    if fibonacci is not None:
+        made |= {"handler": "bench_fibonacci", "config": {"n": fibonacci}}
+    return made
+
+
+def workflow(name: str, nodes: list[dict[str, Any]]) -> Workflow:
+    return {"name": name, "dag": {"nodes": nodes}}
+
+
+def chain(length: int, fibonacci: int | None = None) -> Workflow:
+    """One after the other."""
+    ids = [f"n{number}" for number in range(length)]
+    parents = [[], *([id] for id in ids)]
+    return workflow(f"chain of {length}", [node(id, parents[at], fibonacci) for at, id in enumerate(ids)])
+
+
+def fan(width: int) -> Workflow:
+    """1 -> width -> 1."""
+    middle = [f"n{number}" for number in range(width)]
+    nodes = [node("first"), *(node(id, ["first"]) for id in middle), node("last", middle)]
+    return workflow(f"1 -> {width} -> 1", nodes)
+
+
+def layered(layers: int, width: int, parents: int) -> Workflow:
+    """Layers in which every node has `parents` parents in the layer before."""
+    nodes = []
+    for layer in range(layers):
+        for place in range(width):
+            above = [f"l{layer - 1}_{(place * 7 + step * 11) % width}" for step in range(parents)] if layer else []
+            nodes.append(node(f"l{layer}_{place}", above))
+    return workflow(f"{layers} layers of {width}", nodes)
+
+
+def montage(tasks: int) -> Workflow:
+    """The shape of a real workflow: mosaics of the sky. Its tasks do nothing here."""
+    parents = shapes.load(f"montage_{tasks}")
+    nodes = [node(f"t{at}", (f"t{parent}" for parent in above)) for at, above in enumerate(parents)]
+    return workflow(f"Montage, {len(nodes)} tasks", nodes)
+
+
+ALL = (
+    Workload(name="chain", title="chain of 200 no-ops", unit="ms a hop", make=lambda: chain(200)),
+    Workload(name="fan", title="1 → 1,000 → 1", unit="nodes/s", make=lambda: fan(1000)),
+    Workload(name="layered", title="20 layers of 50, 3 parents each", unit="nodes/s", make=lambda: layered(20, 50, 3)),
+    Workload(
+        name="many", title="200 instances of 1 → 8 → 1 at once", unit="nodes/s", make=lambda: fan(8), instances=200
+    ),
+    Workload(name="fib10", title="40 times fibonacci(10) in sequence", unit="s", make=lambda: chain(40, 10)),
+    Workload(name="fib33", title="10 times fibonacci(33) in sequence", unit="s", make=lambda: chain(10, 33)),
+    Workload(name="montage1k", title="Montage, 994 tasks", unit="nodes/s", make=lambda: montage(1000)),
+    Workload(name="montage10k", title="Montage, 9,976 tasks", unit="nodes/s", make=lambda: montage(10000)),
+)
+
+QUICK = (
+    Workload(name="chain", title="chain of 20 no-ops", unit="ms a hop", make=lambda: chain(20)),
+    Workload(name="fan", title="1 → 50 → 1", unit="nodes/s", make=lambda: fan(50)),
+    Workload(name="layered", title="4 layers of 10, 3 parents each", unit="nodes/s", make=lambda: layered(4, 10, 3)),
+    Workload(name="many", title="10 instances of 1 → 8 → 1 at once", unit="nodes/s", make=lambda: fan(8), instances=10),
+    Workload(name="fib10", title="4 times fibonacci(10) in sequence", unit="s", make=lambda: chain(4, 10)),
+)
+
+WARM = (
+    Workload(name="warm", title="chain of 10", unit="s", make=lambda: chain(10)),
+    Workload(name="warm", title="4 instances of 1 → 20 → 1", unit="s", make=lambda: fan(20), instances=4),
+)

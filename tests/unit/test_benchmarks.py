@@ -1,0 +1,106 @@
+"""The pure parts of the benchmark: the workloads are workflows, runs are checked, and the arithmetic is right."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks import handlers, plot, report, trace, workloads
+from benchmarks.dag import Dag
+from benchmarks.results import Results, Run, percentile, values
+from benchmarks.workloads import Workload, chain, fan, layered
+from chalicelib.core import definition, strictjson
+
+HANDLERS = {"bench_noop": handlers.noop, "bench_fibonacci": handlers.fibonacci}
+NODES = {"chain": 200, "fan": 1002, "layered": 1000, "many": 10, "fib10": 40, "fib33": 10, "montage1k": 994}
+
+
+@pytest.mark.parametrize("workload", workloads.ALL, ids=lambda workload: workload.name)
+def test_a_workload_is_a_valid_workflow(workload: Workload) -> None:
+    made = workload.make()
+    body = strictjson.loads(json.dumps(made).encode(), max_bytes=5 * 1024 * 1024, max_depth=64)
+    definition.check(body, HANDLERS, max_nodes=10_000)  # raises with every fault
+    dag = Dag.of(made)
+    assert len(dag.nodes) == NODES.get(workload.name, 9_976)
+    seen: set[str] = set()
+    for node in dag.nodes:  # parents first: what the adapters build on
+        assert seen.issuperset(node.parents)
+        seen.add(node.id)
+
+
+def test_levels_and_ends() -> None:
+    assert [len(level) for level in Dag.of(fan(8)).levels()] == [1, 8, 1]
+    assert [len(level) for level in Dag.of(layered(4, 10, 3)).levels()] == [10] * 4
+    assert [node.id for node in Dag.of(fan(8)).ends()] == ["last"]
+    assert Dag.of(chain(2, 33)).nodes[1].n == 33
+
+
+GOOD = ["a n0 1 2", "b n0 1 3", "b n1 3 4", "a n1 5 6"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        (GOOD, None),
+        ([*GOOD, "a n1 7 8"], "node n1 ran twice"),
+        (GOOD[:3], "1 of 2 nodes ran"),
+        (GOOD[1:3], "1 of 2 instances ran"),
+        ([*GOOD[:3], "a n1 1 6"], "node n1 started before its parent n0 had ended"),
+    ],
+)
+def test_a_run_is_checked(lines: list[str], fault: str | None) -> None:
+    assert trace.fault(lines, Dag.of(chain(2)), 2) == fault
+
+
+def test_values() -> None:
+    many = Workload(name="many", title="", unit="nodes/s", make=lambda: fan(8), instances=2)
+    assert values(many, 10, 0.5, [0.4, 0.5]) == {"nodes/s": 40, "p50 ms": 400, "p95 ms": 500}
+    hops = Workload(name="chain", title="", unit="ms a hop", make=lambda: chain(200))
+    assert values(hops, 200, 1.0, [1.0]) == {"ms a hop": 5}
+    assert percentile(range(1, 101), 95) == 95
+
+
+def results() -> Results:
+    """Ours is 2, 4 and 5 times better by the clock, and half as good by the rate; RQ failed now and then."""
+    made = Results("2026-01-01", "a machine", 3, 60, {"chain": "a chain", "fan": "a fan"}, {"ours": {"Python": "3"}})
+    for number, theirs in enumerate((4.0, 8.0, 10.0), 1):
+        made.runs.append(Run(number, "ours", "chain", {"ms a hop": 2.0}, []))
+        made.runs.append(Run(number, "celery", "chain", {"ms a hop": theirs}, []))
+        made.runs.append(Run(number, "ours", "fan", {"nodes/s": 100.0}, []))
+        made.runs.append(Run(number, "celery", "fan", {"nodes/s": 200.0}, []))
+    made.runs.append(Run(1, "rq", "chain", {"ms a hop": 3.0}, ["a job was lost"]))
+    made.runs.append(Run(1, "rq", "fan", {}, ["over 60 s: 3 of 1,002 nodes had run"]))
+    made.calibration, made.load = [0.05, 0.06], [0.1]
+    made.floor = [{"EVALSHA round trips/s": 10_000.0}]
+    return made
+
+
+def test_ratios_are_of_the_same_round_and_above_one_where_ours_is_better() -> None:
+    made = results()
+    ratio = made.ratio("celery", "chain", "ms a hop")
+    assert ratio is not None and (ratio.median, ratio.least, ratio.most) == (4, 2, 5)
+    rate = made.ratio("celery", "fan", "nodes/s")
+    assert rate is not None and rate.median == 0.5
+    assert made.ratio("rq", "fan", "nodes/s") is None
+
+
+def test_the_report_tells_losses_and_failures() -> None:
+    page = report.markdown(results())
+    assert "| a chain | ms a hop (less is better) | 2.00 [2.00 .. 2.00] | 8.00 [4.00 .. 10.0] |" in page
+    assert "| a fan | nodes/s | 0.50 [0.50 .. 0.50] | - |" in page
+    assert "| over 60 s |" in page
+    assert "- RQ, a chain: a job was lost (1 of 2 runs)" in page
+
+
+def test_the_plot_has_a_mark_for_every_ratio() -> None:
+    made = results()
+    root = ElementTree.fromstring(plot.svg(made))
+    marks = [mark for mark in root.iter("{http://www.w3.org/2000/svg}circle") if mark.get("r") == "4"]
+    assert len(marks) == 3
+
+
+def test_results_survive_json() -> None:
+    made = results()
+    assert Results.of_json(json.loads(json.dumps(made.as_json()))) == made
