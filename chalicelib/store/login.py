@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from redis.backoff import AbstractBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError
 from redis.retry import Retry
@@ -39,7 +41,14 @@ class Login:
 
 
 class LoginRetry(Retry):
-    """Gives up at once where one side does not trust the other: a wrong password stays wrong."""
+    """Gives up at once where one side does not trust the other: a wrong password stays wrong.
+
+    And after `seconds` in any case: a server that hangs takes a whole timeout for each try.
+    """
+
+    def __init__(self, backoff: AbstractBackoff, retries: int, *, seconds: float) -> None:
+        super().__init__(backoff, retries)
+        self._seconds = seconds
 
     def call_with_retry(
         self,
@@ -52,7 +61,14 @@ class LoginRetry(Retry):
             distrusted = isinstance(error, AuthenticationError) or "CERTIFICATE_VERIFY_FAILED" in str(error)
             return not distrusted and (is_retryable is None or is_retryable(error))
 
-        answer: T = super().call_with_retry(do, fail, mendable, with_failure_count)
+        end = time.monotonic() + self._seconds
+
+        def failed(error: Exception, *count: int) -> None:
+            fail(error, *count)
+            if time.monotonic() >= end:
+                raise error
+
+        answer: T = super().call_with_retry(do, failed, mendable, with_failure_count)
         return answer
 
 

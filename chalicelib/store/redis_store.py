@@ -43,7 +43,9 @@ LOST_ERROR = json.dumps(
         "message": "the worker that ran this attempt stopped without a word (killed, out of memory, or cut off)",
     }
 )
-_BLOCK_SECONDS = 5.0
+_BLOCK_SECONDS = 2.5
+# API Gateway waits 29 s for an answer, and a request asks the store more than once.
+_PATIENCE_SECONDS = 8.0
 # It answers, and won't write: maxmemory reached, a replica, a cluster without all its slots. redis-py makes classes of
 # these and cuts the code off; those below it leaves as text: persistence broken, too few replicas.
 _REFUSALS = (
@@ -57,7 +59,7 @@ _REFUSAL = re.compile(r"(?:^|caused error: )(?:MISCONF|NOREPLICAS) ")
 
 def connect(url: str, *, cluster: bool = False, login: Login | None = None) -> Any:
     """A client that reconnects by itself. Transitions are fenced by the attempt, so a repeated call is harmless."""
-    retry = LoginRetry(ExponentialBackoff(cap=1.0, base=0.05), 6)
+    retry = LoginRetry(ExponentialBackoff(cap=1.0, base=0.05), 6, seconds=_PATIENCE_SECONDS)
     # A blocking wait lasts up to _BLOCK_SECONDS: the socket must be more patient than that.
     options: dict[str, Any] = {"retry": retry, "socket_timeout": 2 * _BLOCK_SECONDS, "socket_connect_timeout": 3}
     options |= login.options(url) if login else {}

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from chalicelib.core import admission
 from chalicelib.core.admission import Ceilings, Load
-from chalicelib.errors import Overloaded
+from chalicelib.errors import Overloaded, Unavailable
 from chalicelib.protocols import Queue, Store
 
 T = TypeVar("T")
@@ -54,7 +54,8 @@ class Gate:
         return self._load
 
     def _read(self) -> Load:
-        pressure = _asked(lambda: self._store.pressure(late_ms=self._ceilings.late_ms))
+        # Without the store nothing begins, and nobody is to wait for it twice. Without the queue the sweep sends.
+        pressure = _asked(lambda: self._store.pressure(late_ms=self._ceilings.late_ms), but=Unavailable)
         return Load(
             backlog=_asked(self._queue.backlog),
             memory=pressure.memory if pressure else None,
@@ -62,10 +63,12 @@ class Gate:
         )
 
 
-def _asked(question: Callable[[], T]) -> T | None:
+def _asked(question: Callable[[], T], *, but: type[Exception] | tuple[()] = ()) -> T | None:
     """None where the question goes wrong: a reading that is missing must not refuse what might well succeed."""
     try:
         return question()
+    except but:
+        raise
     except Exception as error:
         log.warning("load not known", extra={"error": str(error)})
         return None

@@ -150,7 +150,7 @@ class Service:
             queue = "unreachable"
             log.error("queue unreachable", extra={"error": str(error)})
         status = "ok" if store == queue == "ok" else "degraded"
-        load = self._gate.why_not() or "ok"
+        load = (self._gate.why_not() or "ok") if store == "ok" else "not known"
         return Health(status=status, store=store, queue=queue, load=load, versions=versions)
 
     def _start(self, ref: Ref, plan: Plan, items: list[int], cursor: int, created_at: int) -> Triggered:

@@ -47,12 +47,15 @@ class Asked:
     def __init__(self) -> None:
         self.questions = 0
         self.error: Exception | None = None
+        self.store_error: Exception | None = None
         self.waiting = 0
         self.hold = threading.Event()
         self.hold.set()
 
     def pressure(self, *, late_ms: int) -> Pressure:
         assert late_ms == 300_000
+        if self.store_error:
+            raise self.store_error
         return Pressure(None, 0)
 
     def backlog(self) -> int:
@@ -98,6 +101,17 @@ def test_a_reading_that_goes_wrong_refuses_nobody(asked: Asked, error: Exception
     times[0] += FRESH_SECONDS
     with pytest.raises(Overloaded):
         made.trigger()
+
+
+def test_without_the_store_nothing_begins_and_a_store_that_does_not_say_refuses_nobody(asked: Asked) -> None:
+    made = gate(asked, [0.0])
+    asked.store_error = Unavailable("away")
+    for begin in (made.submit, made.trigger):
+        with pytest.raises(Unavailable, match="away"):
+            begin()
+    assert asked.questions == 0
+    asked.store_error = RuntimeError("NOPERM this user has no permissions to run the 'info' command")
+    made.trigger()
 
 
 def test_nobody_waits_for_a_reading_that_another_makes(asked: Asked) -> None:

@@ -1,0 +1,39 @@
+"""How long the store's client tries: its tries are counted on a clock that is turned by hand."""
+
+from __future__ import annotations
+
+import pytest
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError
+
+from chalicelib.store import login
+from chalicelib.store.login import LoginRetry
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds", "tries"),
+    [
+        (ConnectionError("refused"), 0.0, 7),
+        (TimeoutError("hangs"), 5.0, 2),
+        (TimeoutError("hangs"), 9.0, 1),
+        (AuthenticationError("wrong password"), 0.0, 1),
+    ],
+)
+def test_tries_end_with_their_number_or_the_time(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, seconds: float, tries: int
+) -> None:
+    now, tried, closed = [0.0], [], []
+    monkeypatch.setattr(login.time, "monotonic", lambda: now[0])
+
+    def attempt() -> None:
+        tried.append(error)
+        now[0] += seconds
+        raise error
+
+    retry = LoginRetry(NoBackoff(), 6, seconds=8.0)
+    retry.update_supported_errors([AuthenticationError])
+    with pytest.raises(type(error)):
+        retry.call_with_retry(attempt, closed.append)
+    assert len(tried) == tries
+    # What timed out is closed each time: the late answer must not be read as that of the next question.
+    assert isinstance(error, AuthenticationError) or len(closed) == tries
