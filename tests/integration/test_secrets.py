@@ -8,8 +8,10 @@ import logging
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, quote_plus, urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 import redis
@@ -23,6 +25,7 @@ from chalicelib.queues.memory import MemoryQueue
 from chalicelib.secrets.vault import Vault
 from local.processes import free_port
 from tests.harness import application, drain
+from tests.stack import running_stack
 
 TOKEN = "tok-4f9a1c77be02d865"
 PASSWORD = 'hunter2 & "quoted"/+='
@@ -200,6 +203,32 @@ def test_a_secret_is_nowhere_but_at_the_service(
     assert len(messages) > 5 and "in-" in stored
     for text in (stored, "\n".join(answers), written, "\n".join(messages)):
         assert leaks(text) == []
+
+
+def test_a_secret_is_nowhere_on_the_disk_of_a_whole_stack(echo: str, tmp_path: Path) -> None:
+    """Real processes and the real queue: their logs, Redis' append-only file, the file for `chalice local`, answers."""
+    document = workflow(echo)
+    own = ("own", "own_fails", "bad_config", "output")
+    document["dag"]["nodes"] = [node for node in document["dag"]["nodes"] if node["id"] not in own]
+    answers = []
+
+    def http(url: str, body: Any = None) -> Any:
+        data = json.dumps(body).encode() if body is not None else None
+        with urlopen(Request(url, data, {"Content-Type": "application/json"}), timeout=30) as answer:
+            answers.append(f"{answer.headers} {(read := answer.read())!r}")
+        return json.loads(read)
+
+    with running_stack(tmp_path / "data", LOG_LEVEL="DEBUG", WORKERS="1", **ENVIRONMENT) as stack:
+        id = http(f"{stack.url}/api/workflow", document)["execution_id"]
+        instance = http(f"{stack.url}/api/workflow/trigger/{id}", {})["instance_id"]
+        status = http(f"{stack.url}/api/workflows/{instance}?wait=25")
+        results = http(f"{stack.url}/api/workflows/{instance}/results")["results"]
+    assert status["status"] == "FAILED" and results["call"]["body"]["authorization"] == "Bearer ***"
+    assert any(seen["authorization"] == f"Bearer {TOKEN}" for seen in Echo.seen)
+    files = {path.name: path.read_text("utf-8", "replace") for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"stack.log", "env"} <= set(files) and any(instance in files[name] for name in files if "aof" in name)
+    for name, text in [*files.items(), ("answers", "\n".join(answers))]:
+        assert leaks(text) == [], name
 
 
 def test_a_missing_secret_fails_the_node_at_once(valkey_url: str) -> None:

@@ -114,6 +114,13 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("template unclosed", workflow(node(config={"x": "{{ a"})), f"{N}/0/config/x", "never closes"),
     ("template computes", workflow(node(config={"x": "{{ params.a + 1 }}"})), f"{N}/0/config/x", "not a path"),
     ("secret without a name", workflow(node(config={"x": "{{ secrets }}"})), f"{N}/0/config/x", "one name"),
+    ("secret elsewhere", workflow(node(config={"x": "{{ secrets.../KEY }}"})), f"{N}/0/config/x", "not a path"),
+    (
+        "secret below a folder",
+        workflow(node(config={"x": "{{ secrets.a/KEY }}"})),
+        f"{N}/0/config/x",
+        "one name of letters",
+    ),
 ]
 
 
