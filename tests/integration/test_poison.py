@@ -22,7 +22,7 @@ from tests.invariants import check_invariants
 from tests.stack import Stack, running_stack
 
 MAX_LOST = 3
-# Shorter than what `takes` takes, so that its message comes again, and ends in the dead-letter queue, while it runs.
+# Shorter than what `takes` takes, so that its message comes again while it runs.
 VISIBILITY = 1
 
 
@@ -79,6 +79,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "MAX_LOST": str(MAX_LOST),
         "MAX_RESULT_BYTES": "10000",
         "VISIBILITY_SECONDS": str(VISIBILITY),
+        "LOG_LEVEL": "DEBUG",
     }
     with running_stack(folder / "data", **settings) as stack:
         made = Service(stack, folder)
@@ -130,6 +131,8 @@ def test_a_handler_that_outlives_the_visibility_timeout(service: Service) -> Non
     view = service.ended(instance_id)
     assert view["status"] == "COMPLETED" and view["nodes"]["long"]["attempt"] == 1
     assert runs(diary) == {"long": 1}
+    refused = [line for line in service.stack.lines if "message refused" in line and instance_id in line]
+    assert refused and all("RUNNING" in line for line in refused)
 
 
 def test_a_retry_later_than_the_visibility_timeout(service: Service) -> None:

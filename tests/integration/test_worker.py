@@ -417,6 +417,20 @@ def test_a_dead_letter_of_a_node_that_ran_changes_nothing(make: Make) -> None:
     assert app.service.status(instance_id).status == "COMPLETED"
 
 
+def test_a_dead_letter_of_a_node_that_runs_changes_nothing(make: Make) -> None:
+    """The queue gave up a message that came again and again while its handler ran on."""
+    app, queue = make()
+    instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a", config={"what": "sleep"})]}})
+    message = queue.take()
+    worker = threading.Thread(target=app.worker.handle, args=(sqs_event(message),))
+    worker.start()
+    wait_until(lambda: calls, what="a handler that runs")
+    app.dead_letters.handle(sqs_event(message))
+    assert app.service.status(instance_id).nodes["a"].status == "RUNNING"
+    worker.join()
+    assert app.service.status(instance_id).status == "COMPLETED"
+
+
 def test_messages_that_name_what_is_not_there(make: Make) -> None:
     app, _queue = make()
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a")]}})
