@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -68,7 +69,7 @@ class Runner:
         while not found and len(failures) < TRIES:
             try:
                 answer = running.run(workload, self._results.cap_seconds)
-                found = values(workload, nodes, answer["seconds"], answer["latencies"])
+                found = values(workload, nodes, answer["seconds"], list(answer["latencies"].values()))
             except turn.Lost as error:
                 failures.append(str(error))
         self._note(number, engine, workload, found, failures)
@@ -94,6 +95,7 @@ def main() -> None:
     for engine in engines:
         if not engine.is_installed:
             print(f"{engine.title} is not installed (`make bench` tries to): left out", file=sys.stderr)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs is ended and its files are removed
     rounds = 1 if options.quick else options.rounds
     titles = {workload.name: workload.title for workload in chosen}
     results = Results(time.strftime("%Y-%m-%d"), machine.describe(), rounds, options.cap, titles)

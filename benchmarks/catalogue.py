@@ -38,6 +38,7 @@ ALL = (
         how="HTTP, 2 workers, SQS by LocalStack, Valkey; the whole DAG in one submission.",
         durable="Every transition is in Valkey (append-only file, fsync each second) before anybody acts on it; "
         "the sweep makes good a worker, a message or a signal that is lost.",
+        redis=True,
     ),
     Engine(
         name="celery",
@@ -51,7 +52,8 @@ ALL = (
     Engine(
         name="rq",
         title="RQ",
-        how="2 `SimpleWorker`s (no fork per job) on Valkey; a job depends on its parents' jobs.",
+        how="2 `SimpleWorker`s (no fork per job) on Valkey; a job depends on its parents' jobs. A job that both "
+        "workers unblock at once is left to maintenance, which runs each second here (by default, every 10 minutes).",
         durable="Same Valkey. A job of a dead worker fails once its heartbeat is missed, and is retried only where "
         "that was asked for.",
         redis=True,

@@ -91,9 +91,14 @@ class Turn:
             raise OverTime(f"{error}: {lines:,} of {wanted:,} nodes had run") from None
         if "error" in answer:
             raise Lost(answer["error"])
-        if wrong := trace.fault(self._trace.read_text().splitlines(), Dag.of(workflow), workload.instances):
+        if wrong := self._fault(workflow, workload, answer["latencies"]):
             raise Lost(wrong)
         return answer
+
+    def _fault(self, workflow: Any, workload: Workload, latencies: dict[str, float]) -> str | None:
+        if len(latencies) != workload.instances:
+            return f"{len(latencies)} of {workload.instances} instances ended"
+        return trace.fault(self._trace.read_text().splitlines(), Dag.of(workflow), latencies)
 
     def _answer(self, seconds: float) -> Any:
         assert self._process.stdout is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,13 +14,14 @@ import redis
 from benchmarks.dag import Dag
 from benchmarks.engines import celery_tasks
 from benchmarks.engines.protocol import new_id, redis_url, serve
+from local.processes import spawn, stop
 
 WORKERS = 2
 
 
-def run(workflow: Mapping[str, Any], instances: int) -> list[float]:
+def run(workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
     """Send all. While one result is waited for, the callbacks of all are called as Celery publishes them."""
-    latencies: list[float] = []
+    latencies: dict[str, float] = {}
     results = []
     begun = {}
     started = time.perf_counter()
@@ -34,7 +34,7 @@ def run(workflow: Mapping[str, Any], instances: int) -> list[float]:
         begun[instance] = time.perf_counter() if instances > 1 else started
         result = celery_tasks.app.AsyncResult(instance)
         results.append(result)
-        result.then(lambda done: latencies.append(time.perf_counter() - begun[done.id]))
+        result.then(lambda done: latencies.update({done.id: time.perf_counter() - begun[done.id]}))
         celery_tasks.canvas(levels, 0, instance, name).apply_async()
     for result in results:
         result.get()
@@ -45,7 +45,7 @@ def run(workflow: Mapping[str, Any], instances: int) -> list[float]:
 def workers() -> Iterator[None]:
     """Until both answer, and to their end."""
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.engines.celery_tasks", "worker", "--pool=solo"]
-    processes = [subprocess.Popen([*command, "-n", f"worker-{number}@bench"]) for number in range(WORKERS)]
+    processes = [spawn([*command, "-n", f"worker-{number}@bench"]) for number in range(WORKERS)]
     try:
         while len(celery_tasks.app.control.ping(timeout=1) or []) < WORKERS:
             if any(process.poll() is not None for process in processes):
@@ -53,9 +53,7 @@ def workers() -> Iterator[None]:
         yield
     finally:
         for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait()
+            stop(process)
 
 
 if __name__ == "__main__":

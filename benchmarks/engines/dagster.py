@@ -58,21 +58,22 @@ def job_of(dag: Dag) -> JobDefinition:
     return GraphDefinition("bench", node_defs=[_op(node) for node in dag.nodes], dependencies=wanted).to_job()
 
 
-def one(job: JobDefinition, begun: float) -> float:
-    """Its seconds."""
-    result = job.execute_in_process(instance=instance, tags={"bench/instance": new_id()})
+def one(job: JobDefinition, begun: float) -> tuple[str, float]:
+    """The instance and its seconds."""
+    id = new_id()
+    result = job.execute_in_process(instance=instance, tags={"bench/instance": id})
     if not result.success:
         raise RuntimeError("the run failed")
-    return time.perf_counter() - begun
+    return id, time.perf_counter() - begun
 
 
-def run(workflow: Mapping[str, Any], instances: int) -> list[float]:
+def run(workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
     started = time.perf_counter()
     job = job_of(Dag.of(workflow))
     if instances == 1:
-        return [one(job, started)]
+        return dict([one(job, started)])
     with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
-        return list(pool.map(lambda _: one(job, started), range(instances)))
+        return dict(pool.map(lambda _: one(job, started), range(instances)))
 
 
 if __name__ == "__main__":

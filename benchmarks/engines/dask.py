@@ -23,9 +23,9 @@ class Engine:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def run(self, workflow: Mapping[str, Any], instances: int) -> list[float]:
+    def run(self, workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
         """One graph per instance; the futures of its last nodes say when it is over."""
-        latencies = []
+        latencies = {}
         waited: dict[str, int] = {}
         begun: dict[str, float] = {}
         owner = {}
@@ -39,9 +39,10 @@ class Engine:
             owner |= dict.fromkeys(futures, instance)
         for future in as_completed(owner):
             future.result()
-            waited[owner[future]] -= 1
-            if not waited[owner[future]]:
-                latencies.append(time.perf_counter() - begun[owner[future]])
+            instance = owner[future]
+            waited[instance] -= 1
+            if not waited[instance]:
+                latencies[instance] = time.perf_counter() - begun[instance]
         return latencies
 
 

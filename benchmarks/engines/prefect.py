@@ -39,19 +39,20 @@ def flow_of(instance: str, dag: Dag) -> None:
         future.result()
 
 
-def one(dag: Dag, begun: float) -> float:
-    """Its seconds."""
-    flow_of(new_id(), dag)
-    return time.perf_counter() - begun
+def one(dag: Dag, begun: float) -> tuple[str, float]:
+    """The instance and its seconds."""
+    instance = new_id()
+    flow_of(instance, dag)
+    return instance, time.perf_counter() - begun
 
 
-def run(workflow: Mapping[str, Any], instances: int) -> list[float]:
+def run(workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
     started = time.perf_counter()
     dag = Dag.of(workflow)
     if instances == 1:
-        return [one(dag, started)]
+        return dict([one(dag, started)])
     with ThreadPoolExecutor(FLOWS_AT_ONCE) as pool:
-        return list(pool.map(lambda _: one(dag, started), range(instances)))
+        return dict(pool.map(lambda _: one(dag, started), range(instances)))
 
 
 if __name__ == "__main__":

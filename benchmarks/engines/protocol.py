@@ -2,7 +2,7 @@
 
 The adapter is a child process in its engine's own virtual environment. Its first line is `{"versions": {...}}`, once
 everything is up. Then a line `{"workflow": {...}, "instances": 1}` is answered by `{"seconds": ..., "latencies":
-[...]}`, or by `{"error": "..."}`. The end of its input ends it, and what it started.
+{...}}`, or by `{"error": "..."}`. The end of its input ends it, and what it started.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-# The seconds that each instance took, from its submission to the client's knowing of its end.
-Run = Callable[[Mapping[str, Any], int], list[float]]
+# By instance, the seconds that it took from its submission to the client's knowing of its end.
+Run = Callable[[Mapping[str, Any], int], dict[str, float]]
 Prepare = Callable[[int], None]
 
 # Before anything else runs: what an engine and its workers print goes to stderr.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -17,15 +16,16 @@ from rq.results import Result
 from benchmarks import nodes
 from benchmarks.dag import Dag
 from benchmarks.engines.protocol import new_id, redis_url, serve
+from local.processes import spawn, stop
 
 WORKERS = 2
 client = redis.Redis.from_url(redis_url(), socket_timeout=None)
 queue = Queue("bench", connection=client)
 
 
-def run(workflow: Mapping[str, Any], instances: int) -> list[float]:
+def run(workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
     """Submit; then read the streams of the last results."""
-    latencies = []
+    latencies: dict[str, float] = {}
     waited: dict[str, set[str]] = {}  # the results that an instance still waits for
     begun: dict[str, float] = {}
     started = time.perf_counter()
@@ -38,7 +38,7 @@ def run(workflow: Mapping[str, Any], instances: int) -> list[float]:
         waited[instance] = {Result.get_key(f"{instance}-{node.id}") for node in ends}
     owner = {key: instance for instance, keys in waited.items() for key in keys}
     while owner:
-        news = client.xread(dict.fromkeys(owner, "0"), block=3_000)
+        news = client.xread(dict.fromkeys(owner, "0"), block=15_000)
         if not news and not queue.count and not queue.started_job_registry.count:
             raise RuntimeError(f"RQ lost jobs: {len(owner)} last ones are still deferred, and nothing runs")
         for key, entries in news:
@@ -47,7 +47,7 @@ def run(workflow: Mapping[str, Any], instances: int) -> list[float]:
             instance = owner.pop(key.decode())
             waited[instance].discard(key.decode())
             if not waited[instance]:
-                latencies.append(time.perf_counter() - begun[instance])
+                latencies[instance] = time.perf_counter() - begun[instance]
     return latencies
 
 
@@ -73,8 +73,11 @@ def submit(dag: Dag, instance: str) -> None:
 @contextlib.contextmanager
 def workers() -> Iterator[None]:
     """Until both have registered, and to their end."""
-    command = [sys.executable, "-m", "rq.cli", "worker", "-w", "rq.SimpleWorker", "--url", redis_url(), "bench"]
-    processes = [subprocess.Popen(command) for _ in range(WORKERS)]
+    # Without these two a child that both workers unblock at once may wait 10 minutes: RQ concedes it to maintenance,
+    # which an idle worker gets to only when its wait for a job is over (its TTL less 15 seconds).
+    tuned = ["--maintenance-interval", "1", "--worker-ttl", "16"]
+    command = [sys.executable, "-m", "rq.cli", "worker", "-w", "rq.SimpleWorker", "--url", redis_url(), *tuned, "bench"]
+    processes = [spawn(command) for _ in range(WORKERS)]
     try:
         while Worker.count(connection=client) < WORKERS:
             if any(process.poll() is not None for process in processes):
@@ -83,9 +86,7 @@ def workers() -> Iterator[None]:
         yield
     finally:
         for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait()
+            stop(process)
 
 
 if __name__ == "__main__":

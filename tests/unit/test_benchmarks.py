@@ -46,12 +46,13 @@ GOOD = ["a n0 1 2", "b n0 1 3", "b n1 3 4", "a n1 5 6"]
         (GOOD, None),
         ([*GOOD, "a n1 7 8"], "node n1 ran twice"),
         (GOOD[:3], "1 of 2 nodes ran"),
-        (GOOD[1:3], "1 of 2 instances ran"),
+        (GOOD[1:3], "0 of 2 nodes ran"),
+        ([*GOOD, "c n1 5 6"], None),  # of a run before, which was given up
         ([*GOOD[:3], "a n1 1 6"], "node n1 started before its parent n0 had ended"),
     ],
 )
 def test_a_run_is_checked(lines: list[str], fault: str | None) -> None:
-    assert trace.fault(lines, Dag.of(chain(2)), 2) == fault
+    assert trace.fault(lines, Dag.of(chain(2)), ["a", "b"]) == fault
 
 
 def test_values() -> None:
