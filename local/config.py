@@ -17,7 +17,8 @@ class BadConfiguration(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """`redis_url` and `aws_endpoint_url` are the caller's own servers; None means an embedded one."""
+    """`redis_url` and `aws_endpoint_url` are the caller's own servers; None means an embedded one, whose port may be
+    fixed: 0 takes any."""
 
     host: str
     port: int
@@ -25,6 +26,8 @@ class Config:
     data_dir: Path
     redis_url: str | None
     aws_endpoint_url: str | None
+    valkey_port: int
+    localstack_port: int
     visibility_seconds: int
 
     @classmethod
@@ -43,6 +46,8 @@ class Config:
             data_dir=(ROOT / (environ.get("DATA_DIR") or ".data")).resolve(),
             redis_url=environ.get("REDIS_URL") or None,
             aws_endpoint_url=environ.get("AWS_ENDPOINT_URL") or None,
+            valkey_port=_number(environ, "VALKEY_PORT", 0, least=0, most=65535),
+            localstack_port=_number(environ, "LOCALSTACK_PORT", 0, least=0, most=65535),
             visibility_seconds=_number(environ, "VISIBILITY_SECONDS", 60, most=43200),
         )
 

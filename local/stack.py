@@ -99,14 +99,14 @@ class Stack:
         self._start(users)
 
     def _add_valkey(self) -> str:
-        port = pick_port("Valkey", valkey.DEFAULT_PORT, self._say)
+        port = self._config.valkey_port or pick_port("Valkey", valkey.DEFAULT_PORT, self._say)
         directory = self._config.data_dir / "valkey"
         directory.mkdir(exist_ok=True)
         self._add_server("valkey", valkey.command(port, directory), dict(os.environ), lambda: valkey.is_ready(port))
         return valkey.url(port)
 
     def _add_localstack(self) -> str:
-        port = pick_port("LocalStack", localstack.DEFAULT_PORT, self._say)
+        port = self._config.localstack_port or pick_port("LocalStack", localstack.DEFAULT_PORT, self._say)
         env = localstack.environment(port, self._config.data_dir / "localstack")
         self._add_server("localstack", localstack.command(), env, lambda: localstack.is_ready(port))
         return localstack.url(port)

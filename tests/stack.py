@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shlex
 import signal
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.localstack import command as localstack_command
-from local.processes import ROOT, Missing, free_port
+from local.processes import ROOT, Missing, is_free
 from tests.servers import unavailable
 
 
@@ -52,6 +53,14 @@ class Stack:
         return shlex.split(found[1])[0]
 
 
+def quiet_port() -> int:
+    """A free port that stays free while its server is down: no default of another stack, no client's own port."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # the kernel gives clients higher ones
+        if is_free(port):
+            return port
+
+
 @contextlib.contextmanager
 def running_stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
     """Wait for the closing line, yield, end with SIGINT."""
@@ -61,8 +70,9 @@ def running_stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
         unavailable(str(error))
     foreign = ("REDIS_URL", "AWS_ENDPOINT_URL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
     environment = {name: value for name, value in os.environ.items() if name not in foreign}
-    port = free_port()
-    environment |= {"DATA_DIR": str(data_dir), "PORT": str(port), "PYTHONUNBUFFERED": "1"} | settings
+    port = quiet_port()
+    ports = {"PORT": str(port), "VALKEY_PORT": str(quiet_port()), "LOCALSTACK_PORT": str(quiet_port())}
+    environment |= {"DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"} | ports | settings
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "stack.log"
     with log.open("w") as output:
