@@ -92,22 +92,26 @@ def main() -> None:
 
     engines = _chosen(catalogue.ALL, options.engines, parser)
     chosen = _chosen(workloads.QUICK if options.quick else workloads.ALL, options.workloads, parser)
-    for engine in engines:
-        if not engine.is_installed:
-            print(f"{engine.title} is not installed (`make bench` tries to): left out", file=sys.stderr)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs is ended and its files are removed
     rounds = 1 if options.quick else options.rounds
+    out = options.out or (None if options.quick else Path("benchmarks/report"))
     titles = {workload.name: workload.title for workload in chosen}
     results = Results(time.strftime("%Y-%m-%d"), machine.describe(), rounds, options.cap, titles)
+    results.absent = [engine.title for engine in engines if not engine.is_installed]
     runner = Runner([engine for engine in engines if engine.is_installed], chosen, results)
     for number in range(1, rounds + 1):
         runner.round(number)
-    out = options.out or (None if options.quick else Path("benchmarks/report"))
-    if out is not None:
-        out.with_suffix(".json").write_text(json.dumps(results.as_json(), indent=1) + "\n", "utf-8")
-        out.with_suffix(".svg").write_text(plot.svg(results), "utf-8")
-        out.with_suffix(".md").write_text(report.markdown(results), "utf-8")
+        results.rounds = number
+        if out is not None:  # after each round, so that one that is broken off loses little
+            write(results, out)
     print(report.markdown(results))
+
+
+def write(results: Results, out: Path) -> None:
+    """The page, its picture, and what both are made of."""
+    out.with_suffix(".json").write_text(json.dumps(results.as_json(), indent=1) + "\n", "utf-8")
+    out.with_suffix(".svg").write_text(plot.svg(results), "utf-8")
+    out.with_suffix(".md").write_text(report.markdown(results, out.with_suffix(".svg").name), "utf-8")
 
 
 def _chosen(every: tuple, names: str | None, parser: argparse.ArgumentParser) -> list:  # type: ignore[type-arg]

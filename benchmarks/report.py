@@ -14,7 +14,13 @@ checked: each node ran once, and none before its parents had ended. Rounds alter
 each, with fresh servers, while the others are not running."""
 
 
-def markdown(results: Results) -> str:
+ABSENT = """\
+- Airflow 3.3 installs, but its DAGs are Python files that it finds and parses by itself, and each task is a process of
+  its own that reports to an HTTP server. There is no adapter for it yet.
+- Temporal, Hatchet and Windmill: their servers come as downloads or images, not from PyPI, npm or Debian."""
+
+
+def markdown(results: Results, picture: str = "") -> str:
     """Losses and failures included."""
     ran = {run.engine for run in results.runs}
     engines = [engine for engine in catalogue.ALL if engine.name in ran]
@@ -33,11 +39,14 @@ def markdown(results: Results) -> str:
             "How many times better dag-service was in the same round: the median, and [least .. most]. "
             "Below 1 the peer was better.",
             ratios(results, peers),
-            "![ratios](report.svg)",
         ]
+        if picture:
+            parts.append(f"![ratios]({picture})")
     parts += ["## What they promise", promises(results, engines)]
     if failed := failures(results, engines):
         parts += ["## What failed", failed]
+    absent = [f"- {title} could not be installed." for title in results.absent]
+    parts += ["## Who is missing", "\n".join([*absent, ABSENT])]
     if results.floor:
         parts += [
             "## The floor",

@@ -48,6 +48,7 @@ class Results:
     rounds: int
     cap_seconds: float
     workloads: dict[str, str]
+    absent: list[str] = field(default_factory=list)  # engines that are not installed
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
     floor: list[dict[str, float]] = field(default_factory=list)

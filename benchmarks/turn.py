@@ -90,7 +90,7 @@ class Turn:
             wanted = len(workflow["dag"]["nodes"]) * workload.instances
             raise OverTime(f"{error}: {lines:,} of {wanted:,} nodes had run") from None
         if "error" in answer:
-            raise Lost(answer["error"])
+            raise Lost(self._plain(answer["error"]))
         if wrong := self._fault(workflow, workload, answer["latencies"]):
             raise Lost(wrong)
         return answer
@@ -108,8 +108,12 @@ class Turn:
                 raise OverTime(f"over {seconds:g} s")
         line = self._process.stdout.readline()
         if not line:
-            raise OverTime("the adapter ended: " + " / ".join(tail(self._log, 3)))
+            raise OverTime(self._plain("the adapter ended: " + " / ".join(tail(self._log, 3))))
         return json.loads(line)
+
+    def _plain(self, text: str) -> str:
+        """Without the paths of this machine: it goes into the report."""
+        return text.replace(str(self._directory), "DIR").replace(str(ROOT), ".")
 
     def end(self) -> None:
         """The end of its input is what it waits for; what is left after that is killed."""
