@@ -73,7 +73,7 @@ ALL = (
     Engine(
         name="dagster",
         title="Dagster",
-        how="SQLite; `execute_in_process`: the nodes one after the other, many instances in 2 threads.",
+        how="SQLite; `execute_in_process`: the nodes one after the other, and so the instances.",
         durable="Each event is in SQLite; a run that died is started again by hand, or by a daemon that watches.",
     ),
     Engine(
