@@ -50,7 +50,7 @@ def markdown(results: Results, picture: str = "") -> str:
     if results.floor:
         parts += [
             "## The floor",
-            "What Valkey and the SQS emulator do alone here, called from one thread of Python: what each call costs at least.",
+            "What Valkey and the SQS emulator do alone here, called from one thread of Python: the least a call costs.",
             floor(results),
         ]
     parts += ["## Was the machine steady?", steadiness(results)]
