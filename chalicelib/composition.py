@@ -26,10 +26,15 @@ from chalicelib.store.redis_store import RedisStore, connect
 from chalicelib.usecases.gate import Gate
 from chalicelib.usecases.service import Limits as BodyLimits
 from chalicelib.usecases.service import Service
+from chalicelib.worker.crew import Crew, spawn
 from chalicelib.worker.executor import Executor, ThreadExecutor
 from chalicelib.worker.heart import Heart
-from chalicelib.worker.lane import Lane, Limits
-from chalicelib.worker.worker import Worker, together
+from chalicelib.worker.job import Limits
+from chalicelib.worker.lane import Lane
+from chalicelib.worker.ledger import Ledger
+from chalicelib.worker.pace import ROOM, Pace
+from chalicelib.worker.traits import Traits
+from chalicelib.worker.worker import Worker
 from scheduler.dead_letters import DeadLetters
 from scheduler.dispatch import InlineDispatch, LambdaDispatch
 from scheduler.scheduler import Scheduler
@@ -41,10 +46,10 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        # What the simulation replaces: seconds that only grow, chance, and running several calls at once.
+        # What the simulation replaces: seconds that only grow, chance, and threads.
         self.clock = time.monotonic
         self.uniform = random.uniform
-        self.together = together
+        self.spawn = spawn
 
     @cached_property
     def store(self) -> Store:
@@ -72,9 +77,9 @@ class Application:
     def dispatch(self) -> InlineDispatch:
         resend_ms = round(self.settings.resend_seconds * 1000)
         if self.settings.scheduling == "inline":
-            return InlineDispatch(self.queue, resend_ms=resend_ms)
+            return InlineDispatch(self.queue, resend_ms=resend_ms, cost=self.pace.cost, room=ROOM)
         invoker = LambdaInvoker(functools.cache(lambda: self._signal("lambda")), self.settings.scheduler_function)
-        return LambdaDispatch(self.queue, invoker, resend_ms=resend_ms)
+        return LambdaDispatch(self.queue, invoker, resend_ms=resend_ms, cost=self.pace.cost, room=ROOM)
 
     @cached_property
     def scheduler(self) -> Scheduler:
@@ -145,6 +150,10 @@ class Application:
         return Heart(self.store, lease_ms=round(self.settings.lease_seconds * 1000))
 
     @cached_property
+    def pace(self) -> Pace:
+        return Pace(self.handlers)
+
+    @cached_property
     def worker(self) -> Worker:
         settings = self.settings
         limits = Limits(
@@ -152,6 +161,7 @@ class Application:
             hop=settings.hop_seconds,
             max_result_bytes=settings.max_result_bytes,
         )
+        traits = Traits(self.handlers, default_timeout=settings.default_timeout_seconds)
         lane = Lane(
             store=self.store,
             handlers=self.handlers,
@@ -159,9 +169,19 @@ class Application:
             settler=self.scheduler,
             executor=self.executor,
             heart=self.heart,
+            pace=self.pace,
             vault=self.vault,
             limits=limits,
             uniform=self.uniform,
+            clock=self.clock,
+        )
+        ledger = Ledger(
+            store=self.store,
+            dispatch=self.dispatch,
+            settler=self.scheduler,
+            heart=self.heart,
+            pace=self.pace,
+            traits=traits,
             clock=self.clock,
         )
         return Worker(
@@ -169,11 +189,11 @@ class Application:
             definitions=self.definitions,
             settler=self.scheduler,
             dispatch=self.dispatch,
-            lane=lane,
+            crew=Crew(lane=lane, ledger=ledger, traits=traits, spawn=self.spawn),
             heart=self.heart,
+            traits=traits,
             limits=limits,
             clock=self.clock,
-            together=self.together,
         )
 
     @property

@@ -6,7 +6,7 @@ Nodes are named by their index in the definition's `nodes` here; ids are for peo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -81,8 +81,7 @@ class StoredWorkflow:
 class Children:
     """A slice of what a finished node does to the nodes behind it. `cursor` is -1 when it is the last one.
 
-    `items` is what the script takes: child, number of its parents, ... for a completed node; descendants for a failed
-    one.
+    `items`: child, number of its parents, ... for a completed node; descendants for a failed one.
     """
 
     items: Sequence[int]
@@ -123,18 +122,42 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """A node that ended, and the first slice of its children."""
+
+    node: int
+    attempt: int
+    result: bytes
+    children: Children
+
+
+@dataclass(frozen=True, slots=True)
 class Hop:
-    """Asks a completion to claim the first ready child for the same owner."""
+    """Asks a completion to claim ready children for the same owner, as long as their costs fit into the budget.
+
+    A child that has no cost is never claimed.
+    """
 
     owner: str
     lease_ms: int
+    budget: int
+    costs: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
+    """`outcomes` in the order of what was done."""
+
+    outcomes: tuple[Outcome, ...]
+    status: str = ""
+    claimed: tuple[int, ...] = ()
+    ready: tuple[Ready, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
     outcome: Outcome
     status: str = ""
-    claimed: int | None = None
     ready: tuple[Ready, ...] = ()
 
 
@@ -218,17 +241,9 @@ class Store(Protocol):
     def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim: ...
     def extend(self, instance_id: str, *, node: int, attempt: int, lease_ms: int) -> Outcome: ...
     def complete(
-        self,
-        instance_id: str,
-        *,
-        node: int,
-        attempt: int,
-        result: bytes,
-        children: Children,
-        by: Dispatching,
-        hop: Hop | None = None,
+        self, instance_id: str, *, done: Sequence[Done], by: Dispatching, hop: Hop | None = None
     ) -> Completion: ...
-    def settle(self, instance_id: str, *, node: int, start: int, children: Children, by: Dispatching) -> Completion: ...
+    def settle(self, instance_id: str, *, node: int, start: int, children: Children, by: Dispatching) -> Settled: ...
     def fail(
         self,
         instance_id: str,
@@ -287,10 +302,10 @@ class Dispatch(Protocol):
     @property
     def by(self) -> Dispatching: ...
 
-    def unblocked(self, ref: Ref, ready: Iterable[Ready]) -> None:
+    def unblocked(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> None:
         """Get them onto the queue, by whatever way is set."""
 
-    def send(self, ref: Ref, ready: Iterable[Ready]) -> None:
+    def send(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> None:
         """Put them on the queue from here."""
 
 

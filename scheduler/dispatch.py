@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from chalicelib.combiner import Combiner, first
+from chalicelib.core.plan import Plan
 from chalicelib.protocols import Dispatching, Invoker, Message, Queue, Ready, Ref
 
 BATCH = 10
@@ -14,59 +14,55 @@ BATCH = 10
 log = logging.getLogger(__name__)
 
 
-class Outbox:
-    """Combines what several threads send at about the same time into full batches.
-
-    Whoever finds the outbox idle sends, and goes on while there is more; the others leave theirs and return. So batches
-    grow just as fast as requests take, and nothing waits for a timer.
-    """
-
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
-        self._waiting: deque[Message] = deque()
-        self._sending = threading.Lock()
-
-    def put(self, messages: Iterable[Message]) -> None:
-        self._waiting.extend(messages)
-        # Looked at again after the lock is free: a message left between the last look and the release would stay.
-        while self._waiting and self._sending.acquire(blocking=False):
-            try:
-                while batch := self._next():
-                    self._queue.send(batch)
-            finally:
-                self._sending.release()
-
-    def _next(self) -> list[Message]:
-        batch: list[Message] = []
-        while self._waiting and len(batch) < BATCH:
-            batch.append(self._waiting.popleft())
-        return batch
-
-
 class InlineDispatch:
     """The process that committed sends: the shorter hop."""
 
-    def __init__(self, queue: Queue, *, resend_ms: int) -> None:
+    def __init__(self, queue: Queue, *, resend_ms: int, cost: Callable[[str], int], room: int) -> None:
+        """`cost` is what a node of a handler takes of the `room` in a message."""
         self.by = Dispatching(taken=True, resend_ms=resend_ms)
-        self._outbox = Outbox(queue)
+        self._queue = queue
+        self._cost = cost
+        self._room = room
+        self._outbox: Combiner[Message, None] = Combiner(first(BATCH), self._flush)
 
-    def send(self, ref: Ref, ready: Iterable[Ready]) -> None:
-        self._outbox.put([Message(ref, (one,)) for one in ready])
+    def send(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> None:
+        self._outbox.put(self._messages(ref, plan, ready))
 
-    def unblocked(self, ref: Ref, ready: Iterable[Ready]) -> None:
-        self.send(ref, ready)
+    def unblocked(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> None:
+        self.send(ref, plan, ready)
+
+    def _flush(self, messages: list[Message]) -> Iterable[None]:
+        self._queue.send(messages)  # what it refuses stays due: the sweep sends it
+        return ()
+
+    def _messages(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> Iterator[Message]:
+        """As many nodes in a message as there is room for. Suspects are alone, and what has a delay of its own."""
+        together: list[Ready] = []
+        left = self._room
+        for one in ready:
+            cost = self._room if one.delay_ms or one.alone else self._cost(plan.nodes[one.node].handler)
+            if cost > left:
+                if together:
+                    yield Message(ref, tuple(together))
+                together, left = [], self._room
+            together.append(one)
+            left -= cost
+        if together:
+            yield Message(ref, tuple(together))
 
 
 class LambdaDispatch(InlineDispatch):
     """The scheduler function sends what a completion unblocked. Retries carry a delay: their own process sends them."""
 
-    def __init__(self, queue: Queue, invoker: Invoker, *, resend_ms: int) -> None:
-        super().__init__(queue, resend_ms=resend_ms)
+    def __init__(
+        self, queue: Queue, invoker: Invoker, *, resend_ms: int, cost: Callable[[str], int], room: int
+    ) -> None:
+        super().__init__(queue, resend_ms=resend_ms, cost=cost, room=room)
         self.by = Dispatching(taken=False, resend_ms=resend_ms)
         self._invoker = invoker
 
-    def unblocked(self, ref: Ref, ready: Iterable[Ready]) -> None:
-        if not any(True for _ in ready):
+    def unblocked(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> None:
+        if not ready:
             return
         try:
             self._invoker.invoke(ref.instance_id)

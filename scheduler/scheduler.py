@@ -46,7 +46,7 @@ class Scheduler:
             if plan is None:
                 self.abort(ref)
                 return handled
-            self._dispatch.send(ref, due.send)
+            self._dispatch.send(ref, plan, due.send)
             for unsettled in due.settle:
                 self.settle(ref, plan, unsettled.node, unsettled.cursor, failed=unsettled.failed)
             handled += len(due.send) + len(due.settle)
@@ -61,7 +61,7 @@ class Scheduler:
             done = self._store.settle(ref.instance_id, node=node, start=start, children=Children(items, cursor), by=by)
             if done.outcome is not Outcome.SETTLED:
                 return
-            self._dispatch.send(ref, done.ready)
+            self._dispatch.send(ref, plan, done.ready)
             start = cursor
 
     def abort(self, ref: Ref) -> None:

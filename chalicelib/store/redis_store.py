@@ -20,6 +20,7 @@ from chalicelib.protocols import (
     Claimed,
     Completion,
     Dispatching,
+    Done,
     Due,
     Failure,
     Hop,
@@ -28,6 +29,7 @@ from chalicelib.protocols import (
     Ready,
     Record,
     Ref,
+    Settled,
     Snapshot,
     StoredWorkflow,
     Unsettled,
@@ -188,38 +190,28 @@ class RedisStore:
         return Outcome(self._run("extend", instance_id, node, attempt, lease_ms)[0].decode())
 
     def complete(
-        self,
-        instance_id: str,
-        *,
-        node: int,
-        attempt: int,
-        result: bytes,
-        children: Children,
-        by: Dispatching,
-        hop: Hop | None = None,
+        self, instance_id: str, *, done: Sequence[Done], by: Dispatching, hop: Hop | None = None
     ) -> Completion:
-        return _completion(
-            self._run(
-                "complete",
-                instance_id,
-                node,
-                attempt,
-                result,
-                int(by.taken),
-                by.resend_ms,
-                int(hop is not None),
-                hop.owner if hop else "",
-                hop.lease_ms if hop else 0,
-                children.cursor,
-                *children.items,
-            )
+        owner, lease_ms, budget, costs = (hop.owner, hop.lease_ms, hop.budget, hop.costs) if hop else ("", 0, 0, {})
+        arguments: list[Any] = [int(by.taken), by.resend_ms, owner, lease_ms, budget]
+        for one in done:
+            items = one.children.items
+            arguments += [one.node, one.attempt, one.children.cursor, one.result, len(items) // 2]
+            for child, parents in zip(items[::2], items[1::2], strict=True):
+                arguments += [child, parents, costs.get(child, 0)]
+        status, outcomes, claimed, ready = self._run("complete", instance_id, *arguments)
+        return Completion(
+            tuple(Outcome(outcome.decode()) for outcome in outcomes),
+            status.decode(),
+            tuple(int(node) for node in claimed),
+            tuple(Ready(int(node), 1) for node in ready),
         )
 
-    def settle(self, instance_id: str, *, node: int, start: int, children: Children, by: Dispatching) -> Completion:
+    def settle(self, instance_id: str, *, node: int, start: int, children: Children, by: Dispatching) -> Settled:
         outcome, status, *ready = self._run(
             "settle", instance_id, node, start, children.cursor, int(by.taken), by.resend_ms, *children.items
         )
-        return _completion([outcome, status, b"-1", *ready])
+        return Settled(Outcome(outcome.decode()), status.decode(), tuple(Ready(int(node), 1) for node in ready))
 
     def fail(
         self,
@@ -342,16 +334,6 @@ def _unavailable() -> Iterator[None]:
         raise
     except redis.exceptions.RedisError as error:
         raise Unavailable(f"the store cannot be reached: {error}") from error
-
-
-def _completion(reply: list[Any]) -> Completion:
-    claimed = int(reply[2])
-    return Completion(
-        Outcome(reply[0].decode()),
-        reply[1].decode(),
-        claimed if claimed >= 0 else None,
-        tuple(Ready(int(node), 1) for node in reply[3:]),
-    )
 
 
 def _pairs(flat: Any) -> dict[bytes, bytes]:

@@ -154,7 +154,7 @@ class Service:
         return Health(status=status, store=store, queue=queue, load=load, versions=versions)
 
     def _start(self, ref: Ref, plan: Plan, items: list[int], cursor: int, created_at: int) -> Triggered:
-        self._dispatch.unblocked(ref, [Ready(root, 1) for root in items[::2]])
+        self._dispatch.unblocked(ref, plan, [Ready(root, 1) for root in items[::2]])
         self._settler.settle(ref, plan, -1, cursor, failed=False)
         log.info("instance created", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
         return Triggered(

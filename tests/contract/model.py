@@ -17,12 +17,14 @@ from chalicelib.protocols import (
     Claimed,
     Completion,
     Dispatching,
+    Done,
     Due,
     Failure,
     Hop,
     Outcome,
     Ready,
     Ref,
+    Settled,
     Unsettled,
     Wanted,
 )
@@ -191,7 +193,7 @@ class Model:
         if at := self.instances.get(ref.instance_id):
             return Outcome.EXISTS, at.created_at
         at = self.instances[ref.instance_id] = Instance(ref.execution_id, total, params, self.now)
-        self._unblock(at, roots, by, None)
+        self._unblock(at, roots.items, by, None)
         if roots.cursor >= 0:
             at.nodes[TRIGGER] = Node("C", attempt=0, cursor=roots.cursor)
             at.due[TRIGGER] = self.now + by.resend_ms
@@ -258,38 +260,37 @@ class Model:
         return Outcome.EXTENDED
 
     def complete(
-        self,
-        instance_id: str,
-        *,
-        node: int,
-        attempt: int,
-        result: bytes,
-        children: Children,
-        by: Dispatching,
-        hop: Hop | None = None,
+        self, instance_id: str, *, done: Sequence[Done], by: Dispatching, hop: Hop | None = None
     ) -> Completion:
-        if (known := self.instances.get(instance_id)) and self._holds(known, node, attempt, "C"):
-            return Completion(Outcome.REPEATED, "" if known.terminal else known.status)
-        at = self._open(instance_id)
+        known, at = self.instances.get(instance_id), self._open(instance_id)
+        outcomes, items = [], []
+        for one in done:
+            if known and self._holds(known, one.node, one.attempt, "C"):
+                outcomes.append(Outcome.REPEATED)
+            elif isinstance(at, Outcome):
+                outcomes.append(at)
+            elif not self._holds(at, one.node, one.attempt, "R"):
+                outcomes.append(Outcome.SUPERSEDED)
+            else:
+                outcomes.append(Outcome.COMMITTED)
+                self.e_completed(at, one.node, one.result, one.children.cursor, by.resend_ms)
+                items += one.children.items
         if isinstance(at, Outcome):
-            return Completion(at)
-        if not self._holds(at, node, attempt, "R"):
-            return Completion(Outcome.SUPERSEDED, at.status)
-        self.e_completed(at, node, result, children.cursor, by.resend_ms)
-        claimed, ready = self._unblock(at, children, by, hop)
+            return Completion(tuple(outcomes))
+        claimed, ready = self._unblock(at, items, by, hop)
         self._close_if_ended(at)
-        return Completion(Outcome.COMMITTED, at.status, claimed, tuple(Ready(number, 1) for number in ready))
+        return Completion(tuple(outcomes), at.status, tuple(claimed), tuple(Ready(number, 1) for number in ready))
 
-    def settle(self, instance_id: str, *, node: int, start: int, children: Children, by: Dispatching) -> Completion:
+    def settle(self, instance_id: str, *, node: int, start: int, children: Children, by: Dispatching) -> Settled:
         at = self._open(instance_id)
         if isinstance(at, Outcome):
-            return Completion(at)
+            return Settled(at)
         record = at.nodes.get(node)
         if record is None or record.cursor < 0 or record.cursor != start:
-            return Completion(Outcome.SUPERSEDED, at.status)
+            return Settled(Outcome.SUPERSEDED, at.status)
         ready: list[int] = []
         if record.status == "C":
-            _, ready = self._unblock(at, children, by, None)
+            _, ready = self._unblock(at, children.items, by, None)
         else:
             self._skip(at, children.items)
         record.cursor = children.cursor
@@ -297,7 +298,7 @@ class Model:
         if node == TRIGGER and record.cursor < 0:
             del at.nodes[TRIGGER]
         self._close_if_ended(at)
-        return Completion(Outcome.SETTLED, at.status, None, tuple(Ready(number, 1) for number in ready))
+        return Settled(Outcome.SETTLED, at.status, tuple(Ready(number, 1) for number in ready))
 
     def fail(
         self,
@@ -352,16 +353,20 @@ class Model:
         return node is not None and node.status == status and node.attempt == attempt
 
     def _unblock(
-        self, at: Instance, children: Children, by: Dispatching, hop: Hop | None
-    ) -> tuple[int | None, list[int]]:
-        claimed, ready = None, []
-        for child, parents in zip(children.items[::2], children.items[1::2], strict=True):
+        self, at: Instance, items: Sequence[int], by: Dispatching, hop: Hop | None
+    ) -> tuple[list[int], list[int]]:
+        claimed, ready, budget = [], [], hop.budget if hop else 0
+        parents = dict(zip(items[::2], items[1::2], strict=True))
+        for child in items[::2]:
             at.arrived[child] = at.arrived.get(child, 0) + 1
-            if at.arrived[child] < parents:
+        for child, wanted in parents.items():
+            if at.arrived[child] < wanted:
                 continue
             del at.arrived[child]
-            if hop and claimed is None:
-                claimed = child
+            cost = hop.costs.get(child, 0) if hop else 0
+            if hop and 0 < cost <= budget:
+                budget -= cost
+                claimed.append(child)
                 self.a_ready(at, child, Dispatching(taken=False, resend_ms=0))
                 self.c_running(at, child, hop.owner, hop.lease_ms)
             else:

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from chalicelib import ids
 from chalicelib.core import graph
-from chalicelib.protocols import Children, Dispatching, Hop, Ref, Wanted
+from chalicelib.protocols import Children, Dispatching, Done, Hop, Ref, Wanted
 from chalicelib.store import keys
 from chalicelib.store.scripts import LUA, sources
 from tests.contract.model import EDGES, TRIGGER, Instance, Model, Node
@@ -140,25 +140,34 @@ class Transitions(RuleBasedStateMachine):
         node, attempt = self._node(dag, "R", pick, shift, stray)
         self._both("extend", dag.ref.instance_id, node=node, attempt=attempt, lease_ms=lease_ms)
 
-    @rule(which=PICKS, pick=PICKS, shift=ATTEMPTS, stray=STRAY, by=DISPATCH, hop=st.booleans(), lease_ms=LEASES)
+    @rule(
+        which=PICKS,
+        picks=st.lists(st.tuples(PICKS, ATTEMPTS, STRAY), min_size=1, max_size=3),
+        by=DISPATCH,
+        hop=st.booleans(),
+        lease_ms=LEASES,
+    )
     def complete(
-        self, which: int, pick: int, shift: int, stray: bool, by: Dispatching, hop: bool, lease_ms: int
+        self, which: int, picks: list[tuple[int, int, bool]], by: Dispatching, hop: bool, lease_ms: int
     ) -> None:
         dag = self._dag(which)
-        node, attempt = self._node(dag, "R", pick, shift, stray)
-        self._complete(dag, node, attempt, by, Hop("one", lease_ms) if hop else None)
+        nodes = dict(self._node(dag, "R", pick, shift, stray) for pick, shift, stray in picks)
+        self._complete(dag, nodes, by, lease_ms if hop else None)
 
-    def _complete(self, dag: Dag, node: int, attempt: int, by: Dispatching, hop: Hop | None) -> None:
-        self._both(
-            "complete",
-            dag.ref.instance_id,
-            node=node,
-            attempt=attempt,
-            result=b'"%d/%d"' % (node, attempt),
-            children=dag.unblocks(node) if node < len(dag.parents) else Children([0, 1]),
-            by=by,
-            hop=hop,
-        )
+    def _complete(self, dag: Dag, nodes: dict[int, int], by: Dispatching, hop_ms: int | None) -> None:
+        """Nodes with their attempts. A child in three is never claimed, and a hop has room for one of the others."""
+        known = range(len(dag.parents))
+        done = [
+            Done(
+                node,
+                attempt,
+                b'"%d/%d"' % (node, attempt),
+                dag.unblocks(node) if node in known else Children([0, 1]),
+            )
+            for node, attempt in nodes.items()
+        ]
+        hop = None if hop_ms is None else Hop("one", hop_ms, 1, {node: 1 for node in known if node % 3})
+        self._both("complete", dag.ref.instance_id, done=done, by=by, hop=hop)
 
     @rule(which=PICKS, pick=PICKS, stray=STRAY, start=st.sampled_from([None, None, 0, 1, 2, -1]), by=DISPATCH)
     def settle(self, which: int, pick: int, stray: bool, start: int | None, by: Dispatching) -> None:
@@ -210,16 +219,16 @@ class Transitions(RuleBasedStateMachine):
         instance_id = self._dag(which).ref.instance_id
         self._both("take_due", instance_id, limit=limit, resend_ms=resend_ms, max_lost=MAX_LOST)
 
-    @rule(which=PICKS, rarely=st.integers(0, 7))
+    @rule(which=PICKS, rarely=st.integers(0, 9))
     def abort(self, which: int, rarely: int) -> None:
-        if rarely == 1:
+        if rarely == 9:
             self._both("abort", self._dag(which).ref.instance_id, error=b'{"type":"WorkflowGone"}')
 
     @rule(
         which=PICKS,
         picks=st.lists(PICKS, min_size=1, max_size=3),
         endings=st.lists(
-            st.sampled_from(["complete", "hop", "extend", "retry", "fail", "vanish"]), min_size=3, max_size=3
+            st.sampled_from([*["complete", "hop"] * 3, "extend", "retry", "fail", "vanish"]), min_size=3, max_size=3
         ),
         by=DISPATCH,
     )
@@ -236,7 +245,7 @@ class Transitions(RuleBasedStateMachine):
             elif ending in ("retry", "fail"):
                 self._fail(dag, node, attempt, "R", 700 if ending == "retry" else None, RESEND_MS)
             elif ending != "vanish":
-                self._complete(dag, node, attempt, by, Hop("one", 5000) if ending == "hop" else None)
+                self._complete(dag, {node: attempt}, by, 5000 if ending == "hop" else None)
 
     @rule(call=st.sampled_from(["take_due", "claim", "extend", "complete", "settle", "fail", "abort"]))
     def no_such_instance(self, call: str) -> None:
@@ -245,7 +254,7 @@ class Transitions(RuleBasedStateMachine):
             "take_due": {"limit": 1, "resend_ms": 1, "max_lost": 1},
             "claim": {"owner": "one", "lease_ms": 1, "wanted": [Wanted(0, 1, ())]},
             "extend": {"node": 0, "attempt": 1, "lease_ms": 1},
-            "complete": {"node": 0, "attempt": 1, "result": b"1", "children": none, "by": by},
+            "complete": {"done": [Done(0, 1, b"1", none)], "by": by},
             "settle": {"node": 0, "start": 0, "children": none, "by": by},
             "fail": {"node": 0, "attempt": 1, "found": "R", "error": b"1", "delay_ms": None, "look_ms": 1}
             | {"descendants": none},
@@ -266,7 +275,7 @@ class Transitions(RuleBasedStateMachine):
         node, attempt = self._any(dag, "Q")
         self._both("claim", dag.ref.instance_id, owner="two", lease_ms=5000, wanted=[Wanted(node, attempt, ())])
         if call == "complete":
-            self._complete(dag, node, attempt - 1, by, None)
+            self._complete(dag, {node: attempt - 1}, by, None)
         elif call == "fail":
             self._fail(dag, node, attempt - 1, "R", None, RESEND_MS)
         else:
@@ -433,27 +442,28 @@ def bounded(examples: int, **more: Any) -> settings:
 
 def test_the_store_is_what_the_model_says(machine: Callable[..., type[Transitions]]) -> None:
     transitions = machine()
-    run_state_machine_as_test(transitions, settings=bounded(MORE or 100))
-    missed = [edge for edge in EDGES if transitions.walked[edge] < 10]
+    run_state_machine_as_test(transitions, settings=bounded(MORE or 150))
+    missed = [edge for edge in EDGES if transitions.walked[edge] < 5]
     assert not missed, f"edges that were hardly walked: {missed}; {transitions.walked}"
 
 
 BROKEN = {
     "complete does not look at the attempt": (
         "05_complete",
-        "if not record or record.status ~= 'R' or record.attempt ~= tonumber(ARGV[3]) then",
-        "if not record or record.status ~= 'R' then",
+        "elseif not record or record.status ~= 'R' or record.attempt ~= attempt then",
+        "elseif not record or record.status ~= 'R' then",
     ),
     "extend does not look at the attempt": ("04_extend", " or record.attempt ~= tonumber(ARGV[3])", ""),
-    "a completed node stays due": ("05_complete", "redis.call('ZREM', DUE, node)", ""),
+    "a completed node stays due": ("05_complete", "redis.call('ZREM', DUE, unpack(done))", ""),
     "an ended instance is not closed": ("3_instance", "    close(id, instance)\n  else", "  else"),
     "a lost lease keeps its attempt": ("02_take_due", "record.attempt + 1", "record.attempt"),
     "a doubled claim is let in": ("03_claim", "record.owner == owner and 'CLAIMED' or 'RUNNING'", "'CLAIMED'"),
     "settle does not look at the cursor": ("06_settle", "record.cursor ~= tonumber(ARGV[3])", "false"),
-    "a join does not wait": ("4_unblock", "if parents > 1 then", "if false then"),
+    "a join does not wait": ("4_unblock", "count[child] == parents[child] -- all", "true -- all"),
     "a re-send is not put off": ("02_take_due", "record.sends = record.sends + 1", ""),
     "the index is not renewed": ("04_extend", "reindex(id)", ""),
     "an old error stays": ("05_complete", "redis.call('HDEL', ERRORS, node)", ""),
+    "a hop claims more than there is room for": ("4_unblock", "hop.budget = hop.budget - cost", ""),
     "a dead letter fails what runs": ("07_fail", "record.status ~= ARGV[4] or", ""),
 }
 

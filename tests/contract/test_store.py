@@ -11,6 +11,7 @@ from chalicelib import ids
 from chalicelib.protocols import (
     Children,
     Dispatching,
+    Done,
     Hop,
     Outcome,
     Ready,
@@ -52,14 +53,10 @@ def claim(store: RedisStore, ref: Ref, node: int, attempt: int = 1, owner: str =
 
 
 def complete(store: RedisStore, ref: Ref, node: int, *children: int, attempt: int = 1, hop: bool = False, **more):
+    one = Done(node, attempt, b'"r%d"' % node, Children(list(children), more.get("cursor", -1)))
+    costs = dict.fromkeys(children[::2], 1)
     done = store.complete(
-        ref.instance_id,
-        node=node,
-        attempt=attempt,
-        result=b'"r%d"' % node,
-        children=Children(list(children), more.get("cursor", -1)),
-        by=more.get("by", BY),
-        hop=Hop("me", 60_000) if hop else None,
+        ref.instance_id, done=[one], by=more.get("by", BY), hop=Hop("me", 60_000, 1, costs) if hop else None
     )
     check_invariants(store._client, ref.instance_id)
     return done
@@ -83,8 +80,8 @@ def fail(store: RedisStore, ref: Ref, node: int, *descendants: int, attempt: int
 def test_a_chain_by_hops_ends_completed(store: RedisStore) -> None:
     ref = new(store, [0], 3)
     assert claim(store, ref, 0) is Outcome.CLAIMED
-    assert complete(store, ref, 0, 1, 1, hop=True).claimed == 1
-    assert complete(store, ref, 1, 2, 1, hop=True).claimed == 2
+    assert complete(store, ref, 0, 1, 1, hop=True).claimed == (1,)
+    assert complete(store, ref, 1, 2, 1, hop=True).claimed == (2,)
     assert complete(store, ref, 2).status == "COMPLETED"
     assert store.results(ref.instance_id) == {0: b'"r0"', 1: b'"r1"', 2: b'"r2"'}
     store.wait_terminal(ref.instance_id, 5)
@@ -118,15 +115,48 @@ def test_a_join_waits_for_its_last_parent(store: RedisStore) -> None:
 def test_a_result_is_committed_once(store: RedisStore) -> None:
     ref = new(store, [0], 2)
     claim(store, ref, 0)
-    assert complete(store, ref, 0, 1, 1).outcome is Outcome.COMMITTED
-    assert complete(store, ref, 0, 1, 1).outcome is Outcome.REPEATED
-    assert complete(store, ref, 0, 1, 1, attempt=2).outcome is Outcome.SUPERSEDED
+    assert complete(store, ref, 0, 1, 1).outcomes == (Outcome.COMMITTED,)
+    assert complete(store, ref, 0, 1, 1).outcomes == (Outcome.REPEATED,)
+    assert complete(store, ref, 0, 1, 1, attempt=2).outcomes == (Outcome.SUPERSEDED,)
     assert store.snapshot(ref.instance_id).records[1].status == "Q"
+
+
+def test_nodes_that_ended_together_are_committed_in_one_call(store: RedisStore) -> None:
+    ref = new(store, [0, 1, 2], 7)
+    wanted = [Wanted(node, 1, ()) for node in range(3)]
+    store.claim(ref.instance_id, owner="me", lease_ms=60_000, wanted=wanted)
+    # 0 and 1 unblock 3 between them, 2 unblocks 4, 5 and 6; there is room for a child of 1 and one of 2.
+    done = store.complete(
+        ref.instance_id,
+        done=[
+            Done(0, 1, b"0", Children([3, 2])),
+            Done(1, 2, b"1", Children([3, 2])),
+            Done(2, 1, b"2", Children([4, 1, 5, 1, 6, 1])),
+        ],
+        by=BY,
+        hop=Hop("me", 60_000, 3, {3: 1, 4: 2, 5: 2, 6: 1}),
+    )
+    assert done.outcomes == (Outcome.COMMITTED, Outcome.SUPERSEDED, Outcome.COMMITTED)
+    assert (done.claimed, done.ready) == ((4, 6), (Ready(5, 1),))
+    check_invariants(store._client, ref.instance_id)
+    late = [Done(1, 1, b"1", Children([3, 2])), Done(4, 1, b"4", Children([]))]
+    done = store.complete(ref.instance_id, done=late, by=BY)
+    assert (done.outcomes, done.ready) == ((Outcome.COMMITTED, Outcome.COMMITTED), (Ready(3, 1),))
+    check_invariants(store._client, ref.instance_id)
+    assert store.results(ref.instance_id) == {0: b"0", 1: b"1", 2: b"2", 4: b"4"}
+
+
+def test_a_join_of_ten_thousand_reads_all_its_results(store: RedisStore) -> None:
+    ref = new(store, [0], 1)
+    needs = tuple(range(1, 10_001))
+    got = store.claim(ref.instance_id, owner="me", lease_ms=60_000, wanted=[Wanted(0, 1, needs)])
+    assert got.nodes[0].results == (None,) * 10_000
+    store.abort(ref.instance_id, error=ERROR)
 
 
 def test_an_attempt_that_nobody_claimed_commits_nothing(store: RedisStore) -> None:
     ref = new(store, [0], 1)
-    assert complete(store, ref, 0).outcome is Outcome.SUPERSEDED
+    assert complete(store, ref, 0).outcomes == (Outcome.SUPERSEDED,)
     assert store.results(ref.instance_id) == {}
 
 
@@ -179,7 +209,7 @@ def test_a_lost_lease_is_a_new_attempt_and_too_many_fail_the_node(store: RedisSt
         assert ref.instance_id in store.overdue(limit=10_000)
         due = store.take_due(ref.instance_id, limit=10, resend_ms=60_000, max_lost=3)
         assert due.send == (Ready(0, attempt + 1, alone=True),)
-    assert complete(store, ref, 0, 1, 1, attempt=2).outcome is Outcome.SUPERSEDED
+    assert complete(store, ref, 0, 1, 1, attempt=2).outcomes == (Outcome.SUPERSEDED,)
     store.claim(ref.instance_id, owner="me", lease_ms=0, wanted=[Wanted(0, 3, ())])
     due = store.take_due(ref.instance_id, limit=10, resend_ms=60_000, max_lost=3)
     assert due.settle == (Unsettled(0, 0, failed=True),)
@@ -237,8 +267,8 @@ def test_abort_ends_an_instance_and_refuses_late_results(store: RedisStore) -> N
     claim(store, ref, 0)
     assert store.abort(ref.instance_id, error=ERROR) is Outcome.ABORTED
     assert store.abort(ref.instance_id, error=ERROR) is Outcome.CLOSED
-    late = store.complete(ref.instance_id, node=0, attempt=1, result=b"1", children=Children([1, 1]), by=BY)
-    assert late.outcome is Outcome.CLOSED
+    late = store.complete(ref.instance_id, done=[Done(0, 1, b"1", Children([1, 1]))], by=BY)
+    assert late.outcomes == (Outcome.CLOSED,)
     snapshot = store.snapshot(ref.instance_id)
     assert (snapshot.status, snapshot.counts["cancelled"], snapshot.error) == ("FAILED", 3, ERROR)
 
@@ -248,8 +278,8 @@ def test_what_does_not_exist_is_gone(store: RedisStore) -> None:
     assert store.snapshot(ref.instance_id) is None and store.status(ref.instance_id) is None
     assert store.take_due(ref.instance_id, limit=1, resend_ms=1, max_lost=1).outcome is Outcome.GONE
     assert store.claim(ref.instance_id, owner="me", lease_ms=1, wanted=[]).outcome is Outcome.GONE
-    done = store.complete(ref.instance_id, node=0, attempt=1, result=b"1", children=Children([]), by=BY)
-    assert done.outcome is Outcome.GONE
+    done = store.complete(ref.instance_id, done=[Done(0, 1, b"1", Children([]))], by=BY)
+    assert done.outcomes == (Outcome.GONE,)
 
 
 def test_pressure_counts_what_nobody_looked_at_and_the_memory_where_it_is_bounded(store: RedisStore) -> None:

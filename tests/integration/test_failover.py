@@ -17,7 +17,7 @@ import redis
 from chalicelib.composition import Application
 from chalicelib.errors import NotFound
 from chalicelib.handlers import Config, Context, handler
-from chalicelib.protocols import Children, Dispatching, Outcome, Wanted
+from chalicelib.protocols import Children, Dispatching, Done, Outcome, Wanted
 from chalicelib.queues.memory import MemoryQueue
 from tests.address import Address
 from tests.harness import application, run, sqs_event, wait_until
@@ -157,7 +157,8 @@ def test_a_claim_that_was_lost_is_given_twice_and_one_result_is_kept(
 
     def commit(result: bytes) -> Outcome:
         children, by = Children([1, 1], -1), Dispatching(taken=True, resend_ms=1000)
-        return app.store.complete(instance_id, node=0, attempt=1, result=result, children=children, by=by).outcome
+        done = [Done(0, 1, result, children)]
+        return app.store.complete(instance_id, done=done, by=by).outcomes[0]
 
     assert claim("the first") is Outcome.CLAIMED
     pair.fail_over()

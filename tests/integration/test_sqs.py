@@ -37,7 +37,7 @@ def mapping(queue_urls: QueuePair, url: str, function: Any) -> EventSourceMappin
 
 
 def test_a_retry_comes_back_after_its_delay(app: Application, queue_urls: QueuePair) -> None:
-    app.worker._lane._uniform = lambda low, high: high
+    app.uniform = lambda low, high: high
     policy = {"max_attempts": 2, "initial_backoff_seconds": 1}
     nodes = [{"id": "a", "handler": "second_time", "dependencies": [], "retry_policy": policy}]
     instance_id = run(app, {"name": "w", "dag": {"nodes": nodes}})

@@ -19,7 +19,9 @@ from chalicelib.protocols import Message, Ready, Ref, Wanted
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import encode
 from chalicelib.settings import Settings
-from chalicelib.worker.worker import MARGIN_SECONDS, together
+from chalicelib.worker.crew import spawn
+from chalicelib.worker.pace import ROOM
+from chalicelib.worker.worker import MARGIN_SECONDS
 from scheduler.dispatch import LambdaDispatch
 from tests.harness import application, drain, run, sqs_event, wait_until
 from tests.invariants import check_invariants
@@ -370,7 +372,8 @@ def test_without_threads_calls_run_one_after_the_other(monkeypatch: pytest.Monke
 
     ran: list[int] = []
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    together([lambda number=number: ran.append(number) for number in range(3)])  # type: ignore[misc]
+    for join in [spawn(lambda number=number: ran.append(number)) for number in range(3)]:  # type: ignore[misc]
+        join()
     assert sorted(ran) == [0, 1, 2]
 
 
@@ -385,7 +388,7 @@ def test_a_lost_message_is_sent_again_by_the_sweep(make: Make) -> None:
 
 def test_a_long_backoff_waits_in_the_store_not_in_the_queue(make: Make) -> None:
     app, queue = make()
-    app.worker._lane._uniform = lambda low, high: high
+    app.uniform = lambda low, high: high
     policy = {"max_attempts": 2, "initial_backoff_seconds": 2000, "max_backoff_seconds": 2000}
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a", config={"what": "fail"}, retry_policy=policy)]}})
     drain(app, queue)
@@ -451,10 +454,11 @@ def test_lambda_scheduling_runs_the_same_code(make: Make) -> None:
             invoked.append(instance_id)
             app.scheduler.handle({"instance_id": instance_id})
 
-    app.dispatch = LambdaDispatch(queue, Invoker(), resend_ms=60_000)
-    nodes = [node("a"), *(node(f"b{n}", "a") for n in range(5)), node("c", *(f"b{n}" for n in range(5)))]
+    app.dispatch = LambdaDispatch(queue, Invoker(), resend_ms=60_000, cost=app.pace.cost, room=ROOM)
+    # Ten short ones run on in the worker, the others are the scheduler's.
+    nodes = [node("a"), *(node(f"b{n}", "a") for n in range(25)), node("c", *(f"b{n}" for n in range(25)))]
     view = finish(app, queue, *nodes)
-    assert view.status == "COMPLETED" and len(invoked) == 2 and len(calls) == 7
+    assert view.status == "COMPLETED" and len(invoked) == 2 and len(calls) == 27
 
 
 def test_wide_and_deep_lists_go_in_slices(make: Make) -> None:

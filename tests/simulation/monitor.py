@@ -143,8 +143,9 @@ class Monitor:
             for claimed in answer.nodes:
                 if claimed.outcome == "CLAIMED":
                     self._hold(instance_id, claimed.node, claimed.attempt, owner)
-        elif name == "complete" and answer.claimed is not None:
-            self._hold(instance_id, answer.claimed, 1, owner)
+        elif name == "complete":
+            for node in answer.claimed:
+                self._hold(instance_id, node, 1, owner)
 
     def _hold(self, instance_id: str, node: int, attempt: int, owner: object) -> None:
         holder = self._leases.setdefault((instance_id, str(node), attempt), owner)
@@ -158,11 +159,12 @@ class Monitor:
             self.require(same, f"S3: {name} changed a terminal instance")
         for node, value in before.results.items():
             self.require(after.results.get(node) == value, f"S2: {name} changed the result of {node}")
+        attempts = {str(done.node): done.attempt for done in named.get("done", ())}
         for node in after.results.keys() - before.results.keys():
-            self.require(name == "complete" and str(named["node"]) == node, f"S2: {name} committed {node}")
+            self.require(name == "complete" and node in attempts, f"S2: {name} committed {node}")
             self.require(before.nodes[node][0] == "R", f"S2: {node} was committed without running")
-            self.require(before.nodes[node][1] == str(named["attempt"]), f"S2: {node}: another attempt held the lease")
-            holder = self._leases.get((instance_id, node, named["attempt"]))
+            self.require(before.nodes[node][1] == str(attempts[node]), f"S2: {node}: another attempt held the lease")
+            holder = self._leases.get((instance_id, node, attempts[node]))
             self.require(holder is owner or self.failovers > 0, f"S2: {node} was committed by who held no lease")
         for node, record in before.nodes.items():
             then = after.nodes.get(node)

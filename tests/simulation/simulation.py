@@ -25,6 +25,7 @@ from chalicelib.handlers.flow import noop
 from chalicelib.protocols import Message
 from chalicelib.queues.message import decode
 from chalicelib.settings import Settings
+from chalicelib.worker import pace
 from chalicelib.worker.heart import Heart
 from scheduler.dispatch import LambdaDispatch
 from tests.simulation.calls import Calls
@@ -158,7 +159,7 @@ class Simulation:
         calls = Calls(world, process, self._faults, stop_seconds=drawn.lease)
         app.clock = lambda: world.now
         app.uniform = self._chance.uniform
-        app.together = world.together
+        app.spawn = world.spawn
         app.store = SimStore(self._store, calls, self._faults, self._monitor, process, self._turn)
         app.queue = SimSender(calls, self._queue, self._faults)
         app.handlers = self._handlers
@@ -166,7 +167,11 @@ class Simulation:
         app.heart = SimHeart(app.store, round(drawn.lease * 1000), world, process)
         if drawn.scheduling == "lambda":
             app.dispatch = LambdaDispatch(
-                app.queue, SimInvoker(calls, self._faults, self._invoked), resend_ms=round(drawn.resend * 1000)
+                app.queue,
+                SimInvoker(calls, self._faults, self._invoked),
+                resend_ms=round(drawn.resend * 1000),
+                cost=app.pace.cost,
+                room=pace.ROOM,
             )
         return process, app
 

@@ -7,7 +7,7 @@ gives the same interleaving, and a crash can fall between any two calls of the e
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -130,11 +130,9 @@ class World:
         draw = self._chance.random()
         self.sleep(draw * 0.002 if draw < 0.97 else (draw - 0.97) * 2)
 
-    def together(self, calls: Sequence[Callable[[], None]]) -> None:
-        """See chalicelib.worker.worker.together."""
-        process = self.current.process
-        for future in [self.start(process, call) for call in calls]:
-            future.wait()
+    def spawn(self, call: Callable[[], None]) -> Callable[[], None]:
+        """See chalicelib.worker.crew.spawn."""
+        return self.start(self.current.process, call).wait
 
     def cancel(self, process: Process, future: Future) -> None:
         """End the actor behind a future that nobody needs any more."""

@@ -11,13 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import ids
+from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.retry import Retry
+from chalicelib.handlers.api import Config, handler
+from chalicelib.handlers.flow import noop
 from chalicelib.protocols import Message, Ready, Ref
 from chalicelib.queues import sqs
+from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import BadMessage, decode, encode
-from scheduler.dispatch import InlineDispatch, LambdaDispatch, Outbox
+from chalicelib.worker.pace import Pace
+from scheduler.dispatch import InlineDispatch, LambdaDispatch
 
 REF = Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION))
+
+PLAN = Plan("w", [PlanNode(f"n{n}", "noop", (), {}, Retry(), None) for n in range(20)], {})
 
 
 def message(node: int = 0, delay_ms: int = 0) -> Message:
@@ -101,10 +108,9 @@ class SlowQueue:
 
 def test_the_outbox_combines_what_piles_up_behind_a_send() -> None:
     queue = SlowQueue()
-    outbox = Outbox(queue)
-    first = threading.Thread(target=outbox.put, args=([message(0)],))
+    dispatch = InlineDispatch(queue, resend_ms=1, cost=lambda _: 100, room=100)
+    first, *others = (threading.Thread(target=dispatch.send, args=(REF, PLAN, [Ready(n, 1)])) for n in range(13))
     first.start()
-    others = [threading.Thread(target=outbox.put, args=([message(n)],)) for n in range(1, 13)]
     for thread in others:
         thread.start()
     for thread in others:
@@ -128,17 +134,46 @@ class Invoker:
 def test_who_sends_is_a_setting() -> None:
     client = Client()
     queue = sqs.SqsQueue(lambda: client, "u")
-    inline = InlineDispatch(queue, resend_ms=1)
+    costs: dict[str, Any] = {"resend_ms": 1, "cost": lambda _: 100, "room": 100}
+    inline = InlineDispatch(queue, **costs)
     assert inline.by.taken
-    inline.unblocked(REF, [Ready(1, 1), Ready(2, 1)])
+    inline.unblocked(REF, PLAN, [Ready(1, 1), Ready(2, 1)])
     assert [len(batch) for batch in client.batches] == [2]
     invoker = Invoker()
-    by_lambda = LambdaDispatch(queue, invoker, resend_ms=1)
+    by_lambda = LambdaDispatch(queue, invoker, **costs)
     assert not by_lambda.by.taken
-    by_lambda.unblocked(REF, [Ready(1, 1)])
-    by_lambda.unblocked(REF, [])
+    by_lambda.unblocked(REF, PLAN, [Ready(1, 1)])
+    by_lambda.unblocked(REF, PLAN, [])
     assert invoker.invoked == [REF.instance_id] and len(client.batches) == 1
-    LambdaDispatch(queue, Invoker(broken=True), resend_ms=1).unblocked(REF, [Ready(1, 1)])
+    LambdaDispatch(queue, Invoker(broken=True), **costs).unblocked(REF, PLAN, [Ready(1, 1)])
+
+
+def test_a_message_holds_what_there_is_room_for() -> None:
+    queue = MemoryQueue()
+    costs = {"instant": 1, "short": 10, "slow": 100}
+    names = ["instant"] * 150 + ["short"] * 25 + ["slow"] * 2
+    plan = Plan("w", [PlanNode(f"n{n}", name, (), {}, Retry(), None) for n, name in enumerate(names)], {})
+    dispatch = InlineDispatch(queue, resend_ms=1, cost=costs.__getitem__, room=100)
+    dispatch.send(REF, plan, [Ready(n, 1) for n in range(len(names))])
+    held = [[ready.node for ready in decode(body).nodes] for body in queue.bodies]
+    assert [len(nodes) for nodes in held] == [100, 55, 10, 10, 1, 1]
+    assert [node for nodes in held for node in nodes] == list(range(len(names)))
+    queue.bodies.clear()
+    dispatch.send(REF, plan, [Ready(0, 2, 500), Ready(1, 2, 700)])
+    assert len(queue.bodies) == 2
+
+
+def test_pace_learns_which_handlers_are_short() -> None:
+    @handler("unknown_yet")
+    def unknown_yet(config: Config) -> None: ...
+
+    pace = Pace({"noop": noop, "unknown_yet": unknown_yet})
+    assert (pace.cost("noop"), pace.cost("unknown_yet"), pace.cost("gone")) == (1, 100, 1)
+    pace.note("unknown_yet", 0.001)
+    assert pace.cost("unknown_yet") == 10
+    for _ in range(20):
+        pace.note("unknown_yet", 0.05)
+    assert pace.cost("unknown_yet") == 100
 
 
 def test_backoff_is_full_jitter_up_to_its_ceiling_and_ends() -> None:

@@ -16,7 +16,7 @@ local instance = {
 }
 redis.call('HSET', META, 'schema', 1, 'execution_id', ARGV[2], 'total', ARGV[3], 'params', ARGV[4], 'cancelled', 0,
   'retention_ms', ARGV[5], 'created_at', now)
-unblock(instance, now, 9, ARGV[6] == '1', tonumber(ARGV[7]))
+unblock(instance, now, ARGV, 9, ARGV[6] == '1', tonumber(ARGV[7]))
 if cursor >= 0 then
   redis.call('HSET', NODES, '-1', 'C:0:0:0:0:' .. cursor .. '::::')
   redis.call('ZADD', DUE, now + ARGV[7], '-1')

@@ -27,9 +27,9 @@ while i <= #ARGV do
   if answer[1] == 'CLAIMED' then
     redis.call('ZADD', DUE, now + lease_ms, node)
     answer[2] = record.failures
-    if needs > 0 then
-      local results = redis.call('HMGET', RESULTS, unpack(ARGV, i + 3, i + 2 + needs))
-      for k = 1, needs do answer[2 + k] = results[k] end
+    for from = i + 3, i + 2 + needs, 1000 do -- unpack has room for some 8,000
+      local results = redis.call('HMGET', RESULTS, unpack(ARGV, from, math.min(from + 999, i + 2 + needs)))
+      for k = 1, #results do answer[from - i - 1 + k] = results[k] end
     end
   end
   answers[#answers + 1] = answer

@@ -1,35 +1,58 @@
--- 05 complete: RUNNING -> COMPLETED with its result, and what that unblocks; the last node ends the instance.
--- Edges: e (this node), a (children), c (the one child that the caller runs on with)
+-- 05 complete: RUNNING -> COMPLETED with their results, for nodes that ended together, and what that unblocks.
+-- Edges: e (these nodes), a (children), c (the children that the caller runs on with)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
--- ARGV: instance_id node attempt result taken resend_ms hop owner lease_ms cursor, then pairs: child parents
+-- ARGV: instance_id taken resend_ms owner lease_ms budget, then for each node, none twice:
+--         node attempt cursor result n, and n triples: child parents cost
 --   taken   1: the caller sends the ready children; 0: the scheduler will
---   hop     1: claim the first ready child for owner, with a lease of lease_ms
+--   budget  children are claimed for owner, with a lease of lease_ms, as long as their costs fit into it; never at cost 0
 --   cursor  -1: these are all its children; else how many these are, the rest follows by 06 settle
--- Returns: outcome, the instance's status, the claimed child or -1, then the other ready children. Outcomes:
+-- Returns: the instance's status, the outcome of each node, the claimed children, the other ready ones. Outcomes:
 --   COMMITTED; REPEATED (this very attempt was committed before: an answer got lost); SUPERSEDED; CLOSED; GONE
-local id, node, cursor = ARGV[1], ARGV[2], tonumber(ARGV[10])
+local id, taken, resend_ms = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
 local instance, why = open()
-local record = why ~= 'GONE' and read(node)
-if record and record.status == 'C' and record.attempt == tonumber(ARGV[3]) then
-  return { 'REPEATED', instance and instance.status or '', '-1' }
-end
-if not instance then return { why, '', '-1' } end
-if not record or record.status ~= 'R' or record.attempt ~= tonumber(ARGV[3]) then
-  return { 'SUPERSEDED', instance.status, '-1' }
+local now, outcomes, children = now_ms(), {}, {}
+local hop = { owner = ARGV[4], lease_ms = tonumber(ARGV[5]), budget = tonumber(ARGV[6]), costs = {} }
+local records, results, done, owing = {}, {}, {}, {}
+
+local function complete(node, record, cursor, result)
+  record.status, record.cursor, record.finished, record.owner = 'C', cursor, tostring(now), ''
+  records[#records + 1], records[#records + 2] = node, pack_record(record)
+  results[#results + 1], results[#results + 2] = node, result
+  if record.failures + record.lost > 0 then redis.call('HDEL', ERRORS, node) end
+  instance.running, instance.completed = instance.running - 1, instance.completed + 1
+  if cursor >= 0 then
+    owing[#owing + 1], owing[#owing + 2] = now + resend_ms, node
+  else
+    done[#done + 1] = node
+  end
 end
 
-local now = now_ms()
-record.status, record.cursor, record.finished, record.owner = 'C', cursor, tostring(now), ''
-write(node, record)
-redis.call('HSET', RESULTS, node, ARGV[4])
-if record.failures + record.lost > 0 then redis.call('HDEL', ERRORS, node) end
-instance.running, instance.completed = instance.running - 1, instance.completed + 1
-if cursor >= 0 then
-  redis.call('ZADD', DUE, now + ARGV[6], node)
-else
-  redis.call('ZREM', DUE, node)
+local i = 7
+while i <= #ARGV do
+  local node, attempt, after = ARGV[i], tonumber(ARGV[i + 1]), i + 5 + 3 * ARGV[i + 4]
+  local record = why ~= 'GONE' and read(node)
+  if record and record.status == 'C' and record.attempt == attempt then
+    outcomes[#outcomes + 1] = 'REPEATED'
+  elseif not instance then
+    outcomes[#outcomes + 1] = why
+  elseif not record or record.status ~= 'R' or record.attempt ~= attempt then
+    outcomes[#outcomes + 1] = 'SUPERSEDED'
+  else
+    outcomes[#outcomes + 1] = 'COMMITTED'
+    complete(node, record, tonumber(ARGV[i + 2]), ARGV[i + 3])
+    for k = i + 5, after - 1, 3 do
+      children[#children + 1], children[#children + 2] = ARGV[k], ARGV[k + 1]
+      hop.costs[ARGV[k]] = tonumber(ARGV[k + 2])
+    end
+  end
+  i = after
 end
-local claimed, ready =
-  unblock(instance, now, 11, ARGV[5] == '1', tonumber(ARGV[6]), ARGV[7] == '1', ARGV[8], tonumber(ARGV[9]))
+if #records == 0 then return { instance and instance.status or '', outcomes, {}, {} } end
+
+redis.call('HSET', NODES, unpack(records))
+redis.call('HSET', RESULTS, unpack(results))
+if #done > 0 then redis.call('ZREM', DUE, unpack(done)) end
+if #owing > 0 then redis.call('ZADD', DUE, unpack(owing)) end
+local claimed, ready = unblock(instance, now, children, 1, taken, resend_ms, hop)
 save(id, instance, now)
-return { 'COMMITTED', instance.status, claimed, unpack(ready) }
+return { instance.status, outcomes, claimed, ready }

@@ -16,7 +16,7 @@ end
 local now, ready = now_ms(), {}
 if record.status == 'C' then
   local _
-  _, ready = unblock(instance, now, 7, ARGV[5] == '1', tonumber(ARGV[6]))
+  _, ready = unblock(instance, now, ARGV, 7, ARGV[5] == '1', tonumber(ARGV[6]))
 else
   skip(instance, now, 7)
 end

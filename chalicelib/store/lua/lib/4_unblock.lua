@@ -1,25 +1,34 @@
 -- What a finished node does to the nodes behind it. Both work on a slice of the list that the caller derives from the
 -- immutable definition; the node's cursor says which slice comes next, so none is done twice.
 
--- Edges a, b: the children of a completed node (ARGV from `first`: child, number of its parents, ...). The one whose
--- last parent this was becomes ready; with `hop` the first of them is claimed for `owner` at once.
--- Returns the claimed child or '-1', and the list of the other ready ones.
-local function unblock(instance, now, first, taken, resend_ms, hop, owner, lease_ms)
-  local claimed, ready, records, due = '-1', {}, {}, {}
-  for i = first, #ARGV, 2 do
-    local child, parents = ARGV[i], tonumber(ARGV[i + 1])
-    local unblocked = true
-    if parents > 1 then
-      unblocked = redis.call('HINCRBY', WAITS, child, 1) == parents
-      if unblocked then redis.call('HDEL', WAITS, child) end
+-- Edges a, b, c: the children of completed nodes, as pairs from `first` on: child, number of its parents. One whose last
+-- parent this was becomes ready; as long as its cost (hop.costs; 0: never) fits into hop.budget it is claimed at once.
+-- Returns the claimed children, and the other ready ones.
+local function unblock(instance, now, children, first, taken, resend_ms, hop)
+  local count, order, parents = {}, {}, {}
+  for i = first, #children, 2 do
+    local child = children[i]
+    if not count[child] then
+      count[child], parents[child], order[#order + 1] = 0, tonumber(children[i + 1]), child
+    end
+    count[child] = count[child] + 1
+  end
+
+  local claimed, ready, records, due, forget = {}, {}, {}, {}, {}
+  for _, child in ipairs(order) do
+    local unblocked = count[child] == parents[child] -- all at once: nobody needs to keep count
+    if not unblocked and redis.call('HINCRBY', WAITS, child, count[child]) == parents[child] then
+      unblocked, forget[#forget + 1] = true, child
     end
     if unblocked then
       records[#records + 1] = child
-      if hop and claimed == '-1' then
-        claimed = child
+      local cost = hop and hop.costs[child] or 0
+      if cost > 0 and cost <= hop.budget then
+        hop.budget = hop.budget - cost
+        claimed[#claimed + 1] = child
         instance.running = instance.running + 1
-        records[#records + 1] = 'R:1:0:0:0:-1:' .. now .. ':' .. now .. '::' .. owner
-        due[#due + 1] = now + lease_ms
+        records[#records + 1] = 'R:1:0:0:0:-1:' .. now .. ':' .. now .. '::' .. hop.owner
+        due[#due + 1] = now + hop.lease_ms
       else
         ready[#ready + 1] = child
         records[#records + 1] = 'Q:1:0:0:' .. (taken and 1 or 0) .. ':-1:' .. now .. ':::'
@@ -28,6 +37,7 @@ local function unblock(instance, now, first, taken, resend_ms, hop, owner, lease
       due[#due + 1] = child
     end
   end
+  if #forget > 0 then redis.call('HDEL', WAITS, unpack(forget)) end
   if #records > 0 then
     redis.call('HSET', NODES, unpack(records))
     redis.call('ZADD', DUE, unpack(due))

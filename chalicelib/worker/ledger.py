@@ -1,0 +1,158 @@
+"""Commits results, those of several threads in one call, and answers what to run on with."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from chalicelib.combiner import Combiner
+from chalicelib.core.plan import SLICE
+from chalicelib.errors import Unavailable
+from chalicelib.protocols import Children, Dispatch, Done, Hop, Outcome, Ref, Settler, Store
+from chalicelib.worker import events
+from chalicelib.worker.heart import Heart
+from chalicelib.worker.job import Ended, Job
+from chalicelib.worker.pace import ROOM, Pace
+from chalicelib.worker.traits import Traits
+
+# One call commits at most so many nodes, with so many bytes of results and a slice of children.
+MOST, MOST_BYTES = 100, 1024 * 1024
+
+log = logging.getLogger("dag.node")
+
+
+class Ledger:
+    """Shared by all threads of a worker."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        dispatch: Dispatch,
+        settler: Settler,
+        heart: Heart,
+        pace: Pace,
+        traits: Traits,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._dispatch = dispatch
+        self._settler = settler
+        self._heart = heart
+        self._pace = pace
+        self._traits = traits
+        self._clock = clock
+        self._combiner: Combiner[_Entry, Job] = Combiner(_together, self._act)
+
+    def commit(self, ended: Iterable[Ended]) -> list[Job]:
+        """The claimed children, of these and of what other threads handed in meanwhile. Errors of the store end a job:
+        its lease runs out, and the sweep goes on."""
+        return self._combiner.put([_Entry(one) for one in ended])
+
+    def _act(self, entries: list[_Entry]) -> list[Job]:
+        ref = entries[0].ended.job.ref
+        following: list[Job] = []
+        try:
+            following = self._commit(ref, entries)
+        except Unavailable as error:
+            log.error("nodes left to the sweep", extra={"instance_id": ref.instance_id, "error": str(error)})
+        except Exception:  # a fault of ours: it must never take down what other threads handed in
+            log.exception("commit failed", extra={"instance_id": ref.instance_id})
+        for entry in entries:
+            job = entry.ended.job
+            self._heart.release(ref.instance_id, job.node, job.attempt)
+        return following
+
+    def _commit(self, ref: Ref, entries: Sequence[_Entry]) -> list[Job]:
+        job = entries[0].ended.job
+        plan = job.plan
+        done = [
+            Done(entry.ended.job.node, entry.ended.job.attempt, entry.ended.result, Children(entry.items, entry.cursor))
+            for entry in entries
+        ]
+        committed = self._store.complete(ref.instance_id, done=done, by=self._dispatch.by, hop=self._hop(entries))
+        for entry, outcome in zip(entries, committed.outcomes, strict=True):
+            what = "completed" if outcome is Outcome.COMMITTED else outcome.value.lower()
+            events.node(what, entry.ended.job, seconds=entry.ended.seconds)
+        if committed.status in ("COMPLETED", "FAILED"):
+            events.finished(ref, committed.status)
+        self._dispatch.unblocked(ref, plan, committed.ready)
+        for entry, outcome in zip(entries, committed.outcomes, strict=True):
+            if outcome is Outcome.COMMITTED:
+                self._settler.settle(ref, plan, entry.ended.job.node, entry.cursor, failed=False)
+        return self._follow(entries, committed.claimed) if committed.claimed else []
+
+    def _hop(self, entries: Sequence[_Entry]) -> Hop | None:
+        """Children may run on here if there is the time for the slowest of them, and other instances had a turn."""
+        jobs = [entry.ended.job for entry in entries]
+        now, until = self._clock(), max(job.hop_until for job in jobs)
+        if now > until:
+            return None
+        plan, deadline = jobs[0].plan, min(job.deadline for job in jobs)
+        costs = {
+            child: self._pace.cost(plan.nodes[child].handler)
+            for entry in entries
+            for child in entry.items[::2]
+            if now + self._traits.longest(plan, child) < deadline
+        }
+        # Each of these threads may go on with a slow child.
+        slow = sum(not self._traits.instant(plan, job.node) for job in jobs)
+        return Hop(jobs[0].owner, self._heart.lease_ms, ROOM * max(1, slow), costs) if costs else None
+
+    def _follow(self, entries: Sequence[_Entry], claimed: Sequence[int]) -> list[Job]:
+        parent = entries[0].ended.job
+        plan, ref = parent.plan, parent.ref
+        known: dict[int, bytes] = {}
+        for entry in entries:
+            known |= entry.ended.job.results
+            known[entry.ended.job.node] = entry.ended.result
+        needs = {child: self._traits.needs(plan, child) for child in claimed}
+        missing = sorted({node for wanted in needs.values() for node in wanted if node not in known})
+        known |= self._store.results(ref.instance_id, missing) if missing else {}
+        jobs = [
+            Job(
+                ref=ref,
+                plan=plan,
+                node=child,
+                attempt=1,
+                failures=0,
+                owner=parent.owner,
+                params=parent.params,
+                results={node: known[node] for node in needs[child] if node in known},
+                deadline=min(entry.ended.job.deadline for entry in entries),
+                hop_until=max(entry.ended.job.hop_until for entry in entries),
+            )
+            for child in claimed
+        ]
+        for job in jobs:
+            self._heart.hold(ref.instance_id, job.node, job.attempt)
+        return jobs
+
+
+class _Entry:
+    """An ended job with the first slice of its children."""
+
+    __slots__ = ("cursor", "ended", "items")
+
+    def __init__(self, ended: Ended) -> None:
+        self.ended = ended
+        self.items, self.cursor = ended.job.plan.unblocks(ended.job.node)
+
+
+def _together(waiting: deque[_Entry]) -> list[_Entry]:
+    """Those of the first one's instance, as far as one call goes; the others stay, in their order."""
+    instance_id = waiting[0].ended.job.ref.instance_id
+    taken: list[_Entry] = []
+    others: list[_Entry] = []
+    size = children = 0
+    for _ in range(len(waiting)):
+        entry = waiting.popleft()
+        if entry.ended.job.ref.instance_id == instance_id:
+            size, children = size + len(entry.ended.result), children + len(entry.items) // 2
+            if not taken or (len(taken) < MOST and size <= MOST_BYTES and children <= SLICE):
+                taken.append(entry)
+                continue
+        others.append(entry)
+    waiting.extendleft(reversed(others))
+    return taken
