@@ -32,7 +32,7 @@ MUTANTS = [
     Mutant(
         "complete: no attempt check",
         f"{LUA}/05_complete.lua",
-        "record.status ~= 'R' or record.attempt ~= tonumber(ARGV[3])",
+        "record.status ~= 'R' or record.attempt ~= attempt",
         "record.status ~= 'R'",
     ),
     Mutant(
@@ -41,7 +41,8 @@ MUTANTS = [
         "not record or record.status ~= 'R' or",
         "not record or",
     ),
-    Mutant("complete: leave the due entry", f"{LUA}/05_complete.lua", "redis.call('ZREM', DUE, node)", "local _ = 0"),
+    Mutant("complete: leave the due entry", f"{LUA}/05_complete.lua", "if #done > 0 then", "if false then"),
+    Mutant("complete: forget the second of a group", f"{LUA}/05_complete.lua", "  i = after\n", "  i = #ARGV + 1\n"),
     Mutant("claim: no attempt check", f"{LUA}/03_claim.lua", "record and record.attempt == attempt", "record"),
     Mutant(
         "claim: give a held lease away",
@@ -70,7 +71,7 @@ MUTANTS = [
         "record.status ~= ARGV[4] or record.attempt ~= tonumber(ARGV[3])",
         "record.status ~= ARGV[4]",
     ),
-    Mutant("unblock: the first parent is enough", f"{LUA}/lib/4_unblock.lua", "== parents\n", ">= 1\n"),
+    Mutant("unblock: the first parent is enough", f"{LUA}/lib/4_unblock.lua", ") == parents[child]", ") >= 1"),
     Mutant("settle: no cursor check", f"{LUA}/06_settle.lua", "record.cursor ~= tonumber(ARGV[3])", "false"),
     Mutant(
         "skip: count a node twice", f"{LUA}/lib/4_unblock.lua", "redis.call('HEXISTS', NODES, ARGV[i]) == 0", "true"
@@ -82,7 +83,7 @@ MUTANTS = [
         "  redis.call('ZREM', INDEX, id)\n  redis.call('DEL', DUE, WAITS)",
         "  redis.call('DEL', DUE, WAITS)",
     ),
-    Mutant("hop: a lease of no length", f"{LUA}/lib/4_unblock.lua", "now + lease_ms", "now"),
+    Mutant("hop: a lease of no length", f"{LUA}/lib/4_unblock.lua", "now + hop.lease_ms", "now"),
     Mutant(
         "worker: the heart does not beat",
         "chalicelib/worker/heart.py",
@@ -91,15 +92,22 @@ MUTANTS = [
     ),
     Mutant(
         "worker: send before the commit, not after",
-        "chalicelib/worker/lane.py",
-        "        done = self._store.complete(",
-        "        self._dispatch.unblocked(job.ref, [Ready(child, 1) for child in items[::2]])\n"
-        "        self._dispatch.unblocked = lambda *_: None\n        done = self._store.complete(",
+        "chalicelib/worker/ledger.py",
+        "        committed = self._store.complete(",
+        "        from chalicelib.protocols import Ready\n"
+        "        self._dispatch.unblocked(ref, plan, [Ready(child, 1) for one in entries for child in one.items[::2]])\n"
+        "        self._dispatch.unblocked = lambda *_: None\n        committed = self._store.complete(",
+    ),
+    Mutant(
+        "worker: run on only with the first child",
+        "chalicelib/worker/ledger.py",
+        "for child in claimed\n        ]",
+        "for child in claimed[:1]\n        ]",
     ),
     Mutant(
         "scheduler: settle and forget to send",
         "scheduler/scheduler.py",
-        "            self._dispatch.send(ref, done.ready)\n",
+        "            self._dispatch.send(ref, plan, done.ready)\n",
         "",
     ),
     Mutant(

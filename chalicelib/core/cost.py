@@ -1,0 +1,85 @@
+"""What a run costs on AWS, from what was counted while it ran, beside what others charge for the same nodes. Pure.
+
+Prices: the public price lists of us-east-1, November 2026, in US$, without free tiers: Amazon SQS (standard queues),
+AWS Lambda (x86), Amazon ElastiCache Serverless for Valkey, AWS Step Functions, Lambda durable functions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SQS_REQUEST = 0.40e-6
+LAMBDA_REQUEST = 0.20e-6
+LAMBDA_GB_SECOND = 16.6667e-6
+ECPU = 0.0023e-6  # of a command on up to 1 KB; commands inside a script count, too
+STANDARD_TRANSITION = 25e-6
+EXPRESS_REQUEST = 1.0e-6
+EXPRESS_GB_SECOND = 16.67e-6
+EXPRESS_GB = 0.0625  # billed in steps of 64 MB
+DURABLE_OPERATION = 8e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What runs of `nodes` nodes in `instances` instances used up: counted, not assumed.
+
+    `invocations` are of the worker and the scheduler, `seconds` how long these ran together, `redis_commands` all that
+    the server executed, those inside scripts included.
+    """
+
+    nodes: int
+    instances: int
+    sqs_requests: int
+    invocations: int
+    seconds: float
+    redis_commands: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """US$ by service."""
+
+    sqs: float
+    functions: float
+    store: float
+
+    @property
+    def total(self) -> float:
+        return self.sqs + self.functions + self.store
+
+
+def ours(usage: Usage, *, memory_gb: float = 0.5) -> Bill:
+    """requests * 0.40e-6 + invocations * 0.20e-6 + seconds * GB * 16.6667e-6 + commands * 0.0023e-6.
+
+    The seconds hold the handlers' own time. What is billed by the hour whatever runs (storage, API) is left out.
+    """
+    return Bill(
+        usage.sqs_requests * SQS_REQUEST,
+        usage.invocations * LAMBDA_REQUEST + usage.seconds * memory_gb * LAMBDA_GB_SECOND,
+        usage.redis_commands * ECPU,
+    )
+
+
+def standard(usage: Usage) -> float:
+    """Step Functions Standard: a transition per node and per start of an instance; the handlers' Lambdas come on top."""
+    return (usage.nodes + usage.instances) * STANDARD_TRANSITION
+
+
+def express(usage: Usage, *, memory_gb: float = 0.5) -> float:
+    """Step Functions Express: a request per instance and its duration, and a Lambda invocation per node.
+
+    An instance is taken to last as long as its share of our own seconds: nobody's orchestration is faster than that.
+    """
+    orchestration = usage.instances * EXPRESS_REQUEST + usage.seconds * EXPRESS_GB * EXPRESS_GB_SECOND
+    return orchestration + usage.nodes * LAMBDA_REQUEST + usage.seconds * memory_gb * LAMBDA_GB_SECOND
+
+
+def durable(usage: Usage, *, memory_gb: float = 0.5) -> float:
+    """Lambda durable functions: an operation per node, an invocation per instance, and the same seconds."""
+    functions = usage.instances * LAMBDA_REQUEST + usage.seconds * memory_gb * LAMBDA_GB_SECOND
+    return usage.nodes * DURABLE_OPERATION + functions
+
+
+def per_million(amount: float, usage: Usage) -> float:
+    """US$ per million nodes."""
+    return amount / usage.nodes * 1e6
