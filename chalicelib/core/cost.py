@@ -61,7 +61,7 @@ def ours(usage: Usage, *, memory_gb: float = 0.5) -> Bill:
 
 
 def standard(usage: Usage) -> float:
-    """Step Functions Standard: a transition per node and per start of an instance; the handlers' Lambdas come on top."""
+    """Step Functions Standard: a transition per node and per start of an instance; the Lambdas come on top."""
     return (usage.nodes + usage.instances) * STANDARD_TRANSITION
 
 

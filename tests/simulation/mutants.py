@@ -95,7 +95,8 @@ MUTANTS = [
         "chalicelib/worker/ledger.py",
         "        committed = self._store.complete(",
         "        from chalicelib.protocols import Ready\n"
-        "        self._dispatch.unblocked(ref, plan, [Ready(child, 1) for one in entries for child in one.items[::2]])\n"
+        "        early = [Ready(child, 1) for one in entries for child in one.items[::2]]\n"
+        "        self._dispatch.unblocked(ref, plan, early)\n"
         "        self._dispatch.unblocked = lambda *_: None\n        committed = self._store.complete(",
     ),
     Mutant(
