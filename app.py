@@ -44,9 +44,9 @@ def trigger(execution_id: str) -> Response:
 @app.route("/api/workflows/{instance_id}", methods=["GET"], **PROTECTED)
 @problems.translated
 def status(instance_id: str) -> Response:
-    """The status of an instance, after at most `?wait=` seconds."""
-    wait_seconds = requests.wait_seconds(_request())
-    return _answer(composition.application().service.status(instance_id, wait_seconds))
+    """The status of an instance, after at most `?wait=` seconds; with `?nodes=false` without its nodes."""
+    wait_seconds, nodes = requests.wait_seconds(_request()), requests.nodes(_request())
+    return _answer(composition.application().service.status(instance_id, wait_seconds, nodes=nodes))
 
 
 @app.route("/api/workflows/{instance_id}/results", methods=["GET"], **PROTECTED)

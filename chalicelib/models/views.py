@@ -92,7 +92,7 @@ class StatusView(BaseModel):
     started_at: str | None = None
     finished_at: str | None = None
     error: ErrorView | None = None
-    nodes: dict[str, NodeView]
+    nodes: dict[str, NodeView] = Field(description="by id; empty with `?nodes=false`")
 
 
 class ResultsView(BaseModel):

@@ -264,8 +264,9 @@ class RedisStore:
             value = self._client.hget(keys.meta(instance_id), "status")
         return value.decode() if value else None
 
-    def snapshot(self, instance_id: str) -> Snapshot | None:
-        meta, nodes, errors = (_pairs(flat) for flat in self._run("read", instance_id))
+    def snapshot(self, instance_id: str, *, whole: bool = True) -> Snapshot | None:
+        """Without `whole`, no node but the one that failed the instance: the same work whatever its size."""
+        meta, nodes, errors = (_pairs(flat) for flat in self._run("read", instance_id, int(whole)))
         return _snapshot(instance_id, meta, nodes, errors) if meta else None
 
     def results(self, instance_id: str, nodes: Sequence[int] | None = None) -> dict[int, bytes]:

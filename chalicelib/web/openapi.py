@@ -92,7 +92,11 @@ def _paths() -> Json:
                 "getStatus",
                 "Status of an instance",
                 "By an `execution_id`: of the newest instance of that workflow, PENDING while there is none.",
-                parameters=[parts.path("instance_id", "an `instance_id` or an `execution_id`"), parts.WAIT],
+                parameters=[
+                    parts.path("instance_id", "an `instance_id` or an `execution_id`"),
+                    parts.WAIT,
+                    parts.NODES,
+                ],
                 success=parts.success(HTTPStatus.OK, "StatusView", "How far the instance is", (), parts.AFTER_STATUS),
                 failures=[errors.NotFound, errors.InvalidDocument, errors.Unavailable],
             )

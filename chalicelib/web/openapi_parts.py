@@ -124,6 +124,13 @@ WAIT: Json = {
     "schema": {"type": "number", "minimum": 0, "maximum": requests.WAIT_MAX_SECONDS, "default": 0},
 }
 
+NODES: Json = {
+    "name": "nodes",
+    "in": "query",
+    "description": "`false` leaves the nodes out: the same time whatever the size of the workflow.",
+    "schema": {"type": "boolean", "default": True},
+}
+
 AFTER_SUBMIT = {
     "trigger": link("triggerWorkflow", "execution_id", "$response.body#/execution_id", "start it"),
     "status": link("getStatus", "instance_id", "$response.body#/execution_id", "its newest instance"),

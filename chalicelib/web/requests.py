@@ -47,6 +47,14 @@ def wait_seconds(request: Request) -> float:
     return seconds
 
 
+def nodes(request: Request) -> bool:
+    """The query parameter `nodes`, true without it."""
+    given = request.query_params.get("nodes", "true") if request.query_params else "true"
+    if given not in ("true", "false"):
+        raise InvalidDocument([Problem("/query/nodes", "`nodes` must be `true` or `false`")])
+    return given == "true"
+
+
 def mount(request: Request) -> str:
     """What stands before our paths: `/dev` under an API Gateway stage, else nothing."""
     path = str(request.context.get("path") or "").rstrip("/")

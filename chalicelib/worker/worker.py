@@ -130,6 +130,8 @@ class Worker:
             # Who runs the job lets go of it.
             self._heart.hold(message.ref.instance_id, claimed.node, claimed.attempt)
         return jobs
+
+
 @contextlib.contextmanager
 def _noted(record: dict[str, Any], failed: list[dict[str, Any]]) -> Iterator[None]:
     """What goes wrong with a record is no reason to give up the others: the queue brings it again."""

@@ -38,8 +38,8 @@ class FakeService:
         self._note("trigger", execution_id, body, idempotency_key)
         return Triggered(instance_id="ins_1", execution_id=execution_id, created_at=NOW)
 
-    def status(self, id: str, wait_seconds: float = 0) -> StatusView:
-        self._note("status", id, wait_seconds)
+    def status(self, id: str, wait_seconds: float = 0, *, nodes: bool = True) -> StatusView:
+        self._note("status", id, wait_seconds, nodes)
         progress = Progress(total=0, pending=0, running=0, completed=0, failed=0, skipped=0, cancelled=0)
         return StatusView(
             instance_id=id,
@@ -147,12 +147,20 @@ def test_trigger(client: Client, service: FakeService, body: Any) -> None:
     assert service.calls == [("trigger", "exe_1", body or b"", None)]
 
 
-@pytest.mark.parametrize(("query", "seconds"), [("", 0), ("?wait=0", 0), ("?wait=2.5", 2.5), ("?wait=25", 25)])
-def test_status(client: Client, service: FakeService, query: str, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("query", "seconds", "nodes"),
+    [("", 0, True), ("?wait=0", 0, True), ("?wait=2.5&nodes=true", 2.5, True), ("?wait=25&nodes=false", 25, False)],
+)
+def test_status(client: Client, service: FakeService, query: str, seconds: float, nodes: bool) -> None:
     response = client.http.get(f"/api/workflows/ins_1{query}")
     assert response.status_code == 200
     assert response.json_body["status"] == "RUNNING"
-    assert service.calls == [("status", "ins_1", seconds)]
+    assert service.calls == [("status", "ins_1", seconds, nodes)]
+
+
+def test_nodes_that_are_neither_true_nor_false(client: Client, service: FakeService) -> None:
+    document = problem(client.http.get("/api/workflows/ins_1?nodes=no"), 422)
+    assert document["errors"][0]["pointer"] == "/query/nodes" and service.calls == []
 
 
 @pytest.mark.parametrize("wait", ["26", "-1", "nan", "inf", "x", ""])
