@@ -95,7 +95,7 @@ class Application:
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
-        return DeadLetters(self.store, self.definitions, self.scheduler)
+        return DeadLetters(self.store, self.definitions, self.dispatch, self.scheduler, max_lost=self.settings.max_lost)
 
     @cached_property
     def gate(self) -> Gate:

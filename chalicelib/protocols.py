@@ -250,11 +250,13 @@ class Store(Protocol):
         *,
         node: int,
         attempt: int,
-        found: str,
         error: bytes,
         delay_ms: int | None,
         look_ms: int,
         descendants: Children,
+    ) -> Failure: ...
+    def lose(
+        self, instance_id: str, *, node: int, attempt: int, resend_ms: int, max_lost: int, error: bytes
     ) -> Failure: ...
     def abort(self, instance_id: str, *, error: bytes) -> Outcome: ...
 

@@ -1,4 +1,4 @@
-"""What happens to messages that no worker could process: their nodes are FAILED, with the reason."""
+"""What happens to messages that no worker could take: a lost attempt, and another one, until a node lost too many."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 from chalicelib.core.plan import Plan
-from chalicelib.protocols import Children, Message, Outcome, Settler, Store
+from chalicelib.protocols import Dispatch, Message, Outcome, Ready, Settler, Store
 from chalicelib.queues.message import BadMessage, decode
 from chalicelib.store.definitions import Definitions
 
@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 ERROR = json.dumps(
     {
         "type": "DeadLettered",
-        "message": "the queue gave up on this node's message: workers received it several times, and none could start "
-        "it. Look for `record failed` in the workers' log.",
+        "message": "the queue gave up on this node's messages, again and again: workers received them, and none could "
+        "start it. Look for `record failed` in the workers' log.",
     }
 ).encode()
 
@@ -25,17 +25,21 @@ ERROR = json.dumps(
 class DeadLetters:
     """The consumer of the dead-letter queue."""
 
-    def __init__(self, store: Store, definitions: Definitions, settler: Settler) -> None:
+    def __init__(
+        self, store: Store, definitions: Definitions, dispatch: Dispatch, settler: Settler, *, max_lost: int
+    ) -> None:
         self._store = store
         self._definitions = definitions
+        self._dispatch = dispatch
         self._settler = settler
+        self._max_lost = max_lost
 
     def handle(self, event: dict[str, Any], context: Any = None) -> dict[str, Any]:
         """An SQS event -> {"batchItemFailures": [...]}: what could not be dealt with stays in the queue."""
         failures = []
         for record in event["Records"]:
             try:
-                self._fail(decode(record["body"]))
+                self._lose(decode(record["body"]))
             except BadMessage as error:
                 log.error("dead letter dropped", extra={"error": str(error), "body": record["body"][:500]})
             except Exception:
@@ -43,7 +47,7 @@ class DeadLetters:
                 failures.append({"itemIdentifier": record["messageId"]})
         return {"batchItemFailures": failures}
 
-    def _fail(self, message: Message) -> None:
+    def _lose(self, message: Message) -> None:
         plan = self._definitions.get(message.ref.execution_id)
         if plan is None:
             self._settler.abort(message.ref)
@@ -51,23 +55,23 @@ class DeadLetters:
         for ready in message.nodes:
             if not 0 <= ready.node < len(plan.nodes):
                 raise BadMessage(f"the workflow has no node number {ready.node}")
-            self._fail_node(message, plan, ready.node, ready.attempt)
+            self._lose_node(message, plan, ready.node, ready.attempt)
 
-    def _fail_node(self, message: Message, plan: Plan, node: int, attempt: int) -> None:
-        items, cursor = plan.skips(node)
+    def _lose_node(self, message: Message, plan: Plan, node: int, attempt: int) -> None:
         # Only if it still waits for a worker: a node that runs, or ran, is not this message's any more.
-        done = self._store.fail(
+        lost = self._store.lose(
             message.ref.instance_id,
             node=node,
             attempt=attempt,
-            found="Q",
+            resend_ms=self._dispatch.by.resend_ms,
+            max_lost=self._max_lost,
             error=ERROR,
-            delay_ms=None,
-            look_ms=0,
-            descendants=Children(items, cursor),
         )
-        if done.outcome is Outcome.FAILED:
-            log.error(
-                "node failed", extra={"instance_id": message.ref.instance_id, "node": node, "error": "DeadLettered"}
-            )
-            self._settler.settle(message.ref, plan, node, cursor, failed=True)
+        where = {"instance_id": message.ref.instance_id, "node": plan.nodes[node].id, "error": "DeadLettered"}
+        if lost.outcome is Outcome.RETRY:
+            # That the store or the workers were away for long is no fault of the node: it has another attempt.
+            log.warning("node sent again", extra=where)
+            self._dispatch.send(message.ref, plan, [Ready(node, attempt + 1, alone=True)])
+        elif lost.outcome is Outcome.FAILED:
+            log.error("node failed", extra=where)
+            self._settler.settle(message.ref, plan, node, 0, failed=True)

@@ -219,7 +219,6 @@ class RedisStore:
         *,
         node: int,
         attempt: int,
-        found: str,
         error: bytes,
         delay_ms: int | None,
         look_ms: int,
@@ -231,13 +230,18 @@ class RedisStore:
             instance_id,
             node,
             attempt,
-            found,
             error,
             delay,
             look_ms,
             descendants.cursor,
             *descendants.items,
         )
+        return Failure(Outcome(outcome.decode()), status.decode())
+
+    def lose(
+        self, instance_id: str, *, node: int, attempt: int, resend_ms: int, max_lost: int, error: bytes
+    ) -> Failure:
+        outcome, status = self._run("lose", instance_id, node, attempt, resend_ms, max_lost, error)
         return Failure(Outcome(outcome.decode()), status.decode())
 
     def abort(self, instance_id: str, *, error: bytes) -> Outcome:

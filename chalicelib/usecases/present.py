@@ -99,7 +99,7 @@ def results(instance_id: str, status: str, execution_id: str, plan: Plan, values
 
 
 def node_status(record: Record | None, terminal: bool) -> NodeStatus:
-    """In a terminal instance, whatever had not ended reads as CANCELLED (see lua/08_abort.lua)."""
+    """In a terminal instance, whatever had not ended reads as CANCELLED (see lua/09_abort.lua)."""
     if record is None or record.status in _LIVE:
         if terminal:
             return NodeStatus.CANCELLED

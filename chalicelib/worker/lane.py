@@ -129,7 +129,6 @@ class Lane:
             job.ref.instance_id,
             node=job.node,
             attempt=job.attempt,
-            found="R",
             error=failed.encode(),
             delay_ms=delay,
             look_ms=look,

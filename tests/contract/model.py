@@ -155,12 +155,10 @@ class Model:
     def f_lease_over(self, at: Instance, number: int, resend_ms: int) -> None:
         """RUNNING -> ready: the lease ran out, and another attempt takes its place. No failure of the node's own."""
         self.walked["f"] += 1
-        node = at.nodes[number]
-        node.status, node.attempt, node.queued, node.sends = "Q", node.attempt + 1, self.now, 1
-        at.due[number] = self.now + resend_ms
+        self._next_attempt(at, number, resend_ms)
 
     def g_failed(self, at: Instance, number: int, cursor: int, look_ms: int) -> None:
-        """RUNNING -> FAILED: no attempt left, or too many leases lost."""
+        """RUNNING or ready -> FAILED: no attempt left, or too many were lost."""
         self.walked["g"] += 1
         self._end_failed(at, number, cursor, look_ms)
 
@@ -177,10 +175,10 @@ class Model:
         node.queued, node.started, node.owner = self.now, None, ""
         at.due[number] = self.now + look_ms
 
-    def j_dead_letter(self, at: Instance, number: int, cursor: int, look_ms: int) -> None:
-        """ready -> FAILED: no worker could handle its message."""
+    def j_dead_letter(self, at: Instance, number: int, resend_ms: int) -> None:
+        """ready -> ready: no worker could take its message, and another attempt takes its place."""
         self.walked["j"] += 1
-        self._end_failed(at, number, cursor, look_ms)
+        self._next_attempt(at, number, resend_ms)
 
     def k_cancelled(self, at: Instance, error: bytes) -> None:
         """live -> CANCELLED, every node at once, and the instance FAILED."""
@@ -211,9 +209,7 @@ class Model:
             if node.status == "Q":
                 self.b_sent(at, number, resend_ms)
             elif node.status == "R":
-                node.lost, node.owner, node.started = node.lost + 1, "", None
-                at.errors[number] = LOST_ERROR.encode()
-                if node.lost < max_lost:
+                if self._lose(at, number, max_lost, LOST_ERROR.encode()):
                     self.f_lease_over(at, number, resend_ms)
                 else:
                     self.g_failed(at, number, 0, resend_ms)
@@ -306,7 +302,6 @@ class Model:
         *,
         node: int,
         attempt: int,
-        found: str,
         error: bytes,
         delay_ms: int | None,
         look_ms: int,
@@ -315,20 +310,30 @@ class Model:
         at = self._open(instance_id)
         if isinstance(at, Outcome):
             return Failure(at)
-        if not self._holds(at, node, attempt, found):
+        if not self._holds(at, node, attempt, "R"):
             return Failure(Outcome.SUPERSEDED, at.status)
         at.errors[node] = error
-        if found == "R":
-            at.nodes[node].failures += 1
+        at.nodes[node].failures += 1
         if delay_ms is not None:
             self.i_retry(at, node, delay_ms, look_ms)
             return Failure(Outcome.RETRY, at.status)
-        if found == "R":
-            self.g_failed(at, node, descendants.cursor, look_ms)
-        else:
-            self.j_dead_letter(at, node, descendants.cursor, look_ms)
+        self.g_failed(at, node, descendants.cursor, look_ms)
         self._skip(at, descendants.items)
         self._close_if_ended(at)
+        return Failure(Outcome.FAILED, at.status)
+
+    def lose(
+        self, instance_id: str, *, node: int, attempt: int, resend_ms: int, max_lost: int, error: bytes
+    ) -> Failure:
+        at = self._open(instance_id)
+        if isinstance(at, Outcome):
+            return Failure(at)
+        if not self._holds(at, node, attempt, "Q"):
+            return Failure(Outcome.SUPERSEDED, at.status)
+        if self._lose(at, node, max_lost, error):
+            self.j_dead_letter(at, node, resend_ms)
+            return Failure(Outcome.RETRY, at.status)
+        self.g_failed(at, node, 0, resend_ms)
         return Failure(Outcome.FAILED, at.status)
 
     def abort(self, instance_id: str, *, error: bytes) -> Outcome:
@@ -378,6 +383,18 @@ class Model:
         for number in descendants:
             if number not in at.nodes:  # another failed ancestor was here before
                 self.h_skipped(at, number)
+
+    def _lose(self, at: Instance, number: int, max_lost: int, error: bytes) -> bool:
+        """Whether there is another attempt."""
+        node = at.nodes[number]
+        node.lost, node.owner, node.started = node.lost + 1, "", None
+        at.errors[number] = error
+        return node.lost < max_lost
+
+    def _next_attempt(self, at: Instance, number: int, resend_ms: int) -> None:
+        node = at.nodes[number]
+        node.status, node.attempt, node.queued, node.sends = "Q", node.attempt + 1, self.now, 1
+        at.due[number] = self.now + resend_ms
 
     def _end_failed(self, at: Instance, number: int, cursor: int, look_ms: int) -> None:
         node = at.nodes[number]

@@ -193,21 +193,28 @@ class Transitions(RuleBasedStateMachine):
     def fail(self, which: int, pick: int, shift: int, stray: bool, delay_ms: int | None, look_ms: int) -> None:
         dag = self._dag(which)
         node, attempt = self._node(dag, "R", pick, shift, stray)
-        self._fail(dag, node, attempt, "R", delay_ms, look_ms)
+        self._fail(dag, node, attempt, delay_ms, look_ms)
 
     @rule(which=PICKS, pick=PICKS, shift=ATTEMPTS, stray=STRAY)
     def dead_letter(self, which: int, pick: int, shift: int, stray: bool) -> None:
         dag = self._dag(which)
         node, attempt = self._node(dag, "Q", pick, shift, stray)
-        self._fail(dag, node, attempt, "Q", None, RESEND_MS)
+        self._both(
+            "lose",
+            dag.ref.instance_id,
+            node=node,
+            attempt=attempt,
+            resend_ms=RESEND_MS,
+            max_lost=MAX_LOST,
+            error=b'{"type":"DeadLettered"}',
+        )
 
-    def _fail(self, dag: Dag, node: int, attempt: int, found: str, delay_ms: int | None, look_ms: int) -> None:
+    def _fail(self, dag: Dag, node: int, attempt: int, delay_ms: int | None, look_ms: int) -> None:
         self._both(
             "fail",
             dag.ref.instance_id,
             node=node,
             attempt=attempt,
-            found=found,
             error=b'{"message":"%d"}' % attempt,
             delay_ms=delay_ms,
             look_ms=look_ms,
@@ -243,11 +250,11 @@ class Transitions(RuleBasedStateMachine):
             if ending == "extend":
                 self._both("extend", dag.ref.instance_id, node=node, attempt=attempt, lease_ms=9000)
             elif ending in ("retry", "fail"):
-                self._fail(dag, node, attempt, "R", 700 if ending == "retry" else None, RESEND_MS)
+                self._fail(dag, node, attempt, 700 if ending == "retry" else None, RESEND_MS)
             elif ending != "vanish":
                 self._complete(dag, {node: attempt}, by, 5000 if ending == "hop" else None)
 
-    @rule(call=st.sampled_from(["take_due", "claim", "extend", "complete", "settle", "fail", "abort"]))
+    @rule(call=st.sampled_from(["take_due", "claim", "extend", "complete", "settle", "fail", "lose", "abort"]))
     def no_such_instance(self, call: str) -> None:
         by, none = Dispatching(True, 1), Children([])
         arguments: dict[str, dict[str, Any]] = {
@@ -256,8 +263,8 @@ class Transitions(RuleBasedStateMachine):
             "extend": {"node": 0, "attempt": 1, "lease_ms": 1},
             "complete": {"done": [Done(0, 1, b"1", none)], "by": by},
             "settle": {"node": 0, "start": 0, "children": none, "by": by},
-            "fail": {"node": 0, "attempt": 1, "found": "R", "error": b"1", "delay_ms": None, "look_ms": 1}
-            | {"descendants": none},
+            "fail": {"node": 0, "attempt": 1, "error": b"1", "delay_ms": None, "look_ms": 1} | {"descendants": none},
+            "lose": {"node": 0, "attempt": 1, "resend_ms": 1, "max_lost": 1, "error": b"1"},
             "abort": {"error": b"1"},
         }
         self._both(call, "in-" + "0" * 30, **arguments[call])
@@ -277,7 +284,7 @@ class Transitions(RuleBasedStateMachine):
         if call == "complete":
             self._complete(dag, {node: attempt - 1}, by, None)
         elif call == "fail":
-            self._fail(dag, node, attempt - 1, "R", None, RESEND_MS)
+            self._fail(dag, node, attempt - 1, None, RESEND_MS)
         else:
             self._both("extend", dag.ref.instance_id, node=node, attempt=attempt - 1, lease_ms=9000)
 
@@ -456,7 +463,7 @@ BROKEN = {
     "extend does not look at the attempt": ("04_extend", " or record.attempt ~= tonumber(ARGV[3])", ""),
     "a completed node stays due": ("05_complete", "redis.call('ZREM', DUE, unpack(done))", ""),
     "an ended instance is not closed": ("3_instance", "    close(id, instance)\n  else", "  else"),
-    "a lost lease keeps its attempt": ("02_take_due", "record.attempt + 1", "record.attempt"),
+    "a lost lease keeps its attempt": ("5_lose", "record.attempt + 1", "record.attempt"),
     "a doubled claim is let in": ("03_claim", "record.owner == owner and 'CLAIMED' or 'RUNNING'", "'CLAIMED'"),
     "settle does not look at the cursor": ("06_settle", "record.cursor ~= tonumber(ARGV[3])", "false"),
     "a join does not wait": ("4_unblock", "count[child] == parents[child] -- all", "true -- all"),
@@ -464,7 +471,7 @@ BROKEN = {
     "the index is not renewed": ("04_extend", "reindex(id)", ""),
     "an old error stays": ("05_complete", "redis.call('HDEL', ERRORS, node)", ""),
     "a hop claims more than there is room for": ("4_unblock", "hop.budget = hop.budget - cost", ""),
-    "a dead letter fails what runs": ("07_fail", "record.status ~= ARGV[4] or", ""),
+    "a dead letter loses what runs": ("08_lose", "record.status ~= 'Q' or", ""),
 }
 
 

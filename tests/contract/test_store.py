@@ -67,7 +67,6 @@ def fail(store: RedisStore, ref: Ref, node: int, *descendants: int, attempt: int
         ref.instance_id,
         node=node,
         attempt=attempt,
-        found=more.get("found", "R"),
         error=ERROR,
         delay_ms=delay,
         look_ms=more.get("look", 60_000),
@@ -254,12 +253,23 @@ def test_roots_in_slices(store: RedisStore) -> None:
     assert store.snapshot(ref.instance_id).counts["pending"] == 2
 
 
-def test_a_dead_letter_fails_only_what_still_waits(store: RedisStore) -> None:
-    ref = new(store, [0], 1)
+def test_a_dead_letter_is_a_lost_attempt_of_what_still_waits(store: RedisStore) -> None:
+    def lose(attempt: int) -> tuple[Outcome, str]:
+        lost = store.lose(ref.instance_id, node=0, attempt=attempt, resend_ms=60_000, max_lost=2, error=ERROR)
+        check_invariants(store._client, ref.instance_id)
+        return lost.outcome, lost.status
+
+    ref = new(store, [0], 2)
     claim(store, ref, 0)
-    assert fail(store, ref, 0, found="Q").outcome is Outcome.SUPERSEDED
-    other = new(store, [0], 1)
-    assert fail(store, other, 0, found="Q").outcome is Outcome.FAILED
+    assert lose(1) == (Outcome.SUPERSEDED, "RUNNING")
+    ref = new(store, [0], 2)
+    assert lose(1) == (Outcome.RETRY, "PENDING")
+    assert lose(1) == (Outcome.SUPERSEDED, "PENDING")
+    assert claim(store, ref, 0) is Outcome.SUPERSEDED
+    assert lose(2) == (Outcome.FAILED, "PENDING")
+    done = store.settle(ref.instance_id, node=0, start=0, children=Children([1]), by=BY)
+    assert (done.outcome, done.status) == (Outcome.SETTLED, "FAILED")
+    assert store.snapshot(ref.instance_id).errors == {0: ERROR}
 
 
 def test_abort_ends_an_instance_and_refuses_late_results(store: RedisStore) -> None:

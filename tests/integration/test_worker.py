@@ -400,15 +400,27 @@ def test_a_long_backoff_waits_in_the_store_not_in_the_queue(make: Make) -> None:
     assert app.sweep.run().nodes == 1 and len(queue.bodies) == 1
 
 
-def test_a_dead_letter_fails_its_node_with_a_reason(make: Make) -> None:
+def test_a_dead_letter_is_a_lost_attempt_and_not_the_end(make: Make) -> None:
+    """The store may well have been away for as long as the queue was patient."""
     app, queue = make()
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a"), node("b", "a")]}})
     dead = queue.take()
     assert app.dead_letters.handle(sqs_event([*dead, "rubbish"])) == {"batchItemFailures": []}
+    assert app.service.status(instance_id).nodes["a"].error.type == "DeadLettered"
+    assert app.worker.handle(sqs_event(dead)) == {"batchItemFailures": []} and not calls
+    drain(app, queue)
+    view = app.service.status(instance_id)
+    assert view.status == "COMPLETED" and view.nodes["a"].attempt == 2 and view.nodes["a"].error is None
+
+
+def test_too_many_dead_letters_fail_a_node_with_the_reason(make: Make) -> None:
+    app, queue = make(max_lost=3)
+    instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a"), node("b", "a")]}})
+    for _ in range(3):
+        assert app.dead_letters.handle(sqs_event(queue.take())) == {"batchItemFailures": []}
     view = app.service.status(instance_id)
     assert view.status == "FAILED" and view.nodes["b"].status == "SKIPPED"
-    assert view.nodes["a"].error.type == "DeadLettered"
-    assert app.worker.handle(sqs_event(dead)) == {"batchItemFailures": []} and not calls
+    assert view.nodes["a"].error.type == "DeadLettered" and not queue.bodies
 
 
 def test_a_dead_letter_of_a_node_that_ran_changes_nothing(make: Make) -> None:

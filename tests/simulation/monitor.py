@@ -67,9 +67,9 @@ class Monitor:
         self._lease(name, instance_id, named, answer, owner)
         if before is not None:
             self._check_change(name, instance_id, named, before, after, owner)
-            if name == "fail" and answer.outcome in ("RETRY", "FAILED"):
+            if name in ("fail", "lose") and answer.outcome in ("RETRY", "FAILED"):
                 held = before.nodes[str(named["node"])][1]
-                self.require(held == str(named["attempt"]), f"S2: a straggler failed {named['node']}")
+                self.require(held == str(named["attempt"]), f"S2: {name} of a straggler: {named['node']}")
             if name == "take_due" and owner is self.sweeper and not self._faults.happened:
                 self._check_sweep(instance_id, answer, before)
         self.pictures[instance_id] = after
@@ -125,9 +125,7 @@ class Monitor:
                 parents <= completed, f"S1: {node} is {status}, of its parents {parents - completed} are not C"
             )
             tries = int(failures) + int(lost) + (0 if status == "F" else 1)
-            # A dead letter ends an attempt that never ran: neither a failure nor a lost lease.
-            tried = (tries, tries + 1) if status == "F" else (tries,)
-            self.require(int(attempt) in tried, f"L2: {node} {status} has attempt {attempt}, and {failures}+{lost}")
+            self.require(int(attempt) == tries, f"L2: {node} {status} has attempt {attempt}, and {failures}+{lost}")
 
     def _check_sweep(self, instance_id: str, due: Due, before: Picture) -> None:
         """Where nothing goes wrong the sweep finds nothing lost: only what waits for a worker, or for its time."""

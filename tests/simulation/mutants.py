@@ -58,7 +58,7 @@ MUTANTS = [
     ),
     Mutant(
         "take_due: same attempt after a lost lease",
-        f"{LUA}/02_take_due.lua",
+        f"{LUA}/lib/5_lose.lua",
         "record.attempt + 1, tostring(now), 1",
         "record.attempt, tostring(now), 1",
     ),
@@ -68,8 +68,14 @@ MUTANTS = [
     Mutant(
         "fail: no attempt check",
         f"{LUA}/07_fail.lua",
-        "record.status ~= ARGV[4] or record.attempt ~= tonumber(ARGV[3])",
-        "record.status ~= ARGV[4]",
+        "record.status ~= 'R' or record.attempt ~= tonumber(ARGV[3])",
+        "record.status ~= 'R'",
+    ),
+    Mutant(
+        "lose: no attempt check",
+        f"{LUA}/08_lose.lua",
+        "record.status ~= 'Q' or record.attempt ~= tonumber(ARGV[3])",
+        "record.status ~= 'Q'",
     ),
     Mutant("unblock: the first parent is enough", f"{LUA}/lib/4_unblock.lua", ") == parents[child]", ") >= 1"),
     Mutant("settle: no cursor check", f"{LUA}/06_settle.lua", "record.cursor ~= tonumber(ARGV[3])", "false"),

@@ -346,10 +346,12 @@ class Simulation:
         require = self._monitor.require
         require(record[0] == "F", f"{node['id']} is {record[0]}, though its parents completed")
         kind = error.get("type")
-        if kind == "WorkerLost":
-            require(int(record[3]) >= self._drawn.max_lost, f"{node['id']} was given up after {record[3]} lost leases")
-        elif kind == "DeadLettered":
+        if kind == "DeadLettered":
             require((instance_id, number) in self._monitor.dead_letters, f"{node['id']} had no dead letter")
+        if kind in ("WorkerLost", "DeadLettered"):
+            require(
+                int(record[3]) >= self._drawn.max_lost, f"{node['id']} was given up after {record[3]} lost attempts"
+            )
         else:
             require(ends_as(node) == "FAILED", f"{node['id']} failed, and should not have: {error}")
 

@@ -12,7 +12,7 @@ from tests.simulation.calls import Calls
 from tests.simulation.faults import Faults
 from tests.simulation.monitor import Monitor
 
-TRANSITIONS = frozenset({"create", "take_due", "claim", "extend", "complete", "settle", "fail", "abort"})
+TRANSITIONS = frozenset({"create", "take_due", "claim", "extend", "complete", "settle", "fail", "lose", "abort"})
 
 
 class SimStore:

@@ -31,16 +31,10 @@ for i = 1, math.min(#nodes, limit) do
   local look_again = now + resend_ms
   if record.status == 'R' then
     instance.running = instance.running - 1
-    record.lost, record.owner, record.started = record.lost + 1, '', ''
-    redis.call('HSET', ERRORS, node, ARGV[5])
-    if record.lost >= max_lost then
-      record.status, record.cursor, record.finished = 'F', 0, tostring(now)
-      instance.failed = instance.failed + 1
-      redis.call('HSETNX', META, 'error_node', node)
-      hand_out('SKIP', node, 0)
-    else
-      record.status, record.attempt, record.queued, record.sends = 'Q', record.attempt + 1, tostring(now), 1
+    if lose(instance, node, record, now, max_lost, ARGV[5]) then
       hand_out('ALONE', node, record.attempt)
+    else
+      hand_out('SKIP', node, 0)
     end
   elseif record.status == 'Q' then
     look_again = now + resend_ms * 2 ^ math.min(record.sends, 6)

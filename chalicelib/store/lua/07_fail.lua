@@ -1,26 +1,22 @@
--- 07 fail: an attempt failed -> ready again after a delay, or FAILED for good with its descendants SKIPPED.
--- Edges: i (retry), g (final), h (descendants), j (a ready node whose message ended in the dead-letter queue)
+-- 07 fail: a handler failed -> ready again after a delay, or FAILED for good with its descendants SKIPPED.
+-- Edges: i (retry), g (final), h (descendants)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
--- ARGV: instance_id node attempt from error delay_ms look_ms cursor, then descendants
---   from     the state that the caller found it in: R (its handler failed) or Q (its message is dead)
+-- ARGV: instance_id node attempt error delay_ms look_ms cursor, then descendants
 --   delay_ms -1: final; else the next attempt starts after it. look_ms: when the sweep is to look whether it did
 --   cursor   -1: these are all its descendants; else how many these are, the rest follows by 06 settle
 -- Returns: RETRY | FAILED | SUPERSEDED | CLOSED | GONE, the instance's status
-local id, node, delay, look, cursor = ARGV[1], ARGV[2], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local id, node, delay, look, cursor = ARGV[1], ARGV[2], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local instance, why = open()
 if not instance then return { why, '' } end
 local record = read(node)
-if not record or record.status ~= ARGV[4] or record.attempt ~= tonumber(ARGV[3]) then
+if not record or record.status ~= 'R' or record.attempt ~= tonumber(ARGV[3]) then
   return { 'SUPERSEDED', instance.status }
 end
 
 local now = now_ms()
-if record.status == 'R' then
-  instance.running = instance.running - 1
-  record.failures = record.failures + 1
-end
-record.owner = ''
-redis.call('HSET', ERRORS, node, ARGV[5])
+instance.running = instance.running - 1
+record.failures, record.owner = record.failures + 1, ''
+redis.call('HSET', ERRORS, node, ARGV[4])
 local outcome
 if delay >= 0 then
   outcome = 'RETRY'
@@ -37,7 +33,7 @@ else
   else
     redis.call('ZREM', DUE, node)
   end
-  skip(instance, now, 9)
+  skip(instance, now, 8)
 end
 write(node, record)
 save(id, instance, now)

@@ -3,7 +3,7 @@ local META, NODES, WAITS, RESULTS, ERRORS, DUE, DONE, INDEX = unpack(KEYS)
 
 -- A node's record is one string of NODES: status:attempt:failures:lost:sends:cursor:queued:started:finished:owner.
 -- status  Q ready, R running, C completed, F failed, S skipped. No record: waiting for its parents.
--- attempt the fencing number; failures of the handler and lost leases are counted apart, since only the former are
+-- attempt the fencing number; failures of the handler and lost attempts are counted apart, since only the former are
 --         the node's own. sends: messages sent for this attempt. cursor: how many children (C) or descendants (F)
 --         have been dealt with; -1 when all are. Times in ms. owner: the invocation that holds the lease.
 local RECORD = '^(%a):(%d+):(%d+):(%d+):(%d+):(%-?%d+):(%d*):(%d*):(%d*):(.*)$'

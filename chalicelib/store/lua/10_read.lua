@@ -1,4 +1,4 @@
--- 09 read: one consistent picture of an instance. Changes nothing.
+-- 10 read: one consistent picture of an instance. Changes nothing.
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
 -- ARGV: instance_id whole
 --   whole  1: with every node; 0: the counters, and the error that failed it, in the same time whatever its size

@@ -1,4 +1,4 @@
--- 08 abort: a live instance -> FAILED at once, because it can go no further (its definition is gone).
+-- 09 abort: a live instance -> FAILED at once, because it can go no further (its definition is gone).
 -- Edges: k
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
 -- ARGV: instance_id error

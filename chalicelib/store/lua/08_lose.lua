@@ -1,0 +1,20 @@
+-- 08 lose: no worker could take the message of a ready node -> ready again with the next attempt, or FAILED.
+-- Edges: j (the next attempt), g (lost too often)
+-- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
+-- ARGV: instance_id node attempt resend_ms max_lost error
+-- Returns: RETRY (the caller sends the next attempt; nobody else will for resend_ms) | FAILED (06 settle its descendants
+--   from 0 on) | SUPERSEDED (it runs, or ran) | CLOSED | GONE, the instance's status
+local id, node = ARGV[1], ARGV[2]
+local instance, why = open()
+if not instance then return { why, '' } end
+local record = read(node)
+if not record or record.status ~= 'Q' or record.attempt ~= tonumber(ARGV[3]) then
+  return { 'SUPERSEDED', instance.status }
+end
+
+local now = now_ms()
+local again = lose(instance, node, record, now, tonumber(ARGV[5]), ARGV[6])
+write(node, record)
+redis.call('ZADD', DUE, now + ARGV[4], node)
+save(id, instance, now)
+return { again and 'RETRY' or 'FAILED', instance.status }
