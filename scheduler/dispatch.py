@@ -22,7 +22,7 @@ class InlineDispatch:
         self.by = Dispatching(taken=True, resend_ms=resend_ms)
         self._queue = queue
         self._cost = cost
-        self._room = room
+        self.room = room
         self._outbox: Combiner[Message, None] = Combiner(first(BATCH), self._flush)
 
     def send(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> None:
@@ -38,13 +38,13 @@ class InlineDispatch:
     def _messages(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> Iterator[Message]:
         """As many nodes in a message as there is room for. Suspects are alone, and what has a delay of its own."""
         together: list[Ready] = []
-        left = self._room
+        left = self.room
         for one in ready:
-            cost = self._room if one.delay_ms or one.alone else self._cost(plan.nodes[one.node].handler)
+            cost = self.room if one.delay_ms or one.alone else self._cost(plan.nodes[one.node].handler)
             if cost > left:
                 if together:
                     yield Message(ref, tuple(together))
-                together, left = [], self._room
+                together, left = [], self.room
             together.append(one)
             left -= cost
         if together:

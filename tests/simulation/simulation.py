@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import secrets
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -126,9 +127,8 @@ class Simulation:
                 self._check_end()
             except Broken as error:
                 report.error = str(error)
-            except Exception as error:
-                report.error = f"{type(error).__name__}: {error}"
-                raise
+            except Exception:
+                report.error = traceback.format_exc()
             finally:
                 world.close()
                 report.happened = self._faults.happened

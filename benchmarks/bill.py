@@ -1,0 +1,78 @@
+"""What a million nodes cost on AWS, by workload: `python -m benchmarks.bill`. Counted on real Valkey and SQS.
+
+The formulas and prices are in chalicelib/core/cost.py. A handler that does nothing is priced: its own time comes on
+top, in every engine.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks.meter import Meter
+from chalicelib.core import cost
+from examples.run import fan_out, layered
+from local import localstack, queues, valkey
+from local.processes import free_port, spawn, stop, wait_ready
+
+
+def chain(length: int) -> dict[str, object]:
+    nodes = [{"id": f"n{i}", "handler": "noop", "dependencies": [f"n{i - 1}"] if i else []} for i in range(length)]
+    return {"name": f"chain of {length}", "dag": {"nodes": nodes}}
+
+
+WORKLOADS = {
+    "chain of 200": (chain(200), 1),
+    "1 → 1,000 → 1": (fan_out(1000), 1),
+    "20 layers of 50": (layered(20, 50), 1),
+    "50 instances of 1 → 8 → 1": (fan_out(8), 50),
+}
+
+
+@contextmanager
+def servers() -> Iterator[tuple[str, str]]:
+    """URLs of a Valkey and of a LocalStack of our own."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        for name in ("valkey", "localstack"):
+            Path(folder, name).mkdir()
+        port, sqs = free_port(), free_port()
+        store = spawn(valkey.command(port, Path(folder, "valkey")))
+        stack.callback(stop, store)
+        queue = spawn(localstack.command(), env=localstack.environment(sqs, Path(folder, "localstack")))
+        stack.callback(stop, queue, seconds=0)
+        wait_ready(store, lambda: valkey.is_ready(port), seconds=20)
+        wait_ready(queue, lambda: localstack.is_ready(sqs), seconds=60)
+        yield valkey.url(port), localstack.url(sqs)
+
+
+def main() -> None:
+    print(
+        "| workload | scheduling | SQS requests | invocations | Redis commands | ms | US$ per million nodes |", end=""
+    )
+    print(" Standard | Express | durable |\n|---|---|---|---|---|---|---|---|---|---|")
+    with servers() as (redis_url, endpoint), queues.client(endpoint) as client:
+        for title, (workflow, instances) in WORKLOADS.items():
+            for scheduling in ("inline", "lambda"):
+                queue = queues.ensure(client, f"bill-{uuid.uuid4().hex[:8]}", visibility_seconds=60).queue
+                meter = Meter(redis_url, queue, endpoint, scheduling=scheduling)
+                meter.run(workflow)  # warm: the plan is known, handlers are measured
+                print(row(title, scheduling, meter.run(workflow, instances)))
+                meter.close()
+    print(
+        "\nCounts and ms are per node. Step Functions and durable functions by their price lists, for the same nodes."
+    )
+
+
+def row(title: str, scheduling: str, usage: cost.Usage) -> str:
+    bill = cost.ours(usage)
+    each = (usage.sqs_requests, usage.invocations, usage.redis_commands, usage.seconds * 1000)
+    prices = (bill.total, cost.standard(usage), cost.express(usage), cost.durable(usage))
+    cells = [f"{count / usage.nodes:.3f}" for count in each] + [f"{cost.per_million(p, usage):.2f}" for p in prices]
+    return f"| {title} | {scheduling} | " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    main()

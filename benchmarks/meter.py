@@ -1,0 +1,110 @@
+"""Counts what a run uses up: SQS requests and invocations at the clients, commands at the store."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+
+from chalicelib.composition import Application
+from chalicelib.core.cost import Usage
+from chalicelib.queues.sqs import SqsQueue
+from chalicelib.settings import Settings
+from local.mapping import EventSourceMapping
+from scheduler.dispatch import LambdaDispatch
+
+ROUND_TRIPS = ("execute_command", "pipeline")
+
+
+class Meter:
+    """An application on real Redis and SQS. One worker in this thread: what is counted is the same each time.
+
+    `scheduling` as in the settings; with `lambda` the scheduler function is called here, and counted as the two
+    invocations that it is: the asynchronous one is a request of its own.
+    """
+
+    def __init__(self, redis_url: str, queue_url: str, endpoint_url: str, *, scheduling: str = "inline") -> None:
+        self.calls: Counter[str] = Counter()
+        self.seconds = 0.0
+        self.app = Application(
+            Settings(redis_url=redis_url, queue_url=queue_url, aws_endpoint_url=endpoint_url, _env_file=None)
+        )
+        self._sqs = boto3.client("sqs", endpoint_url=endpoint_url, region_name="us-east-1")
+        self._sqs.meta.events.register("before-call.sqs.*", self._count_sqs)
+        self.app.queue = SqsQueue(lambda: self._sqs, queue_url)
+        if scheduling == "lambda":
+            app = self.app
+            app.dispatch = LambdaDispatch(
+                app.queue, self, resend_ms=app.dispatch.by.resend_ms, cost=app.pace.cost, room=app.dispatch.room
+            )
+        self._redis = self.app.store._client  # type: ignore[attr-defined]
+        for name in ROUND_TRIPS:
+            setattr(self._redis, name, self._counted(getattr(self._redis, name)))
+        self._mapping = EventSourceMapping(self._sqs, queue_url, self._handle, wait_seconds=1)
+
+    def close(self) -> None:
+        self._sqs.close()
+        self._redis.close()
+
+    def run(self, workflow: dict[str, Any], instances: int = 1) -> Usage:
+        """From the triggers to the end; `calls` then holds the round trips, without the empty receives."""
+        service = self.app.service
+        execution_id = service.submit(json.dumps(workflow).encode(), None).execution_id
+        before, self.seconds = self._commands(), 0.0
+        self.calls.clear()
+        waiting = {service.trigger(execution_id, b"", None).instance_id for _ in range(instances)}
+        receives = 0
+        while waiting:
+            receives += bool(self._mapping.poll())
+            waiting = {id for id in waiting if not self._ended(id)}
+        self.calls["ReceiveMessage"] = receives
+        return Usage(
+            nodes=len(workflow["dag"]["nodes"]) * instances,
+            instances=instances,
+            sqs_requests=sum(self.calls[name] for name in ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch")),
+            invocations=self.calls["invocation"],
+            seconds=self.seconds,
+            redis_commands=self._commands() - before,
+        )
+
+    def invoke(self, instance_id: str) -> None:
+        """See protocols.Invoker."""
+        started = time.perf_counter()
+        self.calls["invocation"] += 1
+        self.app.scheduler.handle({"instance_id": instance_id})
+        self.seconds += time.perf_counter() - started
+
+    def _handle(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        self.calls["invocation"] += 1
+        started = time.perf_counter()
+        try:
+            return self.app.worker.handle(event, context)
+        finally:
+            self.seconds += time.perf_counter() - started
+
+    def _ended(self, instance_id: str) -> bool:
+        self.calls["redis"] -= 1  # our own question
+        status = self.app.store.status(instance_id)
+        if status == "FAILED":
+            raise RuntimeError(f"{instance_id} failed")
+        return status == "COMPLETED"
+
+    def _commands(self) -> int:
+        """All that the server executed, inside scripts too."""
+        self.calls["redis"] -= 1
+        stats = self._redis.info("commandstats")
+        return sum(entry["calls"] for entry in stats.values())
+
+    def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            self.calls["redis"] += 1
+            return call(*arguments, **options)
+
+        return counted
+
+    def _count_sqs(self, model: Any, **_: Any) -> None:
+        self.calls[model.name] += 1
