@@ -6,17 +6,18 @@ top, in every engine.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 
+from benchmarks.floor import running_localstack
 from benchmarks.meter import Meter
+from benchmarks.turn import running_valkey
 from chalicelib.core import cost
 from examples.run import fan_out, layered
-from local import localstack, queues, valkey
-from local.processes import free_port, spawn, stop, wait_ready
+from local import queues
 
 
 def chain(length: int) -> dict[str, object]:
@@ -32,28 +33,18 @@ WORKLOADS = {
 }
 
 
-@contextmanager
-def servers() -> Iterator[tuple[str, str]]:
-    """URLs of a Valkey and of a LocalStack of our own."""
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        for name in ("valkey", "localstack"):
-            Path(folder, name).mkdir()
-        port, sqs = free_port(), free_port()
-        store = spawn(valkey.command(port, Path(folder, "valkey")))
-        stack.callback(stop, store)
-        queue = spawn(localstack.command(), env=localstack.environment(sqs, Path(folder, "localstack")))
-        stack.callback(stop, queue, seconds=0)
-        wait_ready(store, lambda: valkey.is_ready(port), seconds=20)
-        wait_ready(queue, lambda: localstack.is_ready(sqs), seconds=60)
-        yield valkey.url(port), localstack.url(sqs)
-
-
 def main() -> None:
     print(
         "| workload | scheduling | SQS requests | invocations | Redis commands | ms | US$ per million nodes |", end=""
     )
     print(" Standard | Express | durable |\n|---|---|---|---|---|---|---|---|---|---|")
-    with servers() as (redis_url, endpoint), queues.client(endpoint) as client:
+    os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
+    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        redis_url = stack.enter_context(running_valkey(directory))
+        endpoint = stack.enter_context(running_localstack(directory))
+        client = stack.enter_context(closing(queues.client(endpoint)))
         for title, (workflow, instances) in WORKLOADS.items():
             for scheduling in ("inline", "lambda"):
                 queue = queues.ensure(client, f"bill-{uuid.uuid4().hex[:8]}", visibility_seconds=60).queue
