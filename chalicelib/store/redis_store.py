@@ -56,6 +56,8 @@ _REFUSALS = (
     redis.exceptions.ClusterDownError,
     redis.exceptions.MasterDownError,
 )
+# As many as the local server has threads for, and far more than a Lambda function needs.
+_MAX_CONNECTIONS = 2000
 _REFUSAL = re.compile(r"(?:^|caused error: )(?:MISCONF|NOREPLICAS) ")
 
 
@@ -63,7 +65,13 @@ def connect(url: str, *, cluster: bool = False, login: Login | None = None) -> A
     """A client that reconnects by itself. Transitions are fenced by the attempt, so a repeated call is harmless."""
     retry = LoginRetry(ExponentialBackoff(cap=1.0, base=0.05), 6, seconds=_PATIENCE_SECONDS)
     # A blocking wait lasts up to _BLOCK_SECONDS: the socket must be more patient than that.
-    options: dict[str, Any] = {"retry": retry, "socket_timeout": 2 * _BLOCK_SECONDS, "socket_connect_timeout": 3}
+    options: dict[str, Any] = {
+        "retry": retry,
+        "socket_timeout": 2 * _BLOCK_SECONDS,
+        "socket_connect_timeout": 3,
+        # Each client that waits holds one; redis-py refuses the hundred-and-first unless told otherwise.
+        "max_connections": _MAX_CONNECTIONS,
+    }
     options |= login.options(url) if login else {}
     if cluster:
         return redis.RedisCluster.from_url(url, **options)
