@@ -334,6 +334,7 @@ class Model:
             self.j_dead_letter(at, node, resend_ms)
             return Failure(Outcome.RETRY, at.status)
         self.g_failed(at, node, 0, resend_ms)
+        self._close_if_ended(at)
         return Failure(Outcome.FAILED, at.status)
 
     def abort(self, instance_id: str, *, error: bytes) -> Outcome:

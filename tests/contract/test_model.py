@@ -69,8 +69,11 @@ class Dag:
 @st.composite
 def dags(draw: st.DrawFn) -> tuple[list[list[int]], int]:
     size = draw(st.integers(1, 6))
-    parents = [sorted(draw(st.sets(st.integers(0, node - 1), max_size=3))) if node else [] for node in range(size)]
-    return parents, draw(st.sampled_from([1, 2, 500]))
+    if draw(st.booleans()):  # a fan: all are ready in one moment
+        parents = [[0] if node else [] for node in range(size)]
+    else:
+        parents = [sorted(draw(st.sets(st.integers(0, node - 1), max_size=3))) if node else [] for node in range(size)]
+    return parents, draw(st.sampled_from([1, 2, 500, 500]))
 
 
 # Mostly what a correct caller sends; now and then an attempt that is over, not yet there, or nonsense.
