@@ -102,7 +102,6 @@ class Simulation:
         self._handlers = {one.name: one for one in (self._work(), self._quick(), noop)}
         self._raised: Counter[tuple[str, str]] = Counter()
         self._accepted: dict[int, str] = {}
-        self._executions: dict[int, str] = {}
         self._count = 0
         self.report = Report(scenario)
         if trace:
@@ -178,26 +177,19 @@ class Simulation:
     def _client_of(self, number: int) -> None:
         """Submits and triggers, with an Idempotency-Key, until it has its answer."""
         which = self._drawn.triggers[number]
-        workflow = self._drawn.workflows[which]
-        execution_id = self._insist(
-            lambda app: app.service.submit(json.dumps(workflow).encode(), f"submit {which}").execution_id
-        )
-        if execution_id not in self._monitor.plans:
+        workflow = json.dumps(self._drawn.workflows[which]).encode()
+        while True:
+            execution_id = self._insist(lambda app: app.service.submit(workflow, f"submit {which}").execution_id)
             stored = self._store.workflow(execution_id)
             if stored is not None:  # a failover may have taken it
                 self._monitor.know(execution_id, plans.Plan.from_json(stored.document))
-        self._executions[number] = execution_id
-        while True:
-            try:
-                instance_id = self._insist(
-                    lambda app: app.service.trigger(execution_id, b"", f"trigger {number}").instance_id
+            with contextlib.suppress(NotFound):
+                self._accepted[number] = self._insist(
+                    lambda app, id=execution_id: app.service.trigger(id, b"", f"trigger {number}").instance_id
                 )
-            except NotFound:
-                self._monitor.require(self._monitor.failovers > 0, f"{execution_id} was accepted, and is lost")
-                self._insist(lambda app: app.service.submit(json.dumps(workflow).encode(), f"submit {which}"))
-                continue
-            self._accepted[number] = instance_id
-            return
+                return
+            # It may have taken the key of the submission as well: then there is a new id.
+            self._monitor.require(self._monitor.failovers > 0, f"{execution_id} was accepted, and is lost")
 
     def _insist(self, call: Callable[[Application], Any]) -> Any:
         while True:
