@@ -14,6 +14,8 @@ MASK = "***"
 MIN_LENGTH = 4
 # Errors are cut to length where they are made: so much of a form's beginning is the secret as well.
 _MIN_HEAD, _HEAD = 8, 16
+# What urllib3 leaves as it is in a URL that it was given whole.
+_RESERVED = "/?:@!$&'()*+,;=[]"
 # A short piece of base64 is found by chance.
 _MIN_BASE64 = 8
 
@@ -62,7 +64,7 @@ NOTHING = Redactor()
 
 def forms(value: str) -> Iterator[str]:
     """The value as it is, percent-encoded, escaped for HTML, Python and JSON (twice: JSON in JSON), and in base64."""
-    percent = [quote(value, safe=""), quote(value), quote_plus(value)]
+    percent = [quote(value, safe=""), quote(value), quote_plus(value), quote(value, safe=_RESERVED)]
     plain = [value, *percent, *map(_lower_hex, percent), html.escape(value), repr(value)[1:-1]]
     for form in plain:
         for ascii in (True, False):

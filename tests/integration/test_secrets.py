@@ -31,11 +31,21 @@ TOKEN = "tok-4f9a1c77be02d865"
 PASSWORD = 'hunter2 & "quoted"/+='
 ENVIRONMENT = {"SECRET_TOKEN": TOKEN, "SECRET_PASSWORD": PASSWORD}
 # In whatever form they might be written somewhere.
-FORMS = [
-    form
-    for value in (TOKEN, PASSWORD)
-    for form in (value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1])
-] + [base64.b64encode(f"user:{TOKEN}".encode()).decode()[8:24], TOKEN[:12], PASSWORD[:12]]
+FORMS = (
+    [
+        form
+        for value in (TOKEN, PASSWORD)
+        for form in (
+            value,
+            quote(value, safe=""),
+            quote(value, safe="/?:@!$&'()*+,;=[]"),  # as urllib3 has it, in its log
+            quote_plus(value),
+            json.dumps(value)[1:-1],
+            repr(value)[1:-1],
+        )
+    ]
+    + [base64.b64encode(f"user:{TOKEN}".encode()).decode()[8:24], TOKEN[:12], PASSWORD[:12]]
+)
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -129,6 +139,7 @@ def everything_in(client: redis.Redis) -> str:
     reads = {b"string": client.get, b"hash": client.hgetall, b"list": lambda key: client.lrange(key, 0, -1)}
     reads[b"zset"] = lambda key: client.zrange(key, 0, -1, withscores=True)
     reads[b"set"] = client.smembers
+    reads[b"none"] = lambda _: None  # its time to live ended just now
     return "\n".join(f"{key!r} {reads[client.type(key)](key)!r}" for key in client.scan_iter(count=1000))
 
 
