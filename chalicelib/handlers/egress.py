@@ -42,7 +42,6 @@ METADATA = frozenset(
 )
 # What Python 3.11 calls global and nobody should: site-local, documentation, 6to4 relays.
 _NOT_PUBLIC = [ipaddress.ip_network(text) for text in ("fec0::/10", "3fff::/20", "192.88.99.0/24")]
-MAX_REDIRECTS = 5
 CHUNK = 64 * 1024
 # What is meant for one server is not shown to another that it redirects to: any other header may hold a secret.
 _PLAIN_HEADERS = frozenset(
@@ -90,7 +89,7 @@ class HttpClient:
         connect_timeout: float,
         read_timeout: float,
         deadline: float,
-        redirects: int = MAX_REDIRECTS,
+        redirects: int,
     ) -> Answer:
         """One call, redirects included. `deadline` is a time.monotonic() that it ends by; timeouts are in seconds.
 

@@ -6,7 +6,8 @@ import base64
 import json
 import re
 import time
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -15,10 +16,13 @@ from chalicelib import __version__
 from chalicelib.core import strictjson
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers.api import Config, Context, Handler, handler
-from chalicelib.handlers.egress import MAX_REDIRECTS, Answer, HttpClient
+
+if TYPE_CHECKING:
+    from chalicelib.handlers.egress import Answer, HttpClient
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 MAX_HEADERS = 100
+MAX_REDIRECTS = 5
 _RETRYABLE = frozenset({408, 425, 429})
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -74,14 +78,14 @@ class BadStatus(Exception):
     """The service answered that it failed; trying again may help."""
 
 
-def http_handler(client: HttpClient) -> Handler:
-    """The handler, calling through `client`."""
+def http_handler(client: Callable[[], HttpClient]) -> Handler:
+    """The handler. `client` makes the client at the first use."""
 
     @handler("call_external_service")
     def call_external_service(config: HttpCall, context: Context) -> dict[str, Any]:
         """Makes an HTTP call; yields {status, headers, body}."""
         headers, body = _request(config, context)
-        answer = client.request(
+        answer = client().request(
             config.method,
             _url(config),
             headers=headers,

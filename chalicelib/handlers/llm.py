@@ -6,14 +6,16 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers.api import Config, Context, Handler, handler
-from chalicelib.handlers.egress import HttpClient
 from chalicelib.secrets.redact import Redactor
+
+if TYPE_CHECKING:
+    from chalicelib.handlers.egress import HttpClient
 
 NOT_CONFIGURED = (
     "call_llm_service has no model to call: set LLM_BASE_URL (and LLM_API_KEY, LLM_MODEL) for an OpenAI-compatible "
@@ -73,14 +75,14 @@ class ModelUnavailable(Exception):
     """The service is busy or failed; trying again may help."""
 
 
-def llm_handler(client: HttpClient, bedrock: Callable[[], Any], settings: LlmSettings) -> Handler:
-    """The handler. `bedrock` makes the boto3 `bedrock-runtime` client at the first use."""
+def llm_handler(client: Callable[[], HttpClient], bedrock: Callable[[], Any], settings: LlmSettings) -> Handler:
+    """The handler. `client` makes the HTTP client, `bedrock` the boto3 `bedrock-runtime` client, at the first use."""
 
     @handler("call_llm_service")
     def call_llm_service(config: LlmCall, context: Context) -> dict[str, Any]:
         """Asks a language model; yields {text, model, usage, stop_reason}."""
         if settings.base_url:
-            return _openai(client, settings, config, context)
+            return _openai(client(), settings, config, context)
         if settings.bedrock_model_id:
             return _converse(bedrock(), config, config.model or settings.bedrock_model_id)
         raise DoNotRetry(NOT_CONFIGURED)

@@ -10,7 +10,6 @@ from typing import Any
 from chalicelib.errors import DagServiceError
 from chalicelib.handlers import flow
 from chalicelib.handlers.api import Handler
-from chalicelib.handlers.egress import HttpClient
 from chalicelib.handlers.http_call import http_handler
 from chalicelib.handlers.invoke import invoke_handler
 from chalicelib.handlers.llm import LlmSettings, llm_handler
@@ -37,9 +36,9 @@ def registry(settings: Settings, aws: Callable[[str], Any], reveal: Callable[[st
 def _built_in(
     settings: Settings, aws: Callable[[str], Any], reveal: Callable[[str], str]
 ) -> Iterator[tuple[str, Handler]]:
-    limit = settings.max_response_bytes
-    # The operator configures where the model is, so that may well be a private address.
-    to_model = HttpClient(allow_private=True, max_response_bytes=limit)
+    def client(*, allow_private: bool) -> Callable[[], Any]:
+        return functools.cache(lambda: _http_client(allow_private, settings.max_response_bytes))
+
     model = LlmSettings(
         base_url=settings.llm_base_url,
         api_key=lambda: reveal(settings.llm_api_key.get_secret_value()),
@@ -50,11 +49,19 @@ def _built_in(
         flow.input_,
         flow.output,
         flow.noop,
-        http_handler(HttpClient(allow_private=settings.allow_private_addresses, max_response_bytes=limit)),
-        llm_handler(to_model, functools.cache(lambda: aws("bedrock-runtime")), model),
+        http_handler(client(allow_private=settings.allow_private_addresses)),
+        # The operator configures where the model is, so that may well be a private address.
+        llm_handler(client(allow_private=True), functools.cache(lambda: aws("bedrock-runtime")), model),
         invoke_handler(functools.cache(lambda: aws("lambda"))),
     ]
     return (("built in", handler) for handler in handlers)
+
+
+def _http_client(allow_private: bool, max_response_bytes: int) -> Any:
+    # Only workers call out: importing this costs a cold start 20 ms.
+    from chalicelib.handlers.egress import HttpClient
+
+    return HttpClient(allow_private=allow_private, max_response_bytes=max_response_bytes)
 
 
 def _own(settings: Settings) -> Iterator[tuple[str, Handler]]:

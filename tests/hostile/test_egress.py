@@ -23,7 +23,7 @@ import urllib3.util.connection
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers import egress
 from chalicelib.handlers.egress import HttpClient
-from chalicelib.handlers.http_call import http_handler
+from chalicelib.handlers.http_call import MAX_REDIRECTS, http_handler
 from chalicelib.queues.memory import MemoryQueue
 from tests.harness import application, drain, run
 
@@ -104,7 +104,7 @@ def ran(valkey_url: str, network: Network, urls: list[str]) -> list[dict[str, An
     """A node for each URL, with attempts to spare, run to its end by the worker."""
     client = HttpClient(allow_private=False, max_response_bytes=1000, resolve=network.resolve)
     queue = MemoryQueue()
-    app = application(valkey_url, queue, [http_handler(client)], retention_seconds=60)
+    app = application(valkey_url, queue, [http_handler(lambda: client)], retention_seconds=60)
     nodes = [
         {
             "id": f"n{number}",
@@ -240,6 +240,7 @@ def test_redirects_that_never_end(network: Network) -> None:
             connect_timeout=5,
             read_timeout=5,
             deadline=started + 30,
+            redirects=MAX_REDIRECTS,
         )
     assert time.monotonic() - started < 10
     client.close()
@@ -257,6 +258,7 @@ def test_secrets_stay_with_the_server_they_are_for(network: Network) -> None:
             connect_timeout=5,
             read_timeout=5,
             deadline=time.monotonic() + 30,
+            redirects=MAX_REDIRECTS,
         )
         arrived = json.loads(answer.body)
         # A secret may be in any header, so only those that never hold one go along.

@@ -117,7 +117,7 @@ def call(client: HttpClient, seconds: float = 10, **config: Any) -> Any:
         time_left=lambda: end - time.monotonic(),
         logger=logging.getLogger(),
     )
-    return http_handler(client)(HttpCall.model_validate(config), context)
+    return http_handler(lambda: client)(HttpCall.model_validate(config), context)
 
 
 def test_get(client: HttpClient, base: str) -> None:

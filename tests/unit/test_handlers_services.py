@@ -74,7 +74,7 @@ def ask(config: dict[str, Any], bedrock: Any = None, **settings: str) -> Any:
     api_key = given.pop("api_key")
     try:
         model = LlmSettings(api_key=lambda: api_key, **given)
-        return llm_handler(client, lambda: bedrock, model)(LlmCall.model_validate(config), CONTEXT)
+        return llm_handler(lambda: client, lambda: bedrock, model)(LlmCall.model_validate(config), CONTEXT)
     finally:
         client.close()
 
