@@ -236,7 +236,7 @@ class Handler(ChaliceRequestHandler):
 
 @functools.lru_cache(maxsize=8)
 def _compressed(data: bytes) -> bytes:
-    return gzip.compress(data, 6, mtime=0)
+    return gzip.compress(data, 1, mtime=0)
 
 
 def create(

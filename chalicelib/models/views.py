@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -69,11 +70,12 @@ class Progress(BaseModel):
     cancelled: int
 
 
-class NodeView(BaseModel):
+@dataclass(slots=True)  # no model: a status may hold 10,000 of these, and what they are made of is right by its type
+class NodeView:
     """One node of an instance."""
 
     status: NodeStatus
-    attempt: int = Field(description="0 until the node is ready for its first try")
+    attempt: Annotated[int, Field(description="0 until the node is ready for its first try")]
     queued_at: str | None = None
     started_at: str | None = None
     finished_at: str | None = None

@@ -110,14 +110,13 @@ def node_status(record: Record | None, terminal: bool) -> NodeStatus:
 def _node(record: Record | None, error: bytes | None, terminal: bool) -> NodeView:
     if record is None:
         return NodeView(status=node_status(None, terminal), attempt=0)
-    # Made of what is right by its type already: validating it again would be half of a large status.
-    return NodeView.model_construct(
-        status=node_status(record, terminal),
-        attempt=record.attempt,
-        queued_at=_time(record.queued_at),
-        started_at=_time(record.started_at),
-        finished_at=_time(record.finished_at),
-        error=ErrorView(**json.loads(error)) if error else None,
+    return NodeView(
+        node_status(record, terminal),
+        record.attempt,
+        _time(record.queued_at),
+        _time(record.started_at),
+        _time(record.finished_at),
+        ErrorView(**json.loads(error)) if error else None,
     )
 
 
