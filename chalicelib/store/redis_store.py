@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 from redis.backoff import ExponentialBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 
 from chalicelib import ids
 from chalicelib.errors import Unavailable
@@ -71,6 +72,9 @@ def connect(url: str, *, cluster: bool = False, login: Login | None = None) -> A
         "socket_connect_timeout": 3,
         # Each client that waits holds one; redis-py refuses the hundred-and-first unless told otherwise.
         "max_connections": _MAX_CONNECTIONS,
+        # One HELLO a connection, instead of four calls, one of which Valkey refuses.
+        "driver_info": None,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     options |= login.options(url) if login else {}
     if cluster:
