@@ -95,6 +95,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs is ended and its files are removed
     rounds = 1 if options.quick else options.rounds
     out = options.out or (None if options.quick else Path("benchmarks/report"))
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
     titles = {workload.name: workload.title for workload in chosen}
     results = Results(time.strftime("%Y-%m-%d"), machine.describe(), rounds, options.cap, titles)
     results.absent = [engine.title for engine in engines if not engine.is_installed]

@@ -1,0 +1,77 @@
+"""Where the time of a node goes: `python -m benchmarks.where`. One worker in this process, a queue in memory, real Valkey.
+
+Shares of the worker's own time by room of the code, from cProfile; it slows Python down and waiting not at all, so the
+wait for Redis is a little larger than shown.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import json
+import pstats
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.bill import WORKLOADS
+from benchmarks.turn import running_valkey
+from chalicelib.queues.memory import MemoryQueue
+from tests.harness import application, drain
+
+# The first of these that is in a function's file or name says which room it belongs to.
+ROOMS = (
+    ("recv", "waiting for Redis"),
+    ("sendall", "waiting for Redis"),
+    ("pack_command", "redis-py: encode and decode"),
+    ("/redis/", "redis-py: encode and decode"),
+    ("hiredis", "redis-py: encode and decode"),
+    ("/json/", "JSON"),
+    ("chalicelib/store", "store"),
+    ("chalicelib/worker", "worker"),
+    ("chalicelib/core", "templates, plans"),
+    ("chalicelib/handlers", "handlers"),
+    ("pydantic", "pydantic"),
+    ("scheduler/", "scheduler"),
+    ("chalicelib/queues", "queue"),
+)
+
+
+def main() -> None:
+    columns: dict[str, Counter[str]] = {}
+    totals: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as folder, running_valkey(Path(folder)) as url:
+        queue = MemoryQueue()
+        app = application(url, queue)
+        for title, (workflow, instances) in WORKLOADS.items():
+            execution_id = app.service.submit(json.dumps(workflow).encode(), None).execution_id
+
+            def run(id: str = execution_id, count: int = instances) -> None:
+                for _ in range(count):
+                    app.service.trigger(id, b"", None)
+                drain(app, queue)
+
+            run()
+            started = time.perf_counter()
+            run()
+            nodes = len(workflow["dag"]["nodes"]) * instances
+            totals[title] = f"{(time.perf_counter() - started) / nodes * 1e6:.0f} us"
+            columns[title] = shares(run)
+    print("| | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
+    print("| a node, all in all | " + " | ".join(totals.values()) + " |")
+    for room in dict.fromkeys([*(room for _, room in ROOMS), "the rest of Python"]):
+        print(f"| {room} | " + " | ".join(f"{column[room]:.0%}" for column in columns.values()) + " |")
+
+
+def shares(call: object) -> Counter[str]:
+    profile = cProfile.Profile()
+    profile.runcall(call)  # type: ignore[arg-type]
+    spent: Counter[str] = Counter()
+    for (file, _, name), (_, _, own, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        spent[next((room for part, room in ROOMS if part in file or part in name), "the rest of Python")] += own
+    whole = sum(spent.values())
+    return Counter({room: seconds / whole for room, seconds in spent.items()})
+
+
+if __name__ == "__main__":
+    main()
