@@ -1,4 +1,4 @@
-"""Where the time of a node goes: `python -m benchmarks.where`. One worker in this process, a queue in memory, real Valkey.
+"""Where the time of a node goes: `python -m benchmarks.where`. One worker, a queue in memory, a real Valkey.
 
 Shares of the worker's own time by room of the code, from cProfile; it slows Python down and waiting not at all, so the
 wait for Redis is a little larger than shown.
