@@ -65,8 +65,7 @@ class Ledger:
         return following
 
     def _commit(self, ref: Ref, entries: Sequence[_Entry]) -> list[Job]:
-        job = entries[0].ended.job
-        plan = job.plan
+        plan = entries[0].ended.job.plan
         done = [
             Done(entry.ended.job.node, entry.ended.job.attempt, entry.ended.result, Children(entry.items, entry.cursor))
             for entry in entries
@@ -103,6 +102,8 @@ class Ledger:
     def _follow(self, entries: Sequence[_Entry], claimed: Sequence[int]) -> list[Job]:
         parent = entries[0].ended.job
         plan, ref = parent.plan, parent.ref
+        deadline = min(entry.ended.job.deadline for entry in entries)
+        hop_until = max(entry.ended.job.hop_until for entry in entries)
         known: dict[int, bytes] = {}
         for entry in entries:
             known |= entry.ended.job.results
@@ -120,8 +121,8 @@ class Ledger:
                 owner=parent.owner,
                 params=parent.params,
                 results={node: known[node] for node in needs[child] if node in known},
-                deadline=min(entry.ended.job.deadline for entry in entries),
-                hop_until=max(entry.ended.job.hop_until for entry in entries),
+                deadline=deadline,
+                hop_until=hop_until,
             )
             for child in claimed
         ]
