@@ -22,7 +22,8 @@ from chalicelib.secrets.vault import Vault
 from chalicelib.settings import Settings
 from chalicelib.store.definitions import Definitions
 from chalicelib.store.login import ElastiCacheToken, Login
-from chalicelib.store.redis_store import RedisStore, connect
+from chalicelib.store.connection import connect
+from chalicelib.store.redis_store import RedisStore
 from chalicelib.usecases.gate import Gate
 from chalicelib.usecases.service import Limits as BodyLimits
 from chalicelib.usecases.service import Service

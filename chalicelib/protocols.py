@@ -33,7 +33,14 @@ class Outcome(StrEnum):
     SETTLED = "SETTLED"
     RETRY = "RETRY"
     FAILED = "FAILED"
-    ABORTED = "ABORTED"
+    ENDED = "ENDED"
+    PAUSED = "PAUSED"
+    RESUMED = "RESUMED"
+    RERUN = "RERUN"
+    LIVE = "LIVE"
+    OWES = "OWES"
+    TOLD = "TOLD"
+    FORGOTTEN = "FORGOTTEN"
     SUPERSEDED = "SUPERSEDED"
     CLOSED = "CLOSED"
     GONE = "GONE"
@@ -75,6 +82,21 @@ class StoredWorkflow:
     document: bytes
     created_at: int
     latest: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a workflow says of its instances.
+
+    `ignores`: the nodes whose failure is ignored. `timeout_ms`: how long an instance may take.
+    """
+
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    fail_fast: bool = False
+    ignores: tuple[int, ...] = ()
+    timeout_ms: int | None = None
+    webhook: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +141,7 @@ class Claim:
     outcome: Outcome
     params: bytes = b"{}"
     nodes: tuple[Claimed, ...] = ()
+    epoch: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +169,13 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """`outcomes` in the order of what was done."""
+    """`outcomes` in the order of what was done. `first` is the attempt that the claimed children begin with."""
 
     outcomes: tuple[Outcome, ...]
     status: str = ""
     claimed: tuple[int, ...] = ()
     ready: tuple[Ready, ...] = ()
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +223,61 @@ class Record:
     queued_at: int | None
     started_at: int | None
     finished_at: int | None
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """Nodes that a rerun begins anew. `ready` can start at once; `waiting` maps the others to how many of their parents
+    stay as they are. `first` is the attempt that they begin with: above any before. `owing` stay, and owe nothing any
+    more to the nodes behind them, which are counted in `waiting`."""
+
+    ready: Sequence[int]
+    waiting: Mapping[int, int]
+    first: int
+    owing: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An entry of an instance's history, times in ms. `node` is None where it is about the instance."""
+
+    at: int
+    event: str
+    node: int | None = None
+    attempt: int | None = None
+    owner: str | None = None
+    queued: int | None = None
+    started: int | None = None
+    reason: str | None = None
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What a node was in an epoch that is over."""
+
+    epoch: int
+    node: int
+    record: Record
+    result: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An instance as a list shows it."""
+
+    instance_id: str
+    execution_id: str
+    status: str
+    name: str
+    tags: Mapping[str, str]
+    counts: dict[str, int]
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    epoch: int
+    paused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +293,13 @@ class Snapshot:
     finished_at: int | None
     error: bytes | None
     error_node: int | None
+    paused: bool = False
+    epoch: int = 1
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    forgotten: int = 0
+    calls: int = 0
+    messages: int = 0
     records: dict[int, Record] = field(default_factory=dict)
     errors: dict[int, bytes] = field(default_factory=dict)
 
@@ -226,16 +312,20 @@ class Pressure:
     late: int
 
 
+NO_TERMS = Terms()
+
+
 class Store(Protocol):
     """The state: a handful of transitions, each atomic, and reads."""
 
     def put_workflow(self, execution_id: str, *, name: str, document: bytes) -> int: ...
     def workflow(self, execution_id: str) -> StoredWorkflow | None: ...
+    def forget_workflow(self, execution_id: str) -> bool: ...
     def note_latest(self, execution_id: str, instance_id: str) -> None: ...
     def reserve(self, scope: str, key: str, *, fingerprint: str, id: str) -> tuple[str, str]: ...
 
     def create(
-        self, ref: Ref, *, total: int, params: bytes, roots: Children, by: Dispatching
+        self, ref: Ref, *, total: int, params: bytes, roots: Children, by: Dispatching, terms: Terms = NO_TERMS
     ) -> tuple[Outcome, int]: ...
     def take_due(self, instance_id: str, *, limit: int, resend_ms: int, max_lost: int) -> Due: ...
     def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim: ...
@@ -258,16 +348,35 @@ class Store(Protocol):
     def lose(
         self, instance_id: str, *, node: int, attempt: int, resend_ms: int, max_lost: int, error: bytes
     ) -> Failure: ...
-    def abort(self, instance_id: str, *, error: bytes) -> Outcome: ...
+    def end(self, instance_id: str, *, status: str, error: bytes) -> Outcome: ...
+    def pause(self, instance_id: str) -> Outcome: ...
+    def resume(self, instance_id: str) -> Outcome: ...
+    def rerun(
+        self, instance_id: str, *, epoch: int, anew: Anew, params: bytes | None, reason: str, by: Dispatching
+    ) -> Outcome: ...
+    def told(self, instance_id: str, *, epoch: int) -> Outcome: ...
+    def forget(self, instance_id: str) -> Outcome: ...
 
     def overdue(self, *, limit: int) -> list[str]: ...
     def execution_of(self, instance_id: str) -> str | None: ...
     def status(self, instance_id: str) -> str | None: ...
     def snapshot(self, instance_id: str, *, whole: bool = True) -> Snapshot | None: ...
     def results(self, instance_id: str, nodes: Sequence[int] | None = None) -> dict[int, bytes]: ...
+    def history(self, instance_id: str) -> list[Event]: ...
+    def archive(self, instance_id: str) -> list[Archived]: ...
     def wait_terminal(self, instance_id: str, seconds: float) -> None: ...
     def ping(self) -> str: ...
     def pressure(self, *, late_ms: int) -> Pressure: ...
+
+
+class Catalogue(Protocol):
+    """Lists, the newest first. `before` is the id that a page begins after; what ended its retention is left out."""
+
+    def instances(self, *, statuses: Sequence[str], before: str | None, limit: int) -> list[Listed]: ...
+    def counts(self) -> dict[str, int]:
+        """How many instances there are of each status."""
+
+    def workflows(self, *, before: str | None, limit: int) -> list[StoredWorkflow]: ...
 
 
 class Queue(Protocol):

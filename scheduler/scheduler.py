@@ -57,7 +57,7 @@ class Scheduler:
         """Go through the children (of a failed node: the descendants) from `start` to the end, slice by slice."""
         by = Dispatching(taken=True, resend_ms=self._dispatch.by.resend_ms)
         while start >= 0:
-            items, cursor = plan.skips(node, start) if failed else plan.unblocks(node, start)
+            items, cursor = plan.behind(node, start, failed=failed)
             done = self._store.settle(ref.instance_id, node=node, start=start, children=Children(items, cursor), by=by)
             if done.outcome is not Outcome.SETTLED:
                 return
@@ -66,7 +66,7 @@ class Scheduler:
 
     def abort(self, ref: Ref) -> None:
         # Each of its messages comes here: it is said once.
-        if self._store.abort(ref.instance_id, error=DEFINITION_GONE) is Outcome.ABORTED:
+        if self._store.end(ref.instance_id, status="FAILED", error=DEFINITION_GONE) is Outcome.ENDED:
             log.error("instance aborted", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
 
     def handle(self, event: dict[str, str]) -> dict[str, int]:

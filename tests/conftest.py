@@ -45,5 +45,6 @@ def no_key_left(request: pytest.FixtureRequest) -> Iterator[None]:
         indexes = [keys.index(shard).encode() for shard in ids.all_shards()]
         live = {member.decode() for index in indexes for member in client.zrange(index, 0, -1)}
         allowed = {name.encode() for instance_id in live for name in keys.instance(instance_id)} | set(indexes)
+        allowed |= {list_(shard).encode() for shard in ids.all_shards() for list_ in (keys.listing, keys.workflows)}
         left = [name for name in client.scan_iter(count=1000) if client.ttl(name) == -1 and name not in allowed]
         assert not left, f"keys without a time to live: {left[:5]}"

@@ -9,10 +9,14 @@ from chalicelib.store import keys
 
 _PICTURE = """
 local left = {}
-for i = 1, 7 do left[i] = redis.call('PTTL', KEYS[i]) end
+for i = 1, 9 do left[i] = redis.call('PTTL', KEYS[i]) end
 local due = redis.call('ZRANGE', KEYS[6], 0, -1, 'WITHSCORES')
+local listed = {}
+for _, letter in ipairs({ 'P', 'R', 'C', 'F', 'X' }) do
+  if redis.call('ZSCORE', KEYS[11], letter .. ARGV[1]) then listed[#listed + 1] = letter end
+end
 return { redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), due,
-  redis.call('ZSCORE', KEYS[8], ARGV[1]), redis.call('HGETALL', KEYS[4]), left }
+  redis.call('ZSCORE', KEYS[10], ARGV[1]), redis.call('HGETALL', KEYS[4]), left, listed }
 """
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
@@ -27,21 +31,22 @@ class Picture:
     indexed: float | None
     results: dict[str, bytes]
     ttl: tuple[int, ...]
+    listed: tuple[str, ...]
 
     @property
     def terminal(self) -> bool:
         return self.meta["status"] in TERMINAL
 
     @property
-    def aborted(self) -> bool:
-        """It leaves the records of what was live as they were."""
-        return "error" in self.meta
+    def cut(self) -> bool:
+        """It ended before its nodes did: the records of those that were live are as they were."""
+        return int(self.meta["cancelled"]) > 0
 
 
 def take_picture(client: Any, instance_id: str) -> Picture | None:
     """None where there is no such instance."""
     names = keys.instance(instance_id)
-    meta, nodes, due, indexed, results, ttl = client.eval(_PICTURE, len(names), *names, instance_id)
+    meta, nodes, due, indexed, results, ttl, listed = client.eval(_PICTURE, len(names), *names, instance_id)
     if not meta:
         return None
     return Picture(
@@ -51,27 +56,32 @@ def take_picture(client: Any, instance_id: str) -> Picture | None:
         None if indexed is None else float(indexed),
         {k.decode(): v for k, v in zip(results[::2], results[1::2], strict=True)},
         tuple(ttl),
+        tuple(letter.decode() for letter in listed),
     )
 
 
 def check_picture(picture: Picture) -> None:
     """S4 and S5 of DESIGN section 6."""
     meta, nodes = picture.meta, picture.nodes
-    counted = {letter: sum(1 for record in nodes.values() if record[0] == letter) for letter in "QRCFS"}
+    counted = {letter: sum(1 for record in nodes.values() if record[0] == letter) for letter in "QRCFIS"}
     if "-1" in nodes:
         counted["C"] -= 1
-    assert int(meta["running"]) == (0 if picture.aborted else counted["R"]), (meta, nodes)
+    assert int(meta["running"]) == (0 if picture.cut else counted["R"]), (meta, nodes)
     assert int(meta["completed"]) == counted["C"], (meta, nodes)
-    assert int(meta["failed"]) == counted["F"], (meta, nodes)
+    assert int(meta["failed"]) == counted["F"] + counted["I"], (meta, nodes)
+    assert int(meta.get("ignored", 0)) == counted["I"], (meta, nodes)
     assert int(meta["skipped"]) == counted["S"], (meta, nodes)
-    ended = counted["C"] + counted["F"] + counted["S"]
-    assert picture.terminal == (picture.aborted or ended == int(meta["total"])), (meta, nodes)
-    assert ended + int(meta["cancelled"]) <= int(meta["total"]), (meta, nodes)
+    ended = counted["C"] + counted["F"] + counted["I"] + counted["S"]
+    assert picture.terminal == (picture.cut or ended == int(meta["total"])), (meta, nodes)
+    assert int(meta["cancelled"]) in (0, int(meta["total"]) - ended), (meta, nodes)
+    assert picture.listed == (meta["status"][0] if meta["status"] != "CANCELLED" else "X",), picture
     # A cursor may stand where it was when the last of a list was skipped on behalf of another node.
     owed = {node for node, record in nodes.items() if record[0] in "QR" or int(record[5]) >= 0}
+    owed |= {"-2"} if "timeout_ms" in meta else set()
     assert set(picture.due) == (set() if picture.terminal else owed), picture
     if picture.terminal:
-        assert picture.indexed is None, picture
+        if "owes" not in meta:
+            assert picture.indexed == int(meta["finished_at"]) + int(meta["retention_ms"]) + 1000, picture
         assert all(left > 0 or left == -2 for left in picture.ttl), picture  # -2: no such key
     else:
         assert picture.indexed == min(picture.due.values()), picture

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from chalicelib.core import graph, templates
 from chalicelib.core.retry import Retry
+from chalicelib.protocols import Terms
 
 # How many children or descendants one Lua call deals with: some 2 ms of it.
 SLICE = 500
@@ -24,6 +26,7 @@ class PlanNode:
     config: dict[str, Any]
     retry: Retry
     timeout_seconds: float | None
+    ignored: bool = False  # its failure stops nobody
     _references: tuple[str, ...] | None = field(default=None, repr=False)
     _secrets: tuple[str, ...] | None = field(default=None, repr=False)
 
@@ -46,15 +49,34 @@ class PlanNode:
 class Plan:
     """An immutable workflow. Made from the stored document, which was checked when it was submitted."""
 
-    def __init__(self, name: str, nodes: list[PlanNode], index: dict[str, int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        nodes: list[PlanNode],
+        index: dict[str, int],
+        *,
+        tags: Mapping[str, str] | None = None,
+        fail_fast: bool = False,
+        timeout_seconds: float | None = None,
+        webhook: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.nodes = nodes
         self.index = index
+        self.webhook = webhook
+        self.terms = Terms(
+            name=name,
+            tags=tags or {},
+            fail_fast=fail_fast,
+            ignores=tuple(number for number, node in enumerate(nodes) if node.ignored),
+            timeout_ms=None if timeout_seconds is None else round(timeout_seconds * 1000),
+            webhook=webhook is not None,
+        )
 
     @classmethod
     def from_json(cls, document: bytes) -> Plan:
         data = json.loads(document)
-        raw = data["dag"]["nodes"]
+        raw, defaults = data["dag"]["nodes"], data.get("defaults") or {}
         index = {node["id"]: number for number, node in enumerate(raw)}
         nodes = [
             PlanNode(
@@ -62,12 +84,21 @@ class Plan:
                 node["handler"],
                 tuple(index[parent] for parent in node.get("dependencies", ())),
                 node.get("config", {}),
-                Retry(**(node.get("retry_policy") or {})),
-                node.get("timeout_seconds"),
+                Retry(**(node.get("retry_policy") or defaults.get("retry_policy") or {})),
+                node.get("timeout_seconds") or defaults.get("timeout_seconds"),
+                (node.get("on_failure") or defaults.get("on_failure")) == "ignore",
             )
             for node in raw
         ]
-        return cls(data["name"], nodes, index)
+        return cls(
+            data["name"],
+            nodes,
+            index,
+            tags=data.get("tags"),
+            fail_fast=data.get("failure_policy") == "fail_fast",
+            timeout_seconds=data.get("timeout_seconds"),
+            webhook=data.get("webhook"),
+        )
 
     @cached_property
     def children(self) -> list[list[int]]:
@@ -96,6 +127,18 @@ class Plan:
         for child in children[start : start + SLICE]:
             items += (child, max(1, len(self.nodes[child].dependencies)))
         return items, _cursor(start, len(children))
+
+    def may_lack(self, node: int) -> list[int]:
+        """Those whose results it reads, and that may have failed all the same."""
+        if not self.terms.ignores:
+            return []
+        spec = self.nodes[node]
+        read = {*spec.dependencies, *(self.index[root] for root in spec.references if root in self.index)}
+        return [number for number in read if self.nodes[number].ignored]
+
+    def behind(self, node: int, start: int = 0, *, failed: bool) -> tuple[list[int], int]:
+        """The slice of what a finished node is settled with: its children, or all its descendants where it stops them."""
+        return self.skips(node, start) if failed and not self.nodes[node].ignored else self.unblocks(node, start)
 
     def skips(self, node: int, start: int = 0) -> tuple[list[int], int]:
         """The slice of a node's descendants from `start`, and the next cursor or -1."""

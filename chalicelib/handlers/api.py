@@ -23,23 +23,31 @@ class Config(BaseModel):
 class Context:
     """What a handler may know about the node that it runs for.
 
-    `attempt` counts from 1. `idempotency_key` is the same for every attempt of this node in this instance: hand it to
-    whatever must not happen twice. `time_left()` is in seconds. `results` maps the ids of the node's dependencies to
-    their results.
+    `attempt` counts from 1, `epoch` from 1 and by one with each rerun of the instance. `idempotency_key` is the same for
+    every attempt of this node in this epoch: hand it to whatever must not happen twice. `time_left()` is in seconds.
+    `results` maps the ids of the node's dependencies to their results.
     """
 
     instance_id: str
     execution_id: str
     node_id: str
     attempt: int
+    epoch: int = 1
     params: Mapping[str, Any]
     results: Mapping[str, Any]
     time_left: Callable[[], float]
     logger: logging.LoggerAdapter[logging.Logger] | logging.Logger
+    wanted: Callable[[], bool] = lambda: True
 
     @property
     def idempotency_key(self) -> str:
-        return f"{self.instance_id}/{self.node_id}"
+        return f"{self.instance_id}/{self.node_id}" + (f"/{self.epoch}" if self.epoch > 1 else "")
+
+    @property
+    def cancelled(self) -> bool:
+        """True once nobody wants the result any more: the instance was cancelled, or has ended, or another attempt took
+        this one's place. Known within a third of LEASE_SECONDS; whatever is returned then is refused."""
+        return not self.wanted()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 NodeId = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$", description="letters, digits, `_` and `-`, at most 128"),
+]
+
+
+OnFailure = Literal["fail", "ignore"]
+Tags = Annotated[
+    dict[
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")],
+        Annotated[str, Field(max_length=128)],
+    ],
+    Field(max_length=20, description="at most 20, to find instances by"),
 ]
 
 
@@ -37,6 +47,30 @@ class Node(BaseModel):
     config: dict[str, Any] = Field(default_factory=dict, description="fits the handler's model; may hold templates")
     retry_policy: RetryPolicy | None = None
     timeout_seconds: float | None = Field(None, gt=0, le=840)
+    on_failure: OnFailure | None = Field(
+        None, description="`ignore`: its children run all the same, with null for its result (default `fail`)"
+    )
+
+
+class Defaults(BaseModel):
+    """Policies of the nodes that set none of their own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    retry_policy: RetryPolicy | None = None
+    timeout_seconds: float | None = Field(None, gt=0, le=840)
+    on_failure: OnFailure | None = None
+
+
+class Webhook(BaseModel):
+    """Called when an instance is terminal."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    url: str = Field(pattern=r"^https?://[^\s{}]+$", max_length=2000)
+    secret: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_-]{1,128}$", description="the name of the secret that signs the call"
+    )
 
 
 class Dag(BaseModel):
@@ -54,6 +88,14 @@ class Workflow(BaseModel):
 
     name: str = Field(min_length=1, max_length=200)
     dag: Dag
+    tags: Tags = Field(default_factory=dict)
+    failure_policy: Literal["continue", "fail_fast"] = Field(
+        "continue",
+        description="when a node fails: `continue` with the branches that do not depend on it, or `fail_fast`",
+    )
+    timeout_seconds: float | None = Field(None, gt=0, le=31 * 86400, description="how long an instance may take")
+    defaults: Defaults | None = None
+    webhook: Webhook | None = None
 
 
 class Trigger(BaseModel):
@@ -62,3 +104,21 @@ class Trigger(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     params: dict[str, Any] = Field(default_factory=dict, description="what templates read as `{{ params.x }}`")
+    tags: Tags = Field(default_factory=dict, description="laid over the workflow's")
+
+
+class Rerun(BaseModel):
+    """The body of a rerun."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    nodes: list[str] = Field(
+        default_factory=list,
+        max_length=10_000,
+        alias="from",
+        description="nodes to run again, with all that depends on them and all that did not complete; "
+        "without any, only what did not complete",
+    )
+    params: dict[str, Any] | None = Field(
+        None, description="new params; without `from` every node runs again, since any may have read them"
+    )

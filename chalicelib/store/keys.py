@@ -4,7 +4,9 @@
 |--------------------------------|--------|-------|
 | dag1:{shard}:workflow:<id>     | hash   | name, document (JSON), nodes, created_at, latest (its newest instance) |
 | dag1:{shard}:idempotency:<sha> | string | JSON {fingerprint, id} of an Idempotency-Key |
-| dag1:{shard}:due               | zset   | live instances by the earliest time of their own `due` set (the index) |
+| dag1:{shard}:workflows         | zset   | workflows by id, whose first digits are its time (score 0) |
+| dag1:{shard}:due               | zset   | instances by when somebody must look at them (the index) |
+| dag1:{shard}:list              | zset   | instances by status and id: one letter and the id (score 0) |
 | dag1:{shard}:<instance>        | hash   | meta: status, counters, params, times |
 | dag1:{shard}:<instance>:nodes  | hash   | node index -> record (lua/lib/2_record.lua) |
 | dag1:{shard}:<instance>:waits  | hash   | node index -> how many parents have completed, while not all have |
@@ -12,6 +14,8 @@
 | dag1:{shard}:<instance>:errors | hash   | node index -> error of its newest failed attempt (JSON) |
 | dag1:{shard}:<instance>:due    | zset   | live nodes by the time at which somebody must look at them |
 | dag1:{shard}:<instance>:done   | list   | one entry once it is terminal: who waits, blocks on it |
+| dag1:{shard}:<instance>:history| list   | events that the records do not tell (lua/lib/3_history.lua; JSON) |
+| dag1:{shard}:<instance>:archive| hash   | epoch:node index -> record, newline, result, of nodes that were run again |
 """
 
 from __future__ import annotations
@@ -41,12 +45,20 @@ def index(shard: str) -> str:
     return _tagged(shard, "due")
 
 
+def workflows(shard: str) -> str:
+    return _tagged(shard, "workflows")
+
+
+def listing(shard: str) -> str:
+    return _tagged(shard, "list")
+
+
 def instance(instance_id: str) -> list[str]:
-    """META NODES WAITS RESULTS ERRORS DUE DONE INDEX: the KEYS of every transition, in this order."""
+    """META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST: KEYS of every transition, in this order."""
     shard = ids.shard(instance_id)
     meta = _tagged(shard, instance_id)
-    parts = ("nodes", "waits", "results", "errors", "due", "done")
-    return [meta, *(f"{meta}:{part}" for part in parts), index(shard)]
+    parts = ("nodes", "waits", "results", "errors", "due", "done", "history", "archive")
+    return [meta, *(f"{meta}:{part}" for part in parts), index(shard), listing(shard)]
 
 
 def meta(instance_id: str) -> str:
@@ -59,3 +71,11 @@ def results(instance_id: str) -> str:
 
 def done(instance_id: str) -> str:
     return f"{meta(instance_id)}:done"
+
+
+def history(instance_id: str) -> str:
+    return f"{meta(instance_id)}:history"
+
+
+def archive(instance_id: str) -> str:
+    return f"{meta(instance_id)}:archive"

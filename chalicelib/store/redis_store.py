@@ -1,21 +1,17 @@
-"""The store on Redis or Valkey, a single server or a cluster. One method per Lua script; the only module with redis."""
+"""The store on Redis or Valkey, a single server or a cluster. One method per Lua script."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import redis
-from redis.backoff import ExponentialBackoff
-from redis.maint_notifications import MaintNotificationsConfig
-
 from chalicelib import ids
-from chalicelib.errors import Unavailable
 from chalicelib.protocols import (
+    NO_TERMS,
+    Anew,
+    Archived,
     Children,
     Claim,
     Claimed,
@@ -23,21 +19,22 @@ from chalicelib.protocols import (
     Dispatching,
     Done,
     Due,
+    Event,
     Failure,
     Hop,
     Outcome,
     Pressure,
     Ready,
-    Record,
     Ref,
     Settled,
     Snapshot,
     StoredWorkflow,
+    Terms,
     Unsettled,
     Wanted,
 )
-from chalicelib.store import keys
-from chalicelib.store.login import Login, LoginRetry
+from chalicelib.store import keys, picture
+from chalicelib.store.connection import BLOCK_SECONDS, unavailable
 from chalicelib.store.scripts import Scripts
 
 LOST_ERROR = json.dumps(
@@ -46,47 +43,9 @@ LOST_ERROR = json.dumps(
         "message": "the worker that ran this attempt stopped without a word (killed, out of memory, or cut off)",
     }
 )
-_BLOCK_SECONDS = 2.5
-# API Gateway waits 29 s for an answer, and a request asks the store more than once.
-_PATIENCE_SECONDS = 8.0
-# It answers, and won't write: maxmemory reached, a replica, a cluster without all its slots. redis-py makes classes of
-# these and cuts the code off; those below it leaves as text: persistence broken, too few replicas.
-_REFUSALS = (
-    redis.exceptions.OutOfMemoryError,
-    redis.exceptions.ReadOnlyError,
-    redis.exceptions.ClusterDownError,
-    redis.exceptions.MasterDownError,
+LATE_ERROR = json.dumps(
+    {"type": "TimedOut", "message": "the instance took longer than the timeout_seconds of its workflow"}
 )
-# As many as the local server has threads for, and far more than a Lambda function needs.
-_MAX_CONNECTIONS = 2000
-_REFUSAL = re.compile(r"(?:^|caused error: )(?:MISCONF|NOREPLICAS) ")
-
-
-def connect(url: str, *, cluster: bool = False, login: Login | None = None) -> Any:
-    """A client that reconnects by itself. Transitions are fenced by the attempt, so a repeated call is harmless."""
-    retry = LoginRetry(ExponentialBackoff(cap=1.0, base=0.05), 6, seconds=_PATIENCE_SECONDS)
-    # A blocking wait lasts up to _BLOCK_SECONDS: the socket must be more patient than that.
-    options: dict[str, Any] = {
-        "retry": retry,
-        "socket_timeout": 2 * _BLOCK_SECONDS,
-        "socket_connect_timeout": 3,
-        # Each client that waits holds one; redis-py refuses the hundred-and-first unless told otherwise.
-        "max_connections": _MAX_CONNECTIONS,
-        # One HELLO a connection, instead of four calls, one of which Valkey refuses.
-        "driver_info": None,
-        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-    }
-    options |= login.options(url) if login else {}
-    if cluster:
-        return redis.RedisCluster.from_url(url, **options)
-    errors = [
-        redis.exceptions.ConnectionError,
-        redis.exceptions.TimeoutError,
-        redis.exceptions.BusyLoadingError,
-        # A primary that was made a replica keeps its connections: a new one leads to where the address points now.
-        redis.exceptions.ReadOnlyError,
-    ]
-    return redis.Redis.from_url(url, retry_on_error=errors, health_check_interval=30, **options)
 
 
 class RedisStore:
@@ -112,7 +71,7 @@ class RedisStore:
     def put_workflow(self, execution_id: str, *, name: str, document: bytes) -> int:
         """Store a definition once; storing it again under the same id changes nothing. Returns created_at."""
         key = keys.workflow(execution_id)
-        with _unavailable():
+        with unavailable():
             now = self._now()
             with self._client.pipeline(transaction=True) as pipe:
                 pipe.hsetnx(key, "document", document)
@@ -120,12 +79,20 @@ class RedisStore:
                 pipe.hsetnx(key, "created_at", now)
                 pipe.hget(key, "created_at")
                 pipe.expire(key, self._workflow_seconds)
+                pipe.zadd(keys.workflows(ids.shard(execution_id)), {execution_id: 0})
                 return int(pipe.execute()[3])
+
+    def forget_workflow(self, execution_id: str) -> bool:
+        """Delete a definition. Answers whether there was one. Its instances that run end once a process needs it."""
+        with unavailable(), self._client.pipeline(transaction=True) as pipe:
+            pipe.delete(keys.workflow(execution_id))
+            pipe.zrem(keys.workflows(ids.shard(execution_id)), execution_id)
+            return bool(pipe.execute()[0])
 
     def workflow(self, execution_id: str) -> StoredWorkflow | None:
         """The definition, or None. Reading it renews its retention: what is in use stays."""
         key = keys.workflow(execution_id)
-        with _unavailable(), self._client.pipeline(transaction=True) as pipe:
+        with unavailable(), self._client.pipeline(transaction=True) as pipe:
             pipe.hmget(key, "name", "document", "created_at", "latest")
             pipe.expire(key, self._workflow_seconds)
             name, document, created_at, latest = pipe.execute()[0]
@@ -138,7 +105,7 @@ class RedisStore:
     def note_latest(self, execution_id: str, instance_id: str) -> None:
         """Remember the newest instance of a workflow, for clients that keep only the first id."""
         key = keys.workflow(execution_id)
-        with _unavailable(), self._client.pipeline(transaction=True) as pipe:
+        with unavailable(), self._client.pipeline(transaction=True) as pipe:
             pipe.hset(key, "latest", instance_id)
             pipe.expire(key, self._workflow_seconds)
             pipe.execute()
@@ -146,7 +113,7 @@ class RedisStore:
     def reserve(self, scope: str, key: str, *, fingerprint: str, id: str) -> tuple[str, str]:
         """Bind an Idempotency-Key to (fingerprint, id), unless it is bound already. Returns what it is bound to."""
         name = keys.idempotency(scope, key)
-        with _unavailable():
+        with unavailable():
             # Plain SET NX, then GET: if the first answer is lost, the second finds what the first has written.
             self._client.set(name, json.dumps([fingerprint, id]), nx=True, ex=self._idempotency_seconds)
             bound = self._client.get(name)
@@ -155,7 +122,9 @@ class RedisStore:
 
     # transitions
 
-    def create(self, ref: Ref, *, total: int, params: bytes, roots: Children, by: Dispatching) -> tuple[Outcome, int]:
+    def create(
+        self, ref: Ref, *, total: int, params: bytes, roots: Children, by: Dispatching, terms: Terms = NO_TERMS
+    ) -> tuple[Outcome, int]:
         reply = self._run(
             "create",
             ref.instance_id,
@@ -166,12 +135,13 @@ class RedisStore:
             int(by.taken),
             by.resend_ms,
             roots.cursor,
+            _terms(terms, total),
             *roots.items,
         )
         return Outcome(reply[0].decode()), int(reply[1])
 
     def take_due(self, instance_id: str, *, limit: int, resend_ms: int, max_lost: int) -> Due:
-        reply = self._run("take_due", instance_id, limit, resend_ms, max_lost, LOST_ERROR)
+        reply = self._run("take_due", instance_id, limit, resend_ms, max_lost, LOST_ERROR, LATE_ERROR)
         send, settle = [], []
         for i in range(2, len(reply), 3):
             node, number = int(reply[i + 1]), int(reply[i + 2])
@@ -194,9 +164,9 @@ class RedisStore:
                 int(answer[1]) if len(answer) > 1 else 0,
                 tuple(answer[2:]),
             )
-            for want, answer in zip(wanted, reply[2:], strict=False)
+            for want, answer in zip(wanted, reply[3:], strict=False)
         )
-        return Claim(Outcome(reply[0].decode()), reply[1], nodes)
+        return Claim(Outcome(reply[0].decode()), reply[1], nodes, int(reply[2]))
 
     def extend(self, instance_id: str, *, node: int, attempt: int, lease_ms: int) -> Outcome:
         return Outcome(self._run("extend", instance_id, node, attempt, lease_ms)[0].decode())
@@ -211,19 +181,20 @@ class RedisStore:
             arguments += [one.node, one.attempt, one.children.cursor, one.result, len(items) // 2]
             for child, parents in zip(items[::2], items[1::2], strict=True):
                 arguments += [child, parents, costs.get(child, 0)]
-        status, outcomes, claimed, ready = self._run("complete", instance_id, *arguments)
+        status, outcomes, claimed, ready, first = self._run("complete", instance_id, *arguments)
         return Completion(
             tuple(Outcome(outcome.decode()) for outcome in outcomes),
             status.decode(),
             tuple(int(node) for node in claimed),
-            tuple(Ready(int(node), 1) for node in ready),
+            tuple(Ready(int(node), first) for node in ready),
+            first,
         )
 
     def settle(self, instance_id: str, *, node: int, start: int, children: Children, by: Dispatching) -> Settled:
-        outcome, status, *ready = self._run(
+        outcome, status, first, *ready = self._run(
             "settle", instance_id, node, start, children.cursor, int(by.taken), by.resend_ms, *children.items
         )
-        return Settled(Outcome(outcome.decode()), status.decode(), tuple(Ready(int(node), 1) for node in ready))
+        return Settled(Outcome(outcome.decode()), status.decode(), tuple(Ready(int(node), first) for node in ready))
 
     def fail(
         self,
@@ -256,14 +227,47 @@ class RedisStore:
         outcome, status = self._run("lose", instance_id, node, attempt, resend_ms, max_lost, error)
         return Failure(Outcome(outcome.decode()), status.decode())
 
-    def abort(self, instance_id: str, *, error: bytes) -> Outcome:
-        return Outcome(self._run("abort", instance_id, error)[0].decode())
+    def end(self, instance_id: str, *, status: str, error: bytes) -> Outcome:
+        return Outcome(self._run("end", instance_id, status, error)[0].decode())
+
+    def pause(self, instance_id: str) -> Outcome:
+        return Outcome(self._run("pause", instance_id)[0].decode())
+
+    def resume(self, instance_id: str) -> Outcome:
+        return Outcome(self._run("resume", instance_id)[0].decode())
+
+    def rerun(
+        self, instance_id: str, *, epoch: int, anew: Anew, params: bytes | None, reason: str, by: Dispatching
+    ) -> Outcome:
+        outcome = self._run(
+            "rerun",
+            instance_id,
+            epoch,
+            anew.first,
+            b"" if params is None else params,
+            int(by.taken),
+            by.resend_ms,
+            reason,
+            len(anew.owing),
+            len(anew.ready),
+            *anew.owing,
+            *anew.ready,
+            *(number for pair in anew.waiting.items() for number in pair),
+        )[0]
+        return Outcome(outcome.decode())
+
+    def told(self, instance_id: str, *, epoch: int) -> Outcome:
+        return Outcome(self._run("told", instance_id, epoch)[0].decode())
+
+    def forget(self, instance_id: str) -> Outcome:
+        """Delete a terminal instance; of one that is gone, what the shard's index and list still say of it."""
+        return Outcome(self._run("forget", instance_id)[0].decode())
 
     # reads
 
     def overdue(self, *, limit: int) -> list[str]:
         """Instances of which something is due, the longest overdue of each shard first; `limit` per shard."""
-        with _unavailable():
+        with unavailable():
             now = self._now()
             with self._client.pipeline(transaction=False) as pipe:
                 for shard in ids.all_shards():
@@ -271,36 +275,47 @@ class RedisStore:
                 return [member.decode() for members in pipe.execute() for member in members]
 
     def execution_of(self, instance_id: str) -> str | None:
-        with _unavailable():
+        with unavailable():
             value = self._client.hget(keys.meta(instance_id), "execution_id")
         return value.decode() if value else None
 
     def status(self, instance_id: str) -> str | None:
-        with _unavailable():
+        with unavailable():
             value = self._client.hget(keys.meta(instance_id), "status")
         return value.decode() if value else None
 
     def snapshot(self, instance_id: str, *, whole: bool = True) -> Snapshot | None:
         """Without `whole`, no node but the one that failed the instance: the same work whatever its size."""
-        meta, nodes, errors = (_pairs(flat) for flat in self._run("read", instance_id, int(whole)))
-        return _snapshot(instance_id, meta, nodes, errors) if meta else None
+        meta, nodes, errors = (picture.pairs(flat) for flat in self._run("read", instance_id, int(whole)))
+        return picture.snapshot(instance_id, meta, nodes, errors) if meta else None
 
     def results(self, instance_id: str, nodes: Sequence[int] | None = None) -> dict[int, bytes]:
         """The committed results of these nodes (of all, without `nodes`), by index."""
         key = keys.results(instance_id)
-        with _unavailable():
+        with unavailable():
             if nodes is None:
                 return {int(node): value for node, value in self._client.hgetall(key).items()}
             values = self._client.hmget(key, list(nodes)) if nodes else []
         return {node: value for node, value in zip(nodes, values, strict=True) if value is not None}
+
+    def history(self, instance_id: str) -> list[Event]:
+        """What the records do not tell, the oldest first."""
+        with unavailable():
+            return [picture.event(raw) for raw in self._client.lrange(keys.history(instance_id), 0, -1)]
+
+    def archive(self, instance_id: str) -> list[Archived]:
+        """What nodes were before they were run again."""
+        with unavailable():
+            kept = self._client.hgetall(keys.archive(instance_id))
+        return [picture.archived(name, raw) for name, raw in kept.items()]
 
     def wait_terminal(self, instance_id: str, seconds: float) -> None:
         """Return as soon as the instance is terminal, or after `seconds`."""
         key, end = keys.done(instance_id), time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             # Rotating the one entry of the list leaves it for whoever else waits.
-            with _unavailable():
-                if self._client.blmove(key, key, min(left, _BLOCK_SECONDS)) is not None:
+            with unavailable():
+                if self._client.blmove(key, key, min(left, BLOCK_SECONDS)) is not None:
                     return
 
     def pressure(self, *, late_ms: int) -> Pressure:
@@ -310,7 +325,7 @@ class RedisStore:
             for info in self._info("memory")
             if int(info.get("maxmemory", 0)) > 0
         ]
-        with _unavailable():
+        with unavailable():
             before = self._now() - late_ms
             with self._client.pipeline(transaction=False) as pipe:
                 for shard in ids.all_shards():
@@ -327,7 +342,7 @@ class RedisStore:
 
     def _info(self, section: str) -> list[dict[str, Any]]:
         """Of every node: a cluster's client answers by node."""
-        with _unavailable():
+        with unavailable():
             info = self._client.info(section)
         return list(info.values()) if all(isinstance(value, dict) for value in info.values()) else [info]
 
@@ -337,51 +352,19 @@ class RedisStore:
         return int(seconds) * 1000 + int(micros) // 1000
 
     def _run(self, name: str, instance_id: str, *arguments: Any) -> Any:
-        with _unavailable():
+        with unavailable():
             return self._scripts.run(name, keys.instance(instance_id), (instance_id, *arguments))
 
 
-@contextlib.contextmanager
-def _unavailable() -> Iterator[None]:
-    try:
-        yield
-    except redis.exceptions.ResponseError as error:
-        if isinstance(error, _REFUSALS) or _REFUSAL.search(str(error)):
-            raise Unavailable(f"the store refuses: {error}") from error
-        raise
-    except redis.exceptions.RedisError as error:
-        raise Unavailable(f"the store cannot be reached: {error}") from error
-
-
-def _pairs(flat: Any) -> dict[bytes, bytes]:
-    if isinstance(flat, dict):  # RESP3
-        return flat
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _snapshot(
-    instance_id: str, meta: dict[bytes, bytes], nodes: dict[bytes, bytes], errors: dict[bytes, bytes]
-) -> Snapshot:
-    counts = {name: int(meta[name.encode()]) for name in ("total", "running", "completed", "failed", "skipped")}
-    counts["cancelled"] = int(meta[b"cancelled"])
-    counts["pending"] = 2 * counts["total"] - sum(counts.values())
-    started, finished, error_node = meta.get(b"started_at"), meta.get(b"finished_at"), meta.get(b"error_node")
-    return Snapshot(
-        instance_id=instance_id,
-        execution_id=meta[b"execution_id"].decode(),
-        status=meta[b"status"].decode(),
-        counts=counts,
-        created_at=int(meta[b"created_at"]),
-        started_at=int(started) if started else None,
-        finished_at=int(finished) if finished else None,
-        error=meta.get(b"error"),
-        error_node=int(error_node) if error_node else None,
-        records={int(node): _record(raw) for node, raw in nodes.items() if node != b"-1"},
-        errors={int(node): raw for node, raw in errors.items()},
-    )
-
-
-def _record(raw: bytes) -> Record:
-    status, attempt, failures, lost, sends, cursor, queued, started, finished, _ = raw.decode().split(":", 9)
-    times = [int(value) if value else None for value in (queued, started, finished)]
-    return Record(status, int(attempt), int(failures), int(lost), int(sends), int(cursor), *times)
+def _terms(terms: Terms, total: int) -> str:
+    """As META fields, in JSON. Those that say nothing are left out."""
+    every = len(terms.ignores) == total
+    fields = {
+        "name": terms.name,
+        "tags": json.dumps(dict(terms.tags)) if terms.tags else "",
+        "fail_fast": "1" if terms.fail_fast else "",
+        "ignores": "" if not terms.ignores else "*" if every else f",{','.join(map(str, terms.ignores))},",
+        "timeout_ms": str(terms.timeout_ms or ""),
+        "webhook": "1" if terms.webhook else "",
+    }
+    return json.dumps({name: value for name, value in fields.items() if value})

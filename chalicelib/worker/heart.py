@@ -33,6 +33,10 @@ class Heart:
         with self._lock:
             self._running.discard((instance_id, node, attempt))
 
+    def holds(self, instance_id: str, node: int, attempt: int) -> bool:
+        """Whether it is still this process's to run, as far as the last beat knows."""
+        return (instance_id, node, attempt) in self._running
+
     def _start(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="heart", daemon=True)

@@ -26,6 +26,7 @@ class Job:
     node: int
     attempt: int
     failures: int
+    epoch: int
     owner: str
     params: bytes
     results: dict[int, bytes]

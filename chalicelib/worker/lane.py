@@ -92,6 +92,8 @@ class Lane:
             raise step.unknown_handler(spec.handler)
         nodes = job.plan.nodes
         values = {nodes[number].id: json.loads(value) for number, value in job.results.items()}
+        for number in job.plan.may_lack(job.node):  # it failed, and that is ignored
+            values.setdefault(nodes[number].id, None)
         params = json.loads(job.params)
         config = step.render(handler, spec.config, values | {"params": params, "secrets": secrets})
         own = spec.timeout_seconds or self._limits.default_timeout
@@ -102,11 +104,13 @@ class Lane:
             execution_id=job.ref.execution_id,
             node_id=spec.id,
             attempt=job.attempt,
+            epoch=job.epoch,
             params=params,
             results={
-                nodes[number].id: values[nodes[number].id] for number in spec.dependencies if number in job.results
+                nodes[number].id: values[nodes[number].id] for number in spec.dependencies if nodes[number].id in values
             },
             time_left=lambda: end - self._clock(),
+            wanted=lambda: self._heart.holds(job.ref.instance_id, job.node, job.attempt),
             logger=logging.LoggerAdapter(log, {"instance_id": job.ref.instance_id, "node": spec.id}),
         )
         if handler.instant:
@@ -121,7 +125,7 @@ class Lane:
     def _fail(self, job: Job, failed: step.Failed) -> None:
         retry = job.plan.nodes[job.node].retry
         delay = retry.delay_ms(job.failures + 1, self._uniform) if failed.retry else None
-        items, cursor = job.plan.skips(job.node) if delay is None else ([], -1)
+        items, cursor = self._descendants(job) if delay is None else ([], -1)
         # SQS delays a message by 900 s at most; what is due later, the sweep sends when its time has come.
         send = delay is not None and delay <= MAX_DELAY_MS
         look = (delay or 0) + (self._dispatch.by.resend_ms if send or delay is None else 0)
@@ -143,3 +147,7 @@ class Lane:
             self._settler.settle(job.ref, job.plan, job.node, cursor, failed=True)
             if done.status in ("COMPLETED", "FAILED"):
                 events.finished(job.ref, done.status)
+
+    def _descendants(self, job: Job) -> tuple[list[int], int]:
+        """The first slice of what a failed node skips; where it is ignored nothing, and its children come after it."""
+        return ([], 0) if job.plan.nodes[job.node].ignored else job.plan.skips(job.node)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from chalicelib.combiner import Combiner
 from chalicelib.core.plan import SLICE
 from chalicelib.errors import Unavailable
-from chalicelib.protocols import Children, Dispatch, Done, Hop, Outcome, Ref, Settler, Store
+from chalicelib.protocols import Children, Completion, Dispatch, Done, Hop, Outcome, Ref, Settler, Store
 from chalicelib.worker import events
 from chalicelib.worker.heart import Heart
 from chalicelib.worker.job import Ended, Job
@@ -80,7 +80,7 @@ class Ledger:
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
             if outcome is Outcome.COMMITTED:
                 self._settler.settle(ref, plan, entry.ended.job.node, entry.cursor, failed=False)
-        return self._follow(entries, committed.claimed) if committed.claimed else []
+        return self._follow(entries, committed) if committed.claimed else []
 
     def _hop(self, entries: Sequence[_Entry]) -> Hop | None:
         """Children may run on here if there is the time for the slowest of them, and other instances had a turn."""
@@ -99,7 +99,7 @@ class Ledger:
         slow = sum(not self._traits.instant(plan, job.node) for job in jobs)
         return Hop(jobs[0].owner, self._heart.lease_ms, ROOM * max(1, slow), costs) if costs else None
 
-    def _follow(self, entries: Sequence[_Entry], claimed: Sequence[int]) -> list[Job]:
+    def _follow(self, entries: Sequence[_Entry], committed: Completion) -> list[Job]:
         parent = entries[0].ended.job
         plan, ref = parent.plan, parent.ref
         deadline = min(entry.ended.job.deadline for entry in entries)
@@ -108,7 +108,7 @@ class Ledger:
         for entry in entries:
             known |= entry.ended.job.results
             known[entry.ended.job.node] = entry.ended.result
-        needs = {child: self._traits.needs(plan, child) for child in claimed}
+        needs = {child: self._traits.needs(plan, child) for child in committed.claimed}
         missing = sorted({node for wanted in needs.values() for node in wanted if node not in known})
         known |= self._store.results(ref.instance_id, missing) if missing else {}
         jobs = [
@@ -116,15 +116,16 @@ class Ledger:
                 ref=ref,
                 plan=plan,
                 node=child,
-                attempt=1,
+                attempt=committed.first,
                 failures=0,
+                epoch=parent.epoch,
                 owner=parent.owner,
                 params=parent.params,
                 results={node: known[node] for node in needs[child] if node in known},
                 deadline=deadline,
                 hop_until=hop_until,
             )
-            for child in claimed
+            for child in committed.claimed
         ]
         for job in jobs:
             self._heart.hold(ref.instance_id, job.node, job.attempt)

@@ -120,6 +120,7 @@ class Worker:
                     node=claimed.node,
                     attempt=claimed.attempt,
                     failures=claimed.failures,
+                    epoch=claim.epoch,
                     owner=owner,
                     params=claim.params,
                     results=results,

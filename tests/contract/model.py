@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.protocols import (
+    NO_TERMS,
+    Anew,
     Children,
     Claim,
     Claimed,
@@ -25,19 +27,23 @@ from chalicelib.protocols import (
     Ready,
     Ref,
     Settled,
+    Terms,
     Unsettled,
     Wanted,
 )
-from chalicelib.store.redis_store import LOST_ERROR
+from chalicelib.store.redis_store import LATE_ERROR, LOST_ERROR
 
-EDGES = "abcdefghijk"
+EDGES = "abcdefghijklmn"
 TRIGGER = -1  # the parent of the roots
+TIME_LIMIT = -2  # of the instance
+HELD = 9_000_000_000_000_000
 MAX_DOUBLINGS = 6
+RETENTION_MS = 600_000
 
 
 @dataclass
 class Node:
-    """A node that has a record: Q ready, R running, C completed, F failed, S skipped. Without one, it waits."""
+    """A node that has a record: Q ready, R running, C completed, F failed, I failed and ignored, S skipped. Without one, it waits."""
 
     status: str
     attempt: int = 1
@@ -57,11 +63,19 @@ class Instance:
     total: int
     params: bytes
     created_at: int
+    terms: Terms = NO_TERMS
+    epoch: int = 1
+    first: int = 1
+    paused: bool = False
+    owes: bool = False
+    owed_again: int = 0
+    ended_as: str | None = None
+    events: list[tuple[str, int | None, int | None]] = field(default_factory=list)
+    archived: dict[tuple[int, int], tuple[str, bytes | None]] = field(default_factory=dict)
     started_at: int | None = None
     finished_at: int | None = None
     error: bytes | None = None
     error_node: int | None = None
-    aborted: bool = False
     nodes: dict[int, Node] = field(default_factory=dict)
     arrived: dict[int, int] = field(default_factory=dict)
     due: dict[int, int] = field(default_factory=dict)
@@ -73,28 +87,30 @@ class Instance:
 
     @property
     def ended(self) -> int:
-        return self.count("C") + self.count("F") + self.count("S")
+        return sum(self.count(status) for status in "CFIS")
 
     @property
     def terminal(self) -> bool:
-        return self.aborted or self.ended == self.total
+        return self.ended_as is not None or self.ended == self.total
 
     @property
     def status(self) -> str:
+        if self.ended_as:
+            return self.ended_as
         if self.terminal:
-            return "FAILED" if self.aborted or self.count("F") else "COMPLETED"
+            return "FAILED" if self.count("F") else "COMPLETED"
         return "PENDING" if self.started_at is None else "RUNNING"
 
     @property
     def counts(self) -> dict[str, int]:
-        """Aborting ends everything that is not terminal, without touching its record."""
-        running = 0 if self.aborted else self.count("R")
-        cancelled = self.total - self.ended if self.aborted else 0
+        """To end it ends everything that is not terminal, without touching its record."""
+        running = 0 if self.ended_as else self.count("R")
+        cancelled = self.total - self.ended if self.ended_as else 0
         return {
             "total": self.total,
             "running": running,
             "completed": self.count("C"),
-            "failed": self.count("F"),
+            "failed": self.count("F") + self.count("I"),
             "skipped": self.count("S"),
             "cancelled": cancelled,
             "pending": self.total - self.ended - running - cancelled,
@@ -102,7 +118,9 @@ class Instance:
 
     @property
     def look_at(self) -> int | None:
-        """Its entry in the index: when the first of its nodes is due."""
+        """Its entry in the index: when the first of its nodes is due; when a terminal one must be told, or is gone."""
+        if self.finished_at is not None:
+            return self.owed_again if self.owes else self.finished_at + RETENTION_MS + 1000
         return min(self.due.values(), default=None)
 
 
@@ -119,13 +137,16 @@ class Model:
     def a_ready(self, at: Instance, number: int, by: Dispatching) -> None:
         """waiting -> ready: its last parent completed (a root's is the trigger)."""
         self.walked["a"] += 1
-        at.nodes[number] = Node("Q", sends=1 if by.taken else 0, queued=self.now)
-        at.due[number] = self.now + by.resend_ms if by.taken else self.now
+        taken = by.taken and not at.paused
+        at.nodes[number] = Node("Q", attempt=at.first, sends=1 if taken else 0, queued=self.now)
+        at.due[number] = HELD if at.paused else self.now + by.resend_ms if by.taken else self.now
 
     def b_sent(self, at: Instance, number: int, resend_ms: int) -> None:
         """ready -> ready: handed out to be sent; the next look is later each time."""
         self.walked["b"] += 1
         node = at.nodes[number]
+        if node.sends:
+            at.events.append(("sent again", number, node.attempt))
         at.due[number] = self.now + resend_ms * 2 ** min(node.sends, MAX_DOUBLINGS)
         node.sends += 1
 
@@ -147,7 +168,7 @@ class Model:
         """RUNNING -> COMPLETED: the one result is committed, and errors of earlier attempts go."""
         self.walked["e"] += 1
         node = at.nodes[number]
-        node.status, node.cursor, node.finished, node.owner = "C", cursor, self.now, ""
+        node.status, node.cursor, node.finished = "C", cursor, self.now
         at.results[number] = result
         at.errors.pop(number, None)
         self._owe(at, number, self.now + resend_ms)
@@ -180,17 +201,38 @@ class Model:
         self.walked["j"] += 1
         self._next_attempt(at, number, resend_ms)
 
-    def k_cancelled(self, at: Instance, error: bytes) -> None:
-        """live -> CANCELLED, every node at once, and the instance FAILED."""
+    def k_cancelled(self, at: Instance, status: str, error: bytes | None) -> None:
+        """live -> CANCELLED, every node at once, and the instance CANCELLED or FAILED."""
         self.walked["k"] += 1
-        at.aborted, at.error = True, error
+        at.ended_as, at.error = status, error
+        at.events.append(("cancelled" if status == "CANCELLED" else "cut off", None, None))
+
+    def l_held(self, at: Instance, number: int) -> None:
+        """ready -> ready: the instance is paused."""
+        self.walked["l"] += 1
+        at.due[number] = HELD
+
+    def m_resumed(self, at: Instance, number: int) -> None:
+        """ready -> ready: due at once, the instance is not paused any more."""
+        self.walked["m"] += 1
+        at.due[number] = self.now
+
+    def n_anew(self, at: Instance, number: int) -> None:
+        """terminal, or live when the instance ended -> waiting: it runs again, in the next epoch."""
+        self.walked["n"] += 1
+        if node := at.nodes.pop(number, None):
+            at.archived[at.epoch, number] = (node.status, at.results.pop(number, None))
+        at.errors.pop(number, None)
 
     # The transitions, as the protocol has them.
 
-    def create(self, ref: Ref, *, total: int, params: bytes, roots: Children, by: Dispatching) -> tuple[Outcome, int]:
+    def create(
+        self, ref: Ref, *, total: int, params: bytes, roots: Children, by: Dispatching, terms: Terms = NO_TERMS
+    ) -> tuple[Outcome, int]:
         if at := self.instances.get(ref.instance_id):
             return Outcome.EXISTS, at.created_at
-        at = self.instances[ref.instance_id] = Instance(ref.execution_id, total, params, self.now)
+        at = self.instances[ref.instance_id] = Instance(ref.execution_id, total, params, self.now, terms)
+        self._limit(at)
         self._unblock(at, roots.items, by, None)
         if roots.cursor >= 0:
             at.nodes[TRIGGER] = Node("C", attempt=0, cursor=roots.cursor)
@@ -200,17 +242,30 @@ class Model:
     def take_due(self, instance_id: str, *, limit: int, resend_ms: int, max_lost: int) -> Due:
         at = self._open(instance_id)
         if isinstance(at, Outcome):
-            return Due(at)
+            owes = at is Outcome.CLOSED and self.instances[instance_id].owes
+            if owes:
+                self.instances[instance_id].owed_again = self.now + resend_ms
+            return Due(Outcome.OWES if owes else at)
         # As Redis sorts: by time, then by the name of the node as a text.
         due = [number for when, _, number in sorted((w, str(n), n) for n, w in at.due.items()) if when <= self.now]
         send, settle = [], []
         for number in due[:limit]:
+            if number == TIME_LIMIT:
+                self.k_cancelled(at, "FAILED", LATE_ERROR.encode())
+                self._close_if_ended(at)
+                return Due(Outcome.CLOSED)
             node = at.nodes[number]
+            if node.status == "Q" and at.paused:
+                self.l_held(at, number)
+                continue
             if node.status == "Q":
                 self.b_sent(at, number, resend_ms)
             elif node.status == "R":
                 if self._lose(at, number, max_lost, LOST_ERROR.encode()):
                     self.f_lease_over(at, number, resend_ms)
+                    if at.paused:
+                        node.sends, at.due[number] = 0, HELD
+                        continue
                 else:
                     self.g_failed(at, number, 0, resend_ms)
             else:
@@ -219,6 +274,7 @@ class Model:
                 send.append(Ready(number, node.attempt, alone=node.lost > 0))
             else:
                 settle.append(Unsettled(number, node.cursor, failed=node.status == "F"))
+        self._give_up(at)
         self._close_if_ended(at)
         return Due(Outcome.TAKEN, len(due) > limit, tuple(send), tuple(settle))
 
@@ -231,7 +287,10 @@ class Model:
             node = at.nodes.get(want.node)
             outcome = Outcome.SUPERSEDED
             if node and node.attempt == want.attempt:
-                if node.status == "Q":
+                if node.status == "Q" and at.paused:
+                    self.l_held(at, want.node)
+                    outcome = Outcome.PAUSED
+                elif node.status == "Q":
                     self.c_running(at, want.node, owner, lease_ms)
                     outcome = Outcome.CLAIMED
                 elif node.status == "R" and node.owner == owner:
@@ -244,7 +303,7 @@ class Model:
                 answers.append(Claimed(want.node, want.attempt, outcome, node.failures, results))
             else:
                 answers.append(Claimed(want.node, want.attempt, outcome))
-        return Claim(Outcome.OPEN, at.params, tuple(answers))
+        return Claim(Outcome.OPEN, at.params, tuple(answers), at.epoch)
 
     def extend(self, instance_id: str, *, node: int, attempt: int, lease_ms: int) -> Outcome:
         at = self._open(instance_id)
@@ -275,7 +334,9 @@ class Model:
             return Completion(tuple(outcomes))
         claimed, ready = self._unblock(at, items, by, hop)
         self._close_if_ended(at)
-        return Completion(tuple(outcomes), at.status, tuple(claimed), tuple(Ready(number, 1) for number in ready))
+        first = at.first if Outcome.COMMITTED in outcomes else 1
+        then = tuple(Ready(number, first) for number in ready)
+        return Completion(tuple(outcomes), at.status, tuple(claimed), then, first)
 
     def settle(self, instance_id: str, *, node: int, start: int, children: Children, by: Dispatching) -> Settled:
         at = self._open(instance_id)
@@ -285,7 +346,7 @@ class Model:
         if record is None or record.cursor < 0 or record.cursor != start:
             return Settled(Outcome.SUPERSEDED, at.status)
         ready: list[int] = []
-        if record.status == "C":
+        if record.status != "F":
             _, ready = self._unblock(at, children.items, by, None)
         else:
             self._skip(at, children.items)
@@ -294,7 +355,7 @@ class Model:
         if node == TRIGGER and record.cursor < 0:
             del at.nodes[TRIGGER]
         self._close_if_ended(at)
-        return Settled(Outcome.SETTLED, at.status, tuple(Ready(number, 1) for number in ready))
+        return Settled(Outcome.SETTLED, at.status, tuple(Ready(number, at.first) for number in ready))
 
     def fail(
         self,
@@ -314,11 +375,14 @@ class Model:
             return Failure(Outcome.SUPERSEDED, at.status)
         at.errors[node] = error
         at.nodes[node].failures += 1
+        at.events.append(("failed", node, attempt))
         if delay_ms is not None:
             self.i_retry(at, node, delay_ms, look_ms)
             return Failure(Outcome.RETRY, at.status)
         self.g_failed(at, node, descendants.cursor, look_ms)
-        self._skip(at, descendants.items)
+        if at.nodes[node].status == "F":
+            self._skip(at, descendants.items)
+        self._give_up(at)
         self._close_if_ended(at)
         return Failure(Outcome.FAILED, at.status)
 
@@ -334,16 +398,78 @@ class Model:
             self.j_dead_letter(at, node, resend_ms)
             return Failure(Outcome.RETRY, at.status)
         self.g_failed(at, node, 0, resend_ms)
+        self._give_up(at)
         self._close_if_ended(at)
         return Failure(Outcome.FAILED, at.status)
 
-    def abort(self, instance_id: str, *, error: bytes) -> Outcome:
+    def end(self, instance_id: str, *, status: str, error: bytes) -> Outcome:
         at = self._open(instance_id)
         if isinstance(at, Outcome):
             return at
-        self.k_cancelled(at, error)
+        self.k_cancelled(at, status, error)
         self._close_if_ended(at)
-        return Outcome.ABORTED
+        return Outcome.ENDED
+
+    def pause(self, instance_id: str) -> Outcome:
+        at = self._open(instance_id)
+        if isinstance(at, Outcome):
+            return at
+        if not at.paused:
+            at.paused = True
+            at.events.append(("paused", None, None))
+        return Outcome.PAUSED
+
+    def resume(self, instance_id: str) -> Outcome:
+        at = self._open(instance_id)
+        if isinstance(at, Outcome):
+            return at
+        if at.paused:
+            at.paused = False
+            at.events.append(("resumed", None, None))
+            for number in [number for number, when in at.due.items() if when == HELD]:
+                self.m_resumed(at, number)
+        return Outcome.RESUMED
+
+    def rerun(
+        self, instance_id: str, *, epoch: int, anew: Anew, params: bytes | None, reason: str, by: Dispatching
+    ) -> Outcome:
+        at = self.instances.get(instance_id)
+        if at is None:
+            return Outcome.GONE
+        if not at.terminal:
+            return Outcome.LIVE
+        if at.epoch != epoch:
+            return Outcome.SUPERSEDED
+        at.nodes.pop(TRIGGER, None)
+        for number in anew.owing:
+            at.nodes[number].cursor = -1
+        for number in (*anew.ready, *anew.waiting):
+            self.n_anew(at, number)
+        at.arrived.update({number: parents for number, parents in anew.waiting.items() if parents})
+        at.epoch, at.first, at.paused, at.owes, at.ended_as = epoch + 1, anew.first, False, False, None
+        at.started_at = at.finished_at = at.error = at.error_node = None
+        at.params = at.params if params is None else params
+        at.events.append(("rerun", None, None))
+        for number in anew.ready:
+            self.a_ready(at, number, by)
+        self._limit(at)
+        return Outcome.RERUN
+
+    def told(self, instance_id: str, *, epoch: int) -> Outcome:
+        at = self.instances.get(instance_id)
+        if at is None:
+            return Outcome.GONE
+        if at.epoch != epoch or not at.owes:
+            return Outcome.SUPERSEDED
+        at.owes = False
+        return Outcome.TOLD
+
+    def forget(self, instance_id: str) -> Outcome:
+        at = self._open(instance_id)
+        if isinstance(at, Outcome):
+            self.instances.pop(instance_id, None)
+            return Outcome.FORGOTTEN if at is Outcome.CLOSED else at
+        return Outcome.LIVE
 
     # What they share.
 
@@ -370,13 +496,13 @@ class Model:
                 continue
             del at.arrived[child]
             cost = hop.costs.get(child, 0) if hop else 0
-            if hop and 0 < cost <= budget:
+            if hop and 0 < cost <= budget and not at.paused:
                 budget -= cost
                 claimed.append(child)
                 self.a_ready(at, child, Dispatching(taken=False, resend_ms=0))
                 self.c_running(at, child, hop.owner, hop.lease_ms)
             else:
-                ready.append(child)
+                ready += [] if at.paused else [child]
                 self.a_ready(at, child, by)
         return claimed, ready
 
@@ -388,21 +514,33 @@ class Model:
     def _lose(self, at: Instance, number: int, max_lost: int, error: bytes) -> bool:
         """Whether there is another attempt."""
         node = at.nodes[number]
-        node.lost, node.owner, node.started = node.lost + 1, "", None
+        at.events.append(("lost", number, node.attempt))
+        node.lost += 1
         at.errors[number] = error
         return node.lost < max_lost
 
     def _next_attempt(self, at: Instance, number: int, resend_ms: int) -> None:
         node = at.nodes[number]
         node.status, node.attempt, node.queued, node.sends = "Q", node.attempt + 1, self.now, 1
+        node.started, node.owner = None, ""
         at.due[number] = self.now + resend_ms
 
     def _end_failed(self, at: Instance, number: int, cursor: int, look_ms: int) -> None:
         node = at.nodes[number]
-        node.status, node.finished, node.cursor, node.owner = "F", self.now, cursor, ""
-        if at.error_node is None:
+        ignored = number in at.terms.ignores
+        node.status, node.finished, node.cursor = "I" if ignored else "F", self.now, cursor
+        if at.error_node is None and not ignored:
             at.error_node = number
         self._owe(at, number, self.now + look_ms)
+
+    def _give_up(self, at: Instance) -> None:
+        """Where the workflow says fail_fast: unless that node was the last, the others end with it."""
+        if at.terms.fail_fast and at.count("F") and not at.terminal:
+            self.k_cancelled(at, "FAILED", None)
+
+    def _limit(self, at: Instance) -> None:
+        if at.terms.timeout_ms is not None:
+            at.due[TIME_LIMIT] = self.now + at.terms.timeout_ms
 
     def _owe(self, at: Instance, number: int, when: int) -> None:
         """A finished node stays due until all behind it are dealt with."""
@@ -413,6 +551,7 @@ class Model:
 
     def _close_if_ended(self, at: Instance) -> None:
         if at.terminal and at.finished_at is None:
-            at.finished_at = self.now
+            at.finished_at = at.owed_again = self.now
+            at.owes = at.terms.webhook
             at.due.clear()
             at.arrived.clear()

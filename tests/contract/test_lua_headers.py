@@ -14,6 +14,7 @@ from chalicelib.store.scripts import LUA, sources
 
 SCRIPTS = sources(LUA)
 ROOT = Path(__file__).parents[2]
+KEYS = "META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST".split()
 
 
 @pytest.mark.parametrize("name", sorted(SCRIPTS))
@@ -24,12 +25,12 @@ def test_header_names_keys_arguments_and_outcomes(name: str) -> None:
     header = body[: body.index("\n\n") if "\n\n" in body else len(body)]
     header = "\n".join(line for line in body.splitlines() if line.startswith("--"))
     declared = re.search(r"^-- KEYS: (.*)$", header, re.M)
-    assert declared and declared[1].split() == ["META", "NODES", "WAITS", "RESULTS", "ERRORS", "DUE", "DONE", "INDEX"]
+    assert declared and declared[1].split() == KEYS
     assert len(keys.instance("in-" + "0" * 30)) == len(declared[1].split())
     assert re.search(r"^-- ARGV: instance_id", header, re.M)
     assert re.search(r"^-- Returns: ", header, re.M)
     for outcome in re.findall(r"\b[A-Z]{4,}\b", header[header.index("Returns:") :]):
-        known = {o.value for o in Outcome} | {"SEND", "ALONE", "UNBLOCK", "SKIP", "META", "NODES", "ERRORS"}
+        known = {o.value for o in Outcome} | {"SEND", "ALONE", "UNBLOCK", "SKIP", *KEYS}
         known |= {"COMPLETED", "FAILED", "CANCELLED", "RUNNING"}
         assert outcome in known, f"{name}: {outcome} is not an Outcome"
 

@@ -5,6 +5,7 @@ MODEL_EXAMPLES=5000 runs more of it (each example is up to 40 calls); then it is
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from chalicelib import ids
 from chalicelib.core import graph
-from chalicelib.protocols import Children, Dispatching, Done, Hop, Ref, Wanted
+from chalicelib.core.plan import Plan, PlanNode
+from chalicelib.core.rerun import plan_rerun
+from chalicelib.core.retry import Retry
+from chalicelib.protocols import Anew, Children, Dispatching, Done, Hop, Record, Ref, Terms, Wanted
 from chalicelib.store import keys
 from chalicelib.store.scripts import LUA, sources
 from tests.contract.model import EDGES, TRIGGER, Instance, Model, Node
@@ -34,10 +38,11 @@ OWNERS = ("one", "two")
 # All of an instance in one answer, the time to live of each key with it.
 _WHOLE = """
 local ttl = {}
-for i = 1, 7 do ttl[i] = redis.call('PTTL', KEYS[i]) end
+for i = 1, 9 do ttl[i] = redis.call('PTTL', KEYS[i]) end
 return { redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3]),
   redis.call('HGETALL', KEYS[4]), redis.call('HGETALL', KEYS[5]), redis.call('ZRANGE', KEYS[6], 0, -1, 'WITHSCORES'),
-  redis.call('LRANGE', KEYS[7], 0, -1), redis.call('ZSCORE', KEYS[8], ARGV[1]), ttl }
+  redis.call('LRANGE', KEYS[7], 0, -1), redis.call('ZSCORE', KEYS[10], ARGV[1]), ttl,
+  redis.call('LRANGE', KEYS[8], 0, -1), redis.call('HGETALL', KEYS[9]) }
 """
 
 
@@ -48,6 +53,7 @@ class Dag:
     ref: Ref
     parents: list[list[int]]
     step: int
+    terms: Terms
     children: list[list[int]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,18 +68,31 @@ class Dag:
         mine = graph.descendants(self.children, node)
         return Children(mine[start : start + self.step], self._cursor(start, mine))
 
+    @property
+    def plan(self) -> Plan:
+        nodes = [PlanNode(str(n), "noop", tuple(p), {}, Retry(), None) for n, p in enumerate(self.parents)]
+        return Plan("", nodes, {})
+
     def _cursor(self, start: int, mine: list[int]) -> int:
         return start + self.step if start + self.step < len(mine) else -1
 
 
 @st.composite
-def dags(draw: st.DrawFn) -> tuple[list[list[int]], int]:
+def dags(draw: st.DrawFn) -> tuple[list[list[int]], int, Terms]:
     size = draw(st.integers(1, 6))
     if draw(st.booleans()):  # a fan: all are ready in one moment
         parents = [[0] if node else [] for node in range(size)]
     else:
         parents = [sorted(draw(st.sets(st.integers(0, node - 1), max_size=3))) if node else [] for node in range(size)]
-    return parents, draw(st.sampled_from([1, 2, 500, 500]))
+    ignores = draw(st.sampled_from([(), (), (1,), (0, 2), tuple(range(size))]))
+    terms = Terms(
+        name=draw(st.sampled_from(["", "one"])),
+        fail_fast=draw(st.sampled_from([False, False, True])),
+        ignores=tuple(number for number in ignores if number < size),
+        timeout_ms=draw(st.sampled_from([None, None, 20_000])),
+        webhook=draw(st.sampled_from([False, False, True])),
+    )
+    return parents, draw(st.sampled_from([1, 2, 500, 500])), terms
 
 
 # Mostly what a correct caller sends; now and then an attempt that is over, not yet there, or nonsense.
@@ -103,15 +122,15 @@ class Transitions(RuleBasedStateMachine):
     # What is called.
 
     @initialize(dag=dags(), by=DISPATCH)
-    def first(self, dag: tuple[list[list[int]], int], by: Dispatching) -> None:
+    def first(self, dag: tuple[list[list[int]], int, Terms], by: Dispatching) -> None:
         self.create(dag, by)
 
-    def create(self, dag: tuple[list[list[int]], int], by: Dispatching) -> None:
+    def create(self, dag: tuple[list[list[int]], int, Terms], by: Dispatching) -> None:
         self.dags.append(Dag(Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION)), *dag))
         self._create(self.dags[-1], by)
 
     @rule(dag=dags(), by=DISPATCH, again=st.booleans(), which=PICKS)
-    def create_another(self, dag: tuple[list[list[int]], int], by: Dispatching, again: bool, which: int) -> None:
+    def create_another(self, dag: tuple[list[list[int]], int, Terms], by: Dispatching, again: bool, which: int) -> None:
         live = sum(not self._at(dag).terminal for dag in self.dags)
         if live == 2 or len(self.dags) == 5 or (again and which > 8):
             self._create(self._dag(which), by)
@@ -120,7 +139,8 @@ class Transitions(RuleBasedStateMachine):
 
     def _create(self, dag: Dag, by: Dispatching) -> None:
         total, params = len(dag.parents), b'{"p":%d}' % len(self.dags)
-        self._both("create", dag.ref, total=total, params=params, roots=dag.unblocks(TRIGGER), by=by)
+        roots = dag.unblocks(TRIGGER)
+        self._both("create", dag.ref, total=total, params=params, roots=roots, by=by, terms=dag.terms)
 
     @rule(
         which=PICKS,
@@ -221,8 +241,13 @@ class Transitions(RuleBasedStateMachine):
             error=b'{"message":"%d"}' % attempt,
             delay_ms=delay_ms,
             look_ms=look_ms,
-            descendants=dag.skips(node) if node < len(dag.parents) else Children([]),
+            descendants=self._stops(dag, node, delay_ms),
         )
+
+    def _stops(self, dag: Dag, node: int, delay_ms: int | None) -> Children:
+        if node >= len(dag.parents):
+            return Children([])
+        return Children([], 0) if delay_ms is None and node in dag.terms.ignores else dag.skips(node)
 
     @rule(which=PICKS, limit=st.sampled_from([10, 1, 2]), resend_ms=st.sampled_from([RESEND_MS, 0]))
     def take_due(self, which: int, limit: int, resend_ms: int) -> None:
@@ -230,9 +255,46 @@ class Transitions(RuleBasedStateMachine):
         self._both("take_due", instance_id, limit=limit, resend_ms=resend_ms, max_lost=MAX_LOST)
 
     @rule(which=PICKS, rarely=st.integers(0, 9))
-    def abort(self, which: int, rarely: int) -> None:
-        if rarely == 9:
-            self._both("abort", self._dag(which).ref.instance_id, error=b'{"type":"WorkflowGone"}')
+    def end(self, which: int, rarely: int) -> None:
+        if rarely > 7:
+            status, error = "FAILED" if rarely == 8 else "CANCELLED", b'{"type":"WorkflowGone"}'
+            self._both("end", self._dag(which).ref.instance_id, status=status, error=error)
+
+    @rule(which=PICKS, resume=st.booleans())
+    def pause(self, which: int, resume: bool) -> None:
+        self._both("resume" if resume else "pause", self._dag(which).ref.instance_id)
+
+    @rule(which=PICKS, rarely=st.integers(0, 9))
+    def forget(self, which: int, rarely: int) -> None:
+        """Of what is live it must not, and of what is terminal nothing may be left."""
+        dag = self._dag(which)
+        if self._at(dag).terminal and (rarely < 8 or len(self.dags) == 1):
+            return
+        self._both("forget", dag.ref.instance_id)
+        if dag.ref.instance_id not in self.model.instances:
+            self.dags.remove(dag)
+            assert self.client.exists(*keys.instance(dag.ref.instance_id)[:-2]) == 0
+
+    @rule(which=PICKS, late=st.sampled_from([0, 0, 0, 1]))
+    def told(self, which: int, late: int) -> None:
+        dag = self._dag(which)
+        self._both("told", dag.ref.instance_id, epoch=self._at(dag).epoch + late)
+
+    @rule(which=PICKS, chosen=st.sets(PICKS, max_size=2), late=st.sampled_from([0, 0, 0, 1]), by=DISPATCH)
+    def rerun(self, which: int, chosen: set[int], late: int, by: Dispatching) -> None:
+        ended = [dag for dag in self.dags if self._at(dag).terminal] or self.dags
+        dag = ended[which % len(ended)]
+        at = self._at(dag)
+        records = {
+            number: Record(node.status, node.attempt, 0, 0, 0, node.cursor, None, None, None)
+            for number, node in at.nodes.items()
+            if number != TRIGGER
+        }
+        anew = plan_rerun(dag.plan, records, {pick for pick in chosen if pick < len(dag.parents)})
+        if anew.ready or not at.terminal:
+            params = b'{"again":1}' if chosen else None
+            epoch = at.epoch + late
+            self._both("rerun", dag.ref.instance_id, epoch=epoch, anew=anew, params=params, reason="why", by=by)
 
     @rule(
         which=PICKS,
@@ -257,7 +319,25 @@ class Transitions(RuleBasedStateMachine):
             elif ending != "vanish":
                 self._complete(dag, {node: attempt}, by, 5000 if ending == "hop" else None)
 
-    @rule(call=st.sampled_from(["take_due", "claim", "extend", "complete", "settle", "fail", "lose", "abort"]))
+    @rule(
+        call=st.sampled_from(
+            [
+                "take_due",
+                "claim",
+                "extend",
+                "complete",
+                "settle",
+                "fail",
+                "lose",
+                "end",
+                "pause",
+                "resume",
+                "rerun",
+                "told",
+                "forget",
+            ]
+        )
+    )
     def no_such_instance(self, call: str) -> None:
         by, none = Dispatching(True, 1), Children([])
         arguments: dict[str, dict[str, Any]] = {
@@ -268,7 +348,12 @@ class Transitions(RuleBasedStateMachine):
             "settle": {"node": 0, "start": 0, "children": none, "by": by},
             "fail": {"node": 0, "attempt": 1, "error": b"1", "delay_ms": None, "look_ms": 1} | {"descendants": none},
             "lose": {"node": 0, "attempt": 1, "resend_ms": 1, "max_lost": 1, "error": b"1"},
-            "abort": {"error": b"1"},
+            "end": {"status": "FAILED", "error": b"1"},
+            "pause": {},
+            "resume": {},
+            "rerun": {"epoch": 1, "anew": Anew([], {}, 1), "params": None, "reason": "", "by": by},
+            "told": {"epoch": 1},
+            "forget": {},
         }
         self._both(call, "in-" + "0" * 30, **arguments[call])
 
@@ -315,8 +400,8 @@ class Transitions(RuleBasedStateMachine):
             check_invariants(self.client, instance_id)
             for number, node in at.nodes.items():
                 # S1 of DESIGN section 6, which the model does not know: it never saw the graph.
-                if number != TRIGGER and node.status in "QRC":
-                    assert all(at.nodes[parent].status == "C" for parent in dag.parents[number])
+                if number != TRIGGER and node.status in "QRCI":
+                    assert all(at.nodes[parent].status in "CI" for parent in dag.parents[number])
 
     @invariant()
     def what_is_due_is_found(self) -> None:
@@ -327,9 +412,8 @@ class Transitions(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for dag in self.dags:
-            self.store.abort(dag.ref.instance_id, error=b"{}")  # what is live has no time to live
-            self.client.delete(*keys.instance(dag.ref.instance_id)[:-1])
-            self.client.zrem(keys.instance(dag.ref.instance_id)[-1], dag.ref.instance_id)
+            self.store.end(dag.ref.instance_id, status="FAILED", error=b"{}")  # what is live has no time to live
+            self.store.forget(dag.ref.instance_id)
 
     # How the rules choose.
 
@@ -380,6 +464,9 @@ def _expected(at: Instance) -> dict[str, Any]:
         "done": [at.status] if at.terminal else [],
         "index": at.look_at,
         "kept_for_ever": not at.terminal,
+        "about": (at.epoch, at.first, at.paused, at.owes, at.terms.name),
+        "events": at.events,
+        "archived": at.archived,
     }
 
 
@@ -387,6 +474,7 @@ def _held(whole: Any, at: Instance) -> dict[str, Any]:
     """The store's keys in the model's words."""
     meta, nodes, arrived, results, errors = (dict(zip(flat[::2], flat[1::2], strict=True)) for flat in whole[:5])
     due = dict(zip(whole[5][::2], whole[5][1::2], strict=True))
+    archived = dict(zip(whole[10][::2], whole[10][1::2], strict=True))
     counts = {name: int(meta[name.encode()]) for name in ("total", "running", "completed", "failed", "skipped")}
     counts["cancelled"] = int(meta[b"cancelled"])
     counts["pending"] = 2 * counts["total"] - sum(counts.values())
@@ -409,7 +497,21 @@ def _held(whole: Any, at: Instance) -> dict[str, Any]:
         "done": [entry.decode() for entry in whole[6]],
         "index": _number(whole[7]),
         "kept_for_ever": not bounded,
+        "about": (
+            int(meta.get(b"epoch", 1)),
+            int(meta.get(b"first", 1)),
+            b"paused" in meta,
+            b"owes" in meta,
+            meta.get(b"name", b"").decode(),
+        ),
+        "events": [(event["event"], event.get("node"), event.get("attempt")) for event in map(json.loads, whole[9])],
+        "archived": {tuple(map(int, name.split(b":"))): _archived(kept) for name, kept in archived.items()},
     }
+
+
+def _archived(kept: bytes) -> tuple[str, bytes | None]:
+    record, _, result = kept.partition(b"\n")
+    return record[:1].decode(), result or None
 
 
 def _node(raw: bytes) -> Node:
@@ -465,15 +567,15 @@ BROKEN = {
     ),
     "extend does not look at the attempt": ("04_extend", " or record.attempt ~= tonumber(ARGV[3])", ""),
     "a completed node stays due": ("05_complete", "redis.call('ZREM', DUE, unpack(done))", ""),
-    "an ended instance is not closed": ("3_instance", "    close(id, instance)\n  else", "  else"),
-    "a lost lease keeps its attempt": ("5_lose", "record.attempt + 1", "record.attempt"),
+    "an ended instance is not closed": ("4_instance", "    close(id, instance)\n  else", "  else"),
+    "a lost lease keeps its attempt": ("6_lose", "record.attempt + 1", "record.attempt"),
     "a doubled claim is let in": ("03_claim", "record.owner == owner and 'CLAIMED' or 'RUNNING'", "'CLAIMED'"),
     "settle does not look at the cursor": ("06_settle", "record.cursor ~= tonumber(ARGV[3])", "false"),
-    "a join does not wait": ("4_unblock", "count[child] == parents[child] -- all", "true -- all"),
+    "a join does not wait": ("5_unblock", "count[child] == parents[child] -- all", "true -- all"),
     "a re-send is not put off": ("02_take_due", "record.sends = record.sends + 1", ""),
     "the index is not renewed": ("04_extend", "reindex(id)", ""),
     "an old error stays": ("05_complete", "redis.call('HDEL', ERRORS, node)", ""),
-    "a hop claims more than there is room for": ("4_unblock", "hop.budget = hop.budget - cost", ""),
+    "a hop claims more than there is room for": ("5_unblock", "hop.budget = hop.budget - cost", ""),
     "a dead letter loses what runs": ("08_lose", "record.status ~= 'Q' or", ""),
 }
 

@@ -19,7 +19,8 @@ from chalicelib.protocols import (
     Unsettled,
     Wanted,
 )
-from chalicelib.store.redis_store import RedisStore, connect
+from chalicelib.store.connection import connect
+from chalicelib.store.redis_store import RedisStore
 from tests.invariants import check_invariants
 
 BY = Dispatching(taken=True, resend_ms=60_000)
@@ -150,7 +151,7 @@ def test_a_join_of_ten_thousand_reads_all_its_results(store: RedisStore) -> None
     needs = tuple(range(1, 10_001))
     got = store.claim(ref.instance_id, owner="me", lease_ms=60_000, wanted=[Wanted(0, 1, needs)])
     assert got.nodes[0].results == (None,) * 10_000
-    store.abort(ref.instance_id, error=ERROR)
+    store.end(ref.instance_id, status="FAILED", error=ERROR)
 
 
 def test_an_attempt_that_nobody_claimed_commits_nothing(store: RedisStore) -> None:
@@ -275,8 +276,8 @@ def test_a_dead_letter_is_a_lost_attempt_of_what_still_waits(store: RedisStore) 
 def test_abort_ends_an_instance_and_refuses_late_results(store: RedisStore) -> None:
     ref = new(store, [0], 3)
     claim(store, ref, 0)
-    assert store.abort(ref.instance_id, error=ERROR) is Outcome.ABORTED
-    assert store.abort(ref.instance_id, error=ERROR) is Outcome.CLOSED
+    assert store.end(ref.instance_id, status="FAILED", error=ERROR) is Outcome.ENDED
+    assert store.end(ref.instance_id, status="FAILED", error=ERROR) is Outcome.CLOSED
     late = store.complete(ref.instance_id, done=[Done(0, 1, b"1", Children([1, 1]))], by=BY)
     assert late.outcomes == (Outcome.CLOSED,)
     snapshot = store.snapshot(ref.instance_id)
@@ -308,7 +309,7 @@ def test_pressure_counts_what_nobody_looked_at_and_the_memory_where_it_is_bounde
         finally:
             _set_maxmemory(store._client, nodes, "0")
     for ref in refs:
-        store.abort(ref.instance_id, error=ERROR)
+        store.end(ref.instance_id, status="FAILED", error=ERROR)
 
 
 def _set_maxmemory(client, nodes, value: str) -> None:

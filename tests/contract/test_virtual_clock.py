@@ -21,7 +21,7 @@ def test_time_stands_still_until_it_is_turned(valkey_url: str) -> None:
         assert ref.instance_id not in store.overdue(limit=1000)
         clock.advance(1)
         assert ref.instance_id in store.overdue(limit=1000)
-        store.abort(ref.instance_id, error=b"{}")
+        store.end(ref.instance_id, status="FAILED", error=b"{}")
         snapshot = store.snapshot(ref.instance_id)
         assert snapshot is not None and snapshot.finished_at == START_MS + 50
 

@@ -12,7 +12,8 @@ import redis
 from chalicelib import ids
 from chalicelib.errors import Unavailable
 from chalicelib.protocols import Children, Dispatching, Outcome, Ref
-from chalicelib.store.redis_store import RedisStore, connect
+from chalicelib.store.connection import connect
+from chalicelib.store.redis_store import RedisStore
 from tests.servers import running_valkey
 
 REF = Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION))

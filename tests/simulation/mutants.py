@@ -58,7 +58,7 @@ MUTANTS = [
     ),
     Mutant(
         "take_due: same attempt after a lost lease",
-        f"{LUA}/lib/5_lose.lua",
+        f"{LUA}/lib/6_lose.lua",
         "record.attempt + 1, tostring(now), 1",
         "record.attempt, tostring(now), 1",
     ),
@@ -77,19 +77,19 @@ MUTANTS = [
         "record.status ~= 'Q' or record.attempt ~= tonumber(ARGV[3])",
         "record.status ~= 'Q'",
     ),
-    Mutant("unblock: the first parent is enough", f"{LUA}/lib/4_unblock.lua", ") == parents[child]", ") >= 1"),
+    Mutant("unblock: the first parent is enough", f"{LUA}/lib/5_unblock.lua", ") == parents[child]", ") >= 1"),
     Mutant("settle: no cursor check", f"{LUA}/06_settle.lua", "record.cursor ~= tonumber(ARGV[3])", "false"),
     Mutant(
-        "skip: count a node twice", f"{LUA}/lib/4_unblock.lua", "redis.call('HEXISTS', NODES, ARGV[i]) == 0", "true"
+        "skip: count a node twice", f"{LUA}/lib/5_unblock.lua", "redis.call('HEXISTS', NODES, ARGV[i]) == 0", "true"
     ),
     Mutant("create: start it again", f"{LUA}/01_create.lua", "if created then", "if false then"),
     Mutant(
         "close: leave the index entry",
-        f"{LUA}/lib/3_instance.lua",
-        "  redis.call('ZREM', INDEX, id)\n  redis.call('DEL', DUE, WAITS)",
-        "  redis.call('DEL', DUE, WAITS)",
+        f"{LUA}/lib/4_instance.lua",
+        "owes and now or now + instance.retention + 1000, id)",
+        "now, id)",
     ),
-    Mutant("hop: a lease of no length", f"{LUA}/lib/4_unblock.lua", "now + hop.lease_ms", "now"),
+    Mutant("hop: a lease of no length", f"{LUA}/lib/5_unblock.lua", "now + hop.lease_ms", "now"),
     Mutant(
         "worker: the heart does not beat",
         "chalicelib/worker/heart.py",
@@ -108,8 +108,8 @@ MUTANTS = [
     Mutant(
         "worker: run on only with the first child",
         "chalicelib/worker/ledger.py",
-        "for child in claimed\n        ]",
-        "for child in claimed[:1]\n        ]",
+        "for child in committed.claimed\n        ]",
+        "for child in committed.claimed[:1]\n        ]",
     ),
     Mutant(
         "scheduler: settle and forget to send",

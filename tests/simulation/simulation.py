@@ -311,8 +311,8 @@ class Simulation:
         require, picture = self._monitor.require, self._monitor.pictures[instance_id]
         nodes = workflow["dag"]["nodes"]
         self.report.nodes += len(nodes)
-        if picture.aborted:
-            require(self._monitor.failovers > 0, f"{instance_id} was aborted: {picture.meta['error']}")
+        if picture.cut:
+            require(self._monitor.failovers > 0, f"{instance_id} was aborted: {picture.meta.get('error')}")
             return
         status: dict[str, str] = {}
         errors = {int(node): json.loads(raw) for node, raw in self._store.snapshot(instance_id).errors.items()}

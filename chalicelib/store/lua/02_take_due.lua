@@ -1,22 +1,20 @@
 -- 02 take_due: hand out what is due in one instance, so that the caller sends or settles it.
--- Edges: b (ready, never sent or sent long ago), f (running, its lease is over: the next attempt), g (lost too often)
--- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
--- ARGV: instance_id limit resend_ms max_lost lost_error
--- Returns: TAKEN | CLOSED | GONE, 1 when more is due, then triples:
+-- Edges: b (ready, never sent or sent long ago), f (running, its lease is over: the next attempt), g (lost too often),
+--   l (ready, while the instance is paused), k (the instance's time is over)
+-- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
+-- ARGV: instance_id limit resend_ms max_lost lost_error late_error
+-- Returns: TAKEN | CLOSED | OWES (terminal, and its webhook is still to be called) | GONE, 1 when more is due, then triples:
 --   SEND node attempt     send a message; nobody else will for resend_ms, doubled with each message of this attempt
 --   ALONE node attempt    the same, of a node that lost a lease: it may be what killed its worker
---   UNBLOCK node cursor   it COMPLETED: 06 settle its children from the cursor on
+--   UNBLOCK node cursor   it COMPLETED, or its failure is ignored: 06 settle its children from the cursor on
 --   SKIP node cursor      it FAILED: 06 settle its descendants from the cursor on
 local id = ARGV[1]
-local instance, why = open()
-if not instance then
-  -- A stray entry would make the sweep come back for ever.
-  redis.call('ZREM', INDEX, id)
-  return { why, 0 }
-end
-
 local limit, resend_ms, max_lost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local now, taken = now_ms(), {}
+local instance, why = open()
+local now = now_ms()
+if not instance then return { look_at_ended(id, why, now, resend_ms), 0 } end
+
+local taken = {}
 local function hand_out(kind, node, number)
   taken[#taken + 1] = kind
   taken[#taken + 1] = node
@@ -27,21 +25,30 @@ local nodes = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, limit + 
 local more = #nodes > limit and 1 or 0
 for i = 1, math.min(#nodes, limit) do
   local node = nodes[i]
+  if node == TIME_LIMIT then
+    cut(id, instance, 'FAILED', now, ARGV[6])
+    return { 'CLOSED', 0 }
+  end
   local record = read(node)
   local look_again = now + resend_ms
   if record.status == 'R' then
     instance.running = instance.running - 1
-    if lose(instance, node, record, now, max_lost, ARGV[5]) then
-      hand_out('ALONE', node, record.attempt)
+    if not lose(instance, node, record, now, max_lost, ARGV[5]) then
+      hand_out(record.status == 'I' and 'UNBLOCK' or 'SKIP', node, 0)
+    elseif instance.paused then
+      look_again, record.sends = HELD, 0
     else
-      hand_out('SKIP', node, 0)
+      hand_out('ALONE', node, record.attempt)
     end
+  elseif record.status == 'Q' and instance.paused then
+    look_again = HELD
   elseif record.status == 'Q' then
+    if record.sends > 0 then note_attempt(now, 'sent again', node, record) end
     look_again = now + resend_ms * 2 ^ math.min(record.sends, 6)
     record.sends = record.sends + 1
     hand_out(record.lost > 0 and 'ALONE' or 'SEND', node, record.attempt)
   else
-    hand_out(record.status == 'C' and 'UNBLOCK' or 'SKIP', node, record.cursor)
+    hand_out(record.status == 'F' and 'SKIP' or 'UNBLOCK', node, record.cursor)
   end
   write(node, record)
   redis.call('ZADD', DUE, look_again, node)

@@ -1,21 +1,25 @@
 -- 03 claim: ready -> RUNNING, for the nodes of one message.
--- Edges: c
--- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
+-- Edges: c, l (the instance is paused: nothing begins)
+-- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- ARGV: instance_id owner lease_ms, then for each node: node attempt n, and n nodes whose results it needs
--- Returns: OPEN | CLOSED | GONE, params, then for each node {outcome, failures, results...}, where outcome is
+-- Returns: OPEN | CLOSED | GONE, params, epoch, then for each node {outcome, failures, results...}, where outcome is
 --   CLAIMED     the lease is the caller's (again, where it asks twice because an answer got lost)
 --   RUNNING     another invocation has it: a doubled message
+--   PAUSED      it is held back until the instance is resumed
 --   SUPERSEDED  this attempt is over
 local id, owner, lease_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local instance, why = open()
-if not instance then return { why, '' } end
+if not instance then return { why, '', '1' } end
 
 local now, answers, i = now_ms(), {}, 4
 while i <= #ARGV do
   local node, attempt, needs = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   local record, answer = read(node), { 'SUPERSEDED' }
   if record and record.attempt == attempt then
-    if record.status == 'Q' then
+    if record.status == 'Q' and instance.paused then
+      answer[1] = 'PAUSED'
+      redis.call('ZADD', DUE, HELD, node)
+    elseif record.status == 'Q' then
       record.status, record.started, record.owner = 'R', tostring(now), owner
       write(node, record)
       instance.running = instance.running + 1
@@ -35,9 +39,11 @@ while i <= #ARGV do
   answers[#answers + 1] = answer
   i = i + 3 + needs
 end
+instance.messages = instance.messages + 1
 if instance.status == 'PENDING' and instance.running > 0 then
   instance.status = 'RUNNING'
   redis.call('HSET', META, 'started_at', now)
 end
 save(id, instance, now)
-return { 'OPEN', redis.call('HGET', META, 'params'), unpack(answers) }
+local about = redis.call('HMGET', META, 'params', 'epoch')
+return { 'OPEN', about[1], about[2] or '1', unpack(answers) }

@@ -1,6 +1,6 @@
 -- 04 extend: RUNNING -> RUNNING with a later lease end (the heartbeat of whoever runs it).
 -- Edges: d
--- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
+-- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- ARGV: instance_id node attempt lease_ms
 -- Returns: EXTENDED | SUPERSEDED | CLOSED | GONE
 local id, node = ARGV[1], ARGV[2]

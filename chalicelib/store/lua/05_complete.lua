@@ -1,12 +1,13 @@
 -- 05 complete: RUNNING -> COMPLETED with their results, for nodes that ended together, and what that unblocks.
 -- Edges: e (these nodes), a (children), c (the children that the caller runs on with)
--- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
+-- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- ARGV: instance_id taken resend_ms owner lease_ms budget, then for each node, none twice:
 --         node attempt cursor result n, and n triples: child parents cost
 --   taken   1: the caller sends the ready children; 0: the scheduler will
 --   budget  children are claimed for owner, with a lease of lease_ms, as long as their costs fit into it; never at cost 0
 --   cursor  -1: these are all its children; else how many these are, the rest follows by 06 settle
--- Returns: the instance's status, the outcome of each node, the claimed children, the other ready ones. Outcomes:
+-- Returns: the instance's status, the outcome of each node, the claimed children, the other ready ones, the attempt that
+--   these begin with. Outcomes:
 --   COMMITTED; REPEATED (this very attempt was committed before: an answer got lost); SUPERSEDED; CLOSED; GONE
 local id, taken, resend_ms = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
 local instance, why = open()
@@ -15,7 +16,7 @@ local hop = { owner = ARGV[4], lease_ms = tonumber(ARGV[5]), budget = tonumber(A
 local records, results, done, owing = {}, {}, {}, {}
 
 local function complete(node, record, cursor, result)
-  record.status, record.cursor, record.finished, record.owner = 'C', cursor, tostring(now), ''
+  record.status, record.cursor, record.finished = 'C', cursor, tostring(now)
   records[#records + 1], records[#records + 2] = node, pack_record(record)
   results[#results + 1], results[#results + 2] = node, result
   if record.failures + record.lost > 0 then redis.call('HDEL', ERRORS, node) end
@@ -47,7 +48,7 @@ while i <= #ARGV do
   end
   i = after
 end
-if #records == 0 then return { instance and instance.status or '', outcomes, {}, {} } end
+if #records == 0 then return { instance and instance.status or '', outcomes, {}, {}, 1 } end
 
 redis.call('HSET', NODES, unpack(records))
 redis.call('HSET', RESULTS, unpack(results))
@@ -55,4 +56,4 @@ if #done > 0 then redis.call('ZREM', DUE, unpack(done)) end
 if #owing > 0 then redis.call('ZADD', DUE, unpack(owing)) end
 local claimed, ready = unblock(instance, now, children, 1, taken, resend_ms, hop)
 save(id, instance, now)
-return { instance.status, outcomes, claimed, ready }
+return { instance.status, outcomes, claimed, ready, instance.first }

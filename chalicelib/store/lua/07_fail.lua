@@ -1,6 +1,7 @@
--- 07 fail: a handler failed -> ready again after a delay, or FAILED for good with its descendants SKIPPED.
+-- 07 fail: a handler failed -> ready again after a delay, or FAILED for good with its descendants SKIPPED. Where its
+-- failure is ignored there are none; its children are settled instead.
 -- Edges: i (retry), g (final), h (descendants)
--- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
+-- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- ARGV: instance_id node attempt error delay_ms look_ms cursor, then descendants
 --   delay_ms -1: final; else the next attempt starts after it. look_ms: when the sweep is to look whether it did
 --   cursor   -1: these are all its descendants; else how many these are, the rest follows by 06 settle
@@ -15,25 +16,25 @@ end
 
 local now = now_ms()
 instance.running = instance.running - 1
-record.failures, record.owner = record.failures + 1, ''
+record.failures = record.failures + 1
 redis.call('HSET', ERRORS, node, ARGV[4])
+note_attempt(now, 'failed', node, record, in_short(ARGV[4]))
 local outcome
 if delay >= 0 then
   outcome = 'RETRY'
   record.status, record.attempt, record.sends = 'Q', record.attempt + 1, look > delay and 1 or 0
-  record.queued, record.started = tostring(now), ''
+  record.queued, record.started, record.owner = tostring(now), '', ''
   redis.call('ZADD', DUE, now + look, node)
 else
   outcome = 'FAILED'
-  record.status, record.finished, record.cursor = 'F', tostring(now), cursor
-  instance.failed = instance.failed + 1
-  redis.call('HSETNX', META, 'error_node', node)
+  record.cursor = cursor
+  give_up(instance, node, record, now)
   if cursor >= 0 then
     redis.call('ZADD', DUE, now + look, node)
   else
     redis.call('ZREM', DUE, node)
   end
-  skip(instance, now, 8)
+  if record.status == 'F' then skip(instance, now, 8) end
 end
 write(node, record)
 save(id, instance, now)

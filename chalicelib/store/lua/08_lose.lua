@@ -1,9 +1,9 @@
 -- 08 lose: no worker could take the message of a ready node -> ready again with the next attempt, or FAILED.
 -- Edges: j (the next attempt), g (lost too often)
--- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
+-- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- ARGV: instance_id node attempt resend_ms max_lost error
--- Returns: RETRY (the caller sends the next attempt; nobody else will for resend_ms) | FAILED (06 settle its descendants
---   from 0 on) | SUPERSEDED (it runs, or ran) | CLOSED | GONE, the instance's status
+-- Returns: RETRY (the caller sends the next attempt; nobody else will for resend_ms) | FAILED (06 settle what is
+--   behind it from 0 on) | SUPERSEDED (it runs, or ran) | CLOSED | GONE, the instance's status
 local id, node = ARGV[1], ARGV[2]
 local instance, why = open()
 if not instance then return { why, '' } end

@@ -1,11 +1,12 @@
--- KEYS of every transition, in this order, all of one instance (INDEX: of its shard; the same hash tag).
-local META, NODES, WAITS, RESULTS, ERRORS, DUE, DONE, INDEX = unpack(KEYS)
+-- KEYS of every transition, in this order, all of one instance (INDEX and LIST: of its shard; the same hash tag).
+local META, NODES, WAITS, RESULTS, ERRORS, DUE, DONE, HISTORY, ARCHIVE, INDEX, LIST = unpack(KEYS)
 
 -- A node's record is one string of NODES: status:attempt:failures:lost:sends:cursor:queued:started:finished:owner.
--- status  Q ready, R running, C completed, F failed, S skipped. No record: waiting for its parents.
+-- status  Q ready, R running, C completed, F failed, I failed and ignored (its children run all the same), S skipped.
+--         No record: waiting for its parents.
 -- attempt the fencing number; failures of the handler and lost attempts are counted apart, since only the former are
 --         the node's own. sends: messages sent for this attempt. cursor: how many children (C) or descendants (F)
---         have been dealt with; -1 when all are. Times in ms. owner: the invocation that holds the lease.
+--         have been dealt with; -1 when all are. Times in ms. owner: the invocation that holds the lease, or held the last one.
 local RECORD = '^(%a):(%d+):(%d+):(%d+):(%d+):(%-?%d+):(%d*):(%d*):(%d*):(.*)$'
 
 local function read(node)

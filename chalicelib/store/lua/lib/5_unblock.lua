@@ -3,7 +3,7 @@
 
 -- Edges a, b, c: the children of completed nodes, as pairs from `first` on: child, number of its parents. One whose last
 -- parent this was becomes ready; as long as its cost (hop.costs; 0: never) fits into hop.budget it is claimed at once.
--- Returns the claimed children, and the other ready ones.
+-- While the instance is paused they are held back, and nobody is told. Returns the claimed children, and the other ready ones.
 local function unblock(instance, now, children, first, taken, resend_ms, hop)
   local count, order, parents = {}, {}, {}
   for i = first, #children, 2 do
@@ -15,6 +15,7 @@ local function unblock(instance, now, children, first, taken, resend_ms, hop)
   end
 
   local claimed, ready, records, due, forget = {}, {}, {}, {}, {}
+  local sent = taken and not instance.paused
   for _, child in ipairs(order) do
     local unblocked = count[child] == parents[child] -- all at once: nobody needs to keep count
     if not unblocked and redis.call('HINCRBY', WAITS, child, count[child]) == parents[child] then
@@ -22,17 +23,17 @@ local function unblock(instance, now, children, first, taken, resend_ms, hop)
     end
     if unblocked then
       records[#records + 1] = child
-      local cost = hop and hop.costs[child] or 0
+      local cost = hop and not instance.paused and hop.costs[child] or 0
       if cost > 0 and cost <= hop.budget then
         hop.budget = hop.budget - cost
         claimed[#claimed + 1] = child
         instance.running = instance.running + 1
-        records[#records + 1] = 'R:1:0:0:0:-1:' .. now .. ':' .. now .. '::' .. hop.owner
+        records[#records + 1] = 'R:' .. instance.first .. ':0:0:0:-1:' .. now .. ':' .. now .. '::' .. hop.owner
         due[#due + 1] = now + hop.lease_ms
       else
-        ready[#ready + 1] = child
-        records[#records + 1] = 'Q:1:0:0:' .. (taken and 1 or 0) .. ':-1:' .. now .. ':::'
-        due[#due + 1] = taken and now + resend_ms or now
+        if not instance.paused then ready[#ready + 1] = child end
+        records[#records + 1] = 'Q:' .. instance.first .. ':0:0:' .. (sent and 1 or 0) .. ':-1:' .. now .. ':::'
+        due[#due + 1] = instance.paused and HELD or sent and now + resend_ms or now
       end
       due[#due + 1] = child
     end

@@ -1,0 +1,43 @@
+"""Which nodes of a terminal instance a rerun begins anew, and what they wait for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from chalicelib.core.plan import Plan
+from chalicelib.protocols import Anew, Record
+
+# Completed, or failed and ignored: what depends on such a node may run.
+_WELL = ("C", "I")
+
+
+def plan_rerun(plan: Plan, records: Mapping[int, Record], chosen: Collection[int]) -> Anew:
+    """The chosen nodes, whatever did not end well, and all that depends on any of these begin anew; the rest stays.
+
+    With nothing chosen this is a retry of what failed. No node is `ready` and none waits where nothing is to be done.
+    """
+    begin = set(chosen) | {
+        number for number in range(len(plan.nodes)) if number not in records or records[number].status not in _WELL
+    }
+    anew = begin | _behind(plan, begin)
+    ready, waiting = [], {}
+    for number in sorted(anew):
+        parents = plan.nodes[number].dependencies
+        staying = sum(parent not in anew for parent in parents)
+        if staying == len(parents):
+            ready.append(number)
+        else:
+            waiting[number] = staying
+    owing = [number for number, record in records.items() if record.cursor >= 0 and number not in anew]
+    return Anew(ready, waiting, 1 + max((record.attempt for record in records.values()), default=0), owing)
+
+
+def _behind(plan: Plan, begin: Collection[int]) -> set[int]:
+    seen = set(begin)
+    stack = list(begin)
+    while stack:
+        for child in plan.children[stack.pop()]:
+            if child not in seen:
+                seen.add(child)
+                stack.append(child)
+    return seen

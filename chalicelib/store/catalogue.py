@@ -1,0 +1,70 @@
+"""Lists of workflows and instances, the newest first: merged from all shards, each of which keeps its own."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import Any
+
+from chalicelib import ids
+from chalicelib.protocols import Listed, StoredWorkflow
+from chalicelib.store import keys, picture
+from chalicelib.store.connection import unavailable
+
+# lua/lib/4_instance.lua
+LETTERS = {"PENDING": "P", "RUNNING": "R", "COMPLETED": "C", "FAILED": "F", "CANCELLED": "X"}
+
+
+class RedisCatalogue:
+    """See protocols.Catalogue. A page costs one pipeline over all shards and one over its entries, whatever there is."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def instances(self, *, statuses: Sequence[str], before: str | None, limit: int) -> list[Listed]:
+        letters = [LETTERS[status] for status in statuses]
+        names = self._newest(keys.listing, letters, before or f"{ids.INSTANCE}.", limit)
+        with unavailable(), self._client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hmget(keys.meta(name), picture.LISTED)
+            found = pipe.execute()
+        made = [picture.listed(name, values) for name, values in zip(names, found, strict=True)]
+        return [one for one in made if one is not None]
+
+    def counts(self) -> dict[str, int]:
+        """Two binary searches a status and shard."""
+        with unavailable(), self._client.pipeline(transaction=False) as pipe:
+            for letter in LETTERS.values():
+                for shard in ids.all_shards():
+                    pipe.zlexcount(keys.listing(shard), f"[{letter}", f"({chr(ord(letter) + 1)}")
+            found = pipe.execute()
+        return {status: sum(found[i * ids.SHARDS : (i + 1) * ids.SHARDS]) for i, status in enumerate(LETTERS)}
+
+    def workflows(self, *, before: str | None, limit: int) -> list[StoredWorkflow]:
+        names = self._newest(keys.workflows, [""], before or f"{ids.EXECUTION}.", limit)
+        with unavailable(), self._client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hmget(keys.workflow(name), "name", "document", "created_at", "latest")
+            found = pipe.execute()
+            for name, (title, *_) in zip(names, found, strict=True):
+                if title is None:  # its retention is over
+                    pipe.zrem(keys.workflows(ids.shard(name)), name)
+            pipe.execute()
+        return [
+            StoredWorkflow(name, title.decode(), document, int(created_at), latest.decode() if latest else None)
+            for name, (title, document, created_at, latest) in zip(names, found, strict=True)
+            if title is not None
+        ]
+
+    def _newest(self, key: Any, letters: Sequence[str], before: str, limit: int) -> list[str]:
+        """The ids below `before`, largest first, of every shard and letter."""
+        with unavailable(), self._client.pipeline(transaction=False) as pipe:
+            for shard in ids.all_shards():
+                for letter in letters:
+                    pipe.zrange(
+                        key(shard), f"({letter}{before}", f"[{letter}", bylex=True, desc=True, offset=0, num=limit
+                    )
+            found = pipe.execute()
+        length = len(letters[0]) if letters else 0
+        names = (member.decode()[length:] for members in found for member in members)
+        return heapq.nlargest(limit, names)

@@ -1,0 +1,70 @@
+"""How Redis is reached: a client that is patient for so long, and what it says when it won't."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+
+from chalicelib.errors import Unavailable
+from chalicelib.store.login import Login, LoginRetry
+
+# How long one blocking call waits at most.
+BLOCK_SECONDS = 2.5
+# API Gateway waits 29 s for an answer, and a request asks the store more than once.
+_PATIENCE_SECONDS = 8.0
+# It answers, and won't write: maxmemory reached, a replica, a cluster without all its slots. redis-py makes classes of
+# these and cuts the code off; those below it leaves as text: persistence broken, too few replicas.
+_REFUSALS = (
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.MasterDownError,
+)
+# As many as the local server has threads for, and far more than a Lambda function needs.
+_MAX_CONNECTIONS = 2000
+_REFUSAL = re.compile(r"(?:^|caused error: )(?:MISCONF|NOREPLICAS) ")
+
+
+def connect(url: str, *, cluster: bool = False, login: Login | None = None) -> Any:
+    """A client that reconnects by itself. Transitions are fenced by the attempt, so a repeated call is harmless."""
+    retry = LoginRetry(ExponentialBackoff(cap=1.0, base=0.05), 6, seconds=_PATIENCE_SECONDS)
+    # A blocking wait lasts up to BLOCK_SECONDS: the socket must be more patient than that.
+    options: dict[str, Any] = {
+        "retry": retry,
+        "socket_timeout": 2 * BLOCK_SECONDS,
+        "socket_connect_timeout": 3,
+        # Each client that waits holds one; redis-py refuses the hundred-and-first unless told otherwise.
+        "max_connections": _MAX_CONNECTIONS,
+        # One HELLO a connection, instead of four calls, one of which Valkey refuses.
+        "driver_info": None,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+    options |= login.options(url) if login else {}
+    if cluster:
+        return redis.RedisCluster.from_url(url, **options)
+    errors = [
+        redis.exceptions.ConnectionError,
+        redis.exceptions.TimeoutError,
+        redis.exceptions.BusyLoadingError,
+        # A primary that was made a replica keeps its connections: a new one leads to where the address points now.
+        redis.exceptions.ReadOnlyError,
+    ]
+    return redis.Redis.from_url(url, retry_on_error=errors, health_check_interval=30, **options)
+
+
+@contextlib.contextmanager
+def unavailable() -> Iterator[None]:
+    try:
+        yield
+    except redis.exceptions.ResponseError as error:
+        if isinstance(error, _REFUSALS) or _REFUSAL.search(str(error)):
+            raise Unavailable(f"the store refuses: {error}") from error
+        raise
+    except redis.exceptions.RedisError as error:
+        raise Unavailable(f"the store cannot be reached: {error}") from error

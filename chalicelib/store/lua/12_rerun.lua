@@ -1,0 +1,67 @@
+-- 12 rerun: a terminal instance -> PENDING, as its next epoch: some of its nodes begin anew, the others stay as they are.
+-- Edges: n (each of the former: waiting or ready), a (of these, the ones whose parents have all ended well)
+-- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
+-- ARGV: instance_id epoch first params taken resend_ms reason owing ready, then so many nodes that stay and had not been
+--         settled to their end, then so many ready nodes, then pairs: waiting node, number of its parents that stay
+--   epoch   that it ends: another caller may have been here. first: the attempt that nodes begin with, above any before
+--   params  '': as they were. taken 1: the caller sends the ready ones; 0: somebody else will, at once
+-- Returns: RERUN | LIVE | SUPERSEDED (another epoch) | GONE. Results and records of nodes that begin anew go to ARCHIVE.
+local id, epoch, owing, ready = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local v = redis.call('HMGET', META, 'status', 'epoch', 'total', 'completed', 'failed', 'skipped', 'ignored', 'calls', 'messages')
+if not v[1] then return { 'GONE' } end
+if v[1] == 'PENDING' or v[1] == 'RUNNING' then return { 'LIVE' } end
+if tonumber(v[2] or 1) ~= epoch then return { 'SUPERSEDED' } end
+
+local now, records, due, waits, anew = now_ms(), {}, {}, {}, {}
+local instance = { status = 'PENDING', listed = v[1], total = tonumber(v[3]), running = 0, completed = tonumber(v[4]),
+  failed = tonumber(v[5]), skipped = tonumber(v[6]), ignored = tonumber(v[7] or 0), first = tonumber(ARGV[3]),
+  calls = tonumber(v[8] or 0) + 1, messages = tonumber(v[9] or 0) }
+for i = 10, 9 + owing do
+  local record = read(ARGV[i])
+  record.cursor = -1
+  write(ARGV[i], record)
+end
+redis.call('HDEL', NODES, '-1')
+for i = 10 + owing, 9 + owing + ready do
+  anew[#anew + 1] = ARGV[i]
+  records[#records + 1], records[#records + 2] = ARGV[i], 'Q:' .. ARGV[3] .. ':0:0:' .. ARGV[5] .. ':-1:' .. now .. ':::'
+  due[#due + 1], due[#due + 2] = ARGV[5] == '1' and now + ARGV[6] or now, ARGV[i]
+end
+for i = 10 + owing + ready, #ARGV, 2 do
+  anew[#anew + 1] = ARGV[i]
+  if ARGV[i + 1] ~= '0' then waits[#waits + 1], waits[#waits + 2] = ARGV[i], ARGV[i + 1] end
+end
+
+-- unpack has room for some 8,000.
+local function in_slices(command, key, list)
+  for i = 1, #list, 1000 do redis.call(command, key, unpack(list, i, math.min(i + 999, #list))) end
+end
+
+for i = 1, #anew, 500 do
+  local nodes, kept = { unpack(anew, i, math.min(i + 499, #anew)) }, {}
+  local before, results = redis.call('HMGET', NODES, unpack(nodes)), redis.call('HMGET', RESULTS, unpack(nodes))
+  for k, node in ipairs(nodes) do
+    if before[k] then
+      local status = string.sub(before[k], 1, 1)
+      if status == 'C' then instance.completed = instance.completed - 1 end
+      if status == 'F' or status == 'I' then instance.failed = instance.failed - 1 end
+      if status == 'I' then instance.ignored = instance.ignored - 1 end
+      if status == 'S' then instance.skipped = instance.skipped - 1 end
+      kept[#kept + 1], kept[#kept + 2] = epoch .. ':' .. node, before[k] .. '\n' .. (results[k] or '')
+    end
+  end
+  if #kept > 0 then redis.call('HSET', ARCHIVE, unpack(kept)) end
+  for _, key in ipairs({ NODES, RESULTS, ERRORS }) do redis.call('HDEL', key, unpack(nodes)) end
+end
+in_slices('HSET', NODES, records)
+in_slices('ZADD', DUE, due)
+in_slices('HSET', WAITS, waits)
+redis.call('HSET', META, 'epoch', epoch + 1, 'first', ARGV[3], 'cancelled', 0, 'ignored', instance.ignored)
+redis.call('HDEL', META, 'started_at', 'finished_at', 'error', 'error_node', 'owes', 'paused')
+if ARGV[4] ~= '' then redis.call('HSET', META, 'params', ARGV[4]) end
+redis.call('DEL', DONE)
+note(now, { event = 'rerun', epoch = epoch + 1, reason = ARGV[7] })
+for _, key in ipairs({ META, NODES, RESULTS, ERRORS, HISTORY, ARCHIVE }) do redis.call('PERSIST', key) end
+set_time_limit(now)
+save(id, instance, now)
+return { 'RERUN' }

@@ -1,0 +1,25 @@
+-- What happened to an instance beyond the plain way of its nodes, which their records tell: lost and failed attempts,
+-- what was sent again, and what people did. The newest HISTORY_MOST entries are kept, as JSON:
+-- at (ms), event, node, attempt, owner, queued, started (ms, of that attempt), reason.
+local HISTORY_MOST = 1000
+
+local function note(now, entry)
+  entry.at = now
+  if redis.call('RPUSH', HISTORY, cjson.encode(entry)) > HISTORY_MOST then
+    redis.call('LPOP', HISTORY)
+    redis.call('HINCRBY', META, 'forgotten', 1)
+  end
+end
+
+-- Of an attempt, before its record changes.
+local function note_attempt(now, event, node, record, reason)
+  note(now, { event = event, node = tonumber(node), attempt = record.attempt, owner = record.owner,
+    queued = tonumber(record.queued), started = tonumber(record.started), reason = reason })
+end
+
+-- The first words of an error, which is JSON {type, message, ...}.
+local function in_short(error)
+  local fine, parsed = pcall(cjson.decode, error)
+  if not fine or type(parsed) ~= 'table' then return nil end
+  return (parsed.type or '') .. ': ' .. string.sub(parsed.message or '', 1, 200)
+end
