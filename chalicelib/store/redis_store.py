@@ -173,13 +173,13 @@ class RedisStore:
     def take_due(self, instance_id: str, *, limit: int, resend_ms: int, max_lost: int) -> Due:
         reply = self._run("take_due", instance_id, limit, resend_ms, max_lost, LOST_ERROR)
         send, settle = [], []
-        for i in range(2, len(reply), 3):
+        for i in range(3, len(reply), 3):
             node, number = int(reply[i + 1]), int(reply[i + 2])
             if reply[i] in (b"SEND", b"ALONE"):
                 send.append(Ready(node, number, alone=reply[i] == b"ALONE"))
             else:
                 settle.append(Unsettled(node, number, failed=reply[i] == b"SKIP"))
-        return Due(Outcome(reply[0].decode()), bool(reply[1]), tuple(send), tuple(settle))
+        return Due(Outcome(reply[0].decode()), bool(reply[1]), tuple(send), tuple(settle), reply[2])
 
     def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim:
         arguments: list[Any] = [owner, lease_ms]
@@ -194,9 +194,9 @@ class RedisStore:
                 int(answer[1]) if len(answer) > 1 else 0,
                 tuple(answer[2:]),
             )
-            for want, answer in zip(wanted, reply[2:], strict=False)
+            for want, answer in zip(wanted, reply[3:], strict=False)
         )
-        return Claim(Outcome(reply[0].decode()), reply[1], nodes)
+        return Claim(Outcome(reply[0].decode()), reply[1], nodes, None if reply[2] < 0 else reply[2])
 
     def extend(self, instance_id: str, *, node: int, attempt: int, lease_ms: int) -> Outcome:
         return Outcome(self._run("extend", instance_id, node, attempt, lease_ms)[0].decode())
