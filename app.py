@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, Request, Response, SQSEvent
-from pydantic import BaseModel
 
 from chalicelib import composition
-from chalicelib.web import access, docs, openapi, problems, requests
+from chalicelib.web import access, docs, problems, requests
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 # composition configures the logs: chalice's own handler would print every line twice.
 app = Chalice(app_name="dag-service", configure_logs=False)
@@ -68,6 +70,8 @@ def health() -> Response:
 @problems.translated
 def openapi_document() -> Response:
     """The OpenAPI document of exactly this deployment: its address, its handlers."""
+    from chalicelib.web import openapi
+
     document = openapi.document(
         composition.application().handlers, server=requests.mount(_request()), auth=composition.api_auth()
     )
@@ -107,7 +111,7 @@ def dead_letters(event: SQSEvent) -> dict[str, Any]:
 @app.lambda_function(name="scheduler")
 def scheduler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Enqueue what is due in one instance: {"instance_id": ...}."""
-    return composition.application().scheduler_entry.handle(event)
+    return composition.application().scheduler.handle(event)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep")
@@ -130,3 +134,6 @@ def _answer(body: BaseModel, status_code: int = 200, headers: dict[str, str] | N
     return Response(
         body.model_dump_json(), headers={"Content-Type": "application/json", **(headers or {})}, status_code=status_code
     )
+
+
+composition.prepare()

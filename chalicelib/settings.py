@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 
-class Settings(BaseSettings):
-    """Read from the environment, names in capitals (`REDIS_URL`, `QUEUE_URL`, ...)."""
+class Settings(BaseModel):
+    """In the environment the names are in capitals: `REDIS_URL`, `QUEUE_URL`, ..."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     # where things are
     redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False)
@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     redis_cache_name: str = Field("", description="the name of the ElastiCache cache, for REDIS_AUTH=iam")
     redis_serverless: bool = Field(True, description="whether that cache is ElastiCache Serverless")
     aws_endpoint_url: str | None = None
-    aws_region: str = Field("us-east-1", validation_alias="AWS_REGION")
+    aws_region: str = "us-east-1"
     queue_url: str = ""
     queue_name: str = "dag-service"
     dead_letter_queue_url: str = ""
@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     # logs
     log_level: str = "INFO"
     log_format: Literal["json", "text"] = "json"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Of what `environment` sets, and the defaults. Raises pydantic's ValidationError, which shows no value."""
+        given = {name: environment[name.upper()] for name in cls.model_fields if name.upper() in environment}
+        return cls.model_validate(given)
 
     @field_validator("redis_url")
     @classmethod

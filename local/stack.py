@@ -124,7 +124,8 @@ class Stack:
 
         # The URL itself is not shown: there may be a password in it.
         try:
-            login = Application(Settings(redis_url=url)).login.options(url)  # type: ignore[call-arg]
+            settings = Settings.from_environment(os.environ | {"REDIS_URL": url})
+            login = Application(settings).login.options(url)
             with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3, **login) as client:
                 client.ping()
         except (redis.RedisError, ValueError) as error:
