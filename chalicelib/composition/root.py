@@ -14,6 +14,7 @@ from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
     from chalicelib.handlers.api import Handler
+    from chalicelib.invocation import Part
     from chalicelib.protocols import Queue, SecretSource, Store
     from chalicelib.secrets.vault import Vault
     from chalicelib.store.definitions import Definitions
@@ -39,6 +40,11 @@ class Application:
         # What the simulation replaces: seconds that only grow, chance, and (below) threads.
         self.clock = time.monotonic
         self.uniform = random.uniform
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """What begins and ends with each invocation, the outermost first."""
+        return []
 
     # HTTP
 

@@ -70,6 +70,7 @@ class FakeService:
 def service(monkeypatch: pytest.MonkeyPatch) -> FakeService:
     service = FakeService()
     application = SimpleNamespace(
+        parts=[],
         service=service,
         handlers={},
         worker=SimpleNamespace(handle=lambda event, context: {"of": ("worker", event, context)}),
