@@ -23,7 +23,10 @@ from local.processes import ROOT, Missing, NotReady, describe, tail, wait_ready
 READY_SECONDS = 60
 STOP_SECONDS = 11  # a worker takes at most 10 for the batch in hand
 ENV_FILE = "env"
-EXPORTED = ("AWS_", "REDIS_", "QUEUE_", "DEAD_", "ALLOW_", "LOG_", "LEASE_", "RESEND_", "LLM_", "BEDROCK_", "HANDLER_")
+EXPORTED = (
+    *("AWS_", "REDIS_", "QUEUE_", "DEAD_", "ALLOW_", "LOG_", "LEASE_", "RESEND_", "LLM_", "BEDROCK_", "HANDLER_"),
+    *("HOST", "PORT", "SWEEP_"),  # where HTTP is, and what counts as late: for `make doctor`
+)
 
 
 class GivenUp(RuntimeError):
@@ -67,13 +70,15 @@ class Stack:
         """Two servers on one append-only file would ruin it."""
         directory = self._config.data_dir
         directory.mkdir(parents=True, exist_ok=True)
-        lock = exits.enter_context((directory / "lock").open("w"))
+        lock = exits.enter_context((directory / "lock").open("a"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise BadConfiguration(
                 f"a local run uses {directory} already: end it, or set another one with DATA_DIR=..."
             ) from error
+        lock.truncate(0)  # only now: until here it may be another run's
+        print(os.getpid(), file=lock, flush=True)  # for `make doctor`
 
     def _start_all(self) -> None:
         """The servers first, both at once; then what uses them."""
