@@ -73,7 +73,7 @@ bench: install $(BENCH_ENGINES:%=.venv-bench-%/.installed) ## dag-service and it
 install: $(VENV)/.installed $(VENV_LOCALSTACK)/.installed ## the two virtual environments, where missing or out of date
 
 # The stamp is older than a requirements file that changed.
-$(VENV)/.installed: requirements.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt requirements-tracing.txt requirements-dev.txt
 	@PYTHON="$(PYTHON)" local/install.sh $(VENV) requirements-dev.txt "the service and its tools"
 
 $(VENV_LOCALSTACK)/.installed: requirements-localstack.txt

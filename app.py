@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from chalice.app import Chalice, CloudWatchEvent, Rate, Request, Response, SQSEvent
 
 from chalicelib import composition, invocation
-from chalicelib.web import access, docs, problems, requests
+from chalicelib.web import access, docs, journal, problems, requests
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # composition configures the logs: chalice's own handler would print every line twice.
 app = Chalice(app_name="dag-service", configure_logs=False)
 app.register_middleware(invocation.around(lambda: composition.application().parts), "all")
+app.register_middleware(journal.middleware, "http")
 app.register_middleware(problems.middleware, "http")
 
 # `curl -d` without a header sends application/x-www-form-urlencoded: the body is read as JSON whatever it claims.

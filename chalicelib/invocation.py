@@ -17,8 +17,10 @@ class Invocation:
 
     @property
     def request_id(self) -> str:
-        """Lambda's own; empty elsewhere."""
-        return str(getattr(self.context, "aws_request_id", ""))
+        """Of a request API Gateway's, else Lambda's; empty elsewhere."""
+        gateway = getattr(self.event, "context", None)  # that of a request; other events have Lambda's there
+        given = gateway.get("requestId") if isinstance(gateway, dict) else None
+        return str(given or getattr(self.context, "aws_request_id", ""))
 
     @property
     def messages(self) -> int:

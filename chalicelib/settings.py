@@ -68,7 +68,8 @@ class Settings(BaseModel):
     secrets_prefix: str = Field("SECRET_", min_length=1, description="what comes before NAME where secrets are kept")
     secrets_keep_seconds: float = Field(300, ge=0)
 
-    # logs
+    # logs and traces
+    tracing: Literal["none", "otlp"] = Field("none", description="otlp: see OpenTelemetry's OTEL_* variables")
     log_level: str = "INFO"
     log_format: Literal["json", "text"] = "json"
 

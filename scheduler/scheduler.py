@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 
+from chalicelib import ending, logs
 from chalicelib.core.plan import Plan
-from chalicelib.protocols import Children, Dispatch, Dispatching, Outcome, Ref, Store
+from chalicelib.protocols import Children, Dispatch, Dispatching, Due, Outcome, Ref, Store
 from chalicelib.store.definitions import Definitions
+from chalicelib.tracing.tracer import Tracer
 
 # How many due nodes one Lua call hands out.
 LIMIT = 200
@@ -25,7 +27,10 @@ DEFINITION_GONE = json.dumps(
 class Scheduler:
     """One pass over one instance. Invoked on completion and by the sweep: it is the same pass."""
 
-    def __init__(self, store: Store, definitions: Definitions, dispatch: Dispatch, *, max_lost: int) -> None:
+    def __init__(
+        self, store: Store, definitions: Definitions, dispatch: Dispatch, *, max_lost: int, tracer: Tracer
+    ) -> None:
+        self._tracer = tracer
         self._store = store
         self._definitions = definitions
         self._dispatch = dispatch
@@ -46,6 +51,8 @@ class Scheduler:
             if plan is None:
                 self.abort(ref)
                 return handled
+            _say(ref, plan, due)
+            ending.note(ref, due.status)
             self._dispatch.send(ref, plan, due.send)
             for unsettled in due.settle:
                 self.settle(ref, plan, unsettled.node, unsettled.cursor, failed=unsettled.failed)
@@ -61,6 +68,7 @@ class Scheduler:
             done = self._store.settle(ref.instance_id, node=node, start=start, children=Children(items, cursor), by=by)
             if done.outcome is not Outcome.SETTLED:
                 return
+            ending.note(ref, done.status)
             self._dispatch.send(ref, plan, done.ready)
             start = cursor
 
@@ -70,5 +78,21 @@ class Scheduler:
             log.error("instance aborted", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
 
     def handle(self, event: dict[str, str]) -> dict[str, int]:
-        """The Lambda function: {"instance_id": ...} -> {"handled": n}."""
-        return {"handled": self.run(event["instance_id"])}
+        """The Lambda function: {"instance_id": ..., and what the sender's trace put there} -> {"handled": n}."""
+        instance_id = event["instance_id"]
+        with self._tracer.schedule(instance_id, event), logs.bound(instance_id=instance_id):
+            return {"handled": self.run(instance_id)}
+
+
+def _say(ref: Ref, plan: Plan, due: Due) -> None:
+    """A node that goes well is said at DEBUG; one whose worker was lost, always."""
+    fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
+    for ready in due.send:
+        node = {"node": plan.nodes[ready.node].id, "attempt": ready.attempt}
+        if ready.alone:
+            log.warning("node sent again", extra=fields | node | {"why": "a worker lost it"})
+        else:
+            log.debug("node sent", extra=fields | node)
+    for unsettled in due.settle:
+        if unsettled.failed and unsettled.cursor == 0:
+            log.error("node failed", extra=fields | {"node": plan.nodes[unsettled.node].id, "error": "WorkerLost"})

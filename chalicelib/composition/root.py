@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from chalicelib import logs
 from chalicelib.composition.clients import Clients, botocore_session
 from chalicelib.settings import Settings
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from chalicelib.secrets.vault import Vault
     from chalicelib.store.definitions import Definitions
     from chalicelib.store.login import Login
+    from chalicelib.tracing.tracer import Tracer
     from chalicelib.usecases.gate import Gate
     from chalicelib.usecases.service import Service
     from chalicelib.worker.executor import Executor
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from scheduler.dispatch import InlineDispatch
     from scheduler.scheduler import Scheduler
     from scheduler.sweep import Sweep
+
+OTLP_TIMEOUTS = ("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT")
+OTLP_SECONDS = 2.0
 
 
 class Application:
@@ -44,7 +49,7 @@ class Application:
     @cached_property
     def parts(self) -> list[Part]:
         """What begins and ends with each invocation, the outermost first."""
-        return []
+        return [logs.invocation, self.tracer.invocation]
 
     # HTTP
 
@@ -100,7 +105,9 @@ class Application:
     def scheduler(self) -> Scheduler:
         from scheduler.scheduler import Scheduler
 
-        return Scheduler(self.store, self.definitions, self.dispatch, max_lost=self.settings.max_lost)
+        return Scheduler(
+            self.store, self.definitions, self.dispatch, max_lost=self.settings.max_lost, tracer=self.tracer
+        )
 
     @cached_property
     def sweep(self) -> Sweep:
@@ -126,7 +133,8 @@ class Application:
         resend_ms = round(self.settings.resend_seconds * 1000)
         if self.settings.scheduling == "inline":
             return InlineDispatch(self.queue, resend_ms=resend_ms, cost=cost, room=ROOM)
-        invoker = LambdaInvoker(self.clients.signal_later("lambda"), self.settings.scheduler_function)
+        lambdas = self.clients.signal_later("lambda")
+        invoker = LambdaInvoker(lambdas, self.settings.scheduler_function, self.tracer.carrier)
         return LambdaDispatch(self.queue, invoker, resend_ms=resend_ms, cost=cost, room=ROOM)
 
     # what they share
@@ -166,7 +174,19 @@ class Application:
     def queue(self) -> Queue:
         from chalicelib.queues.sqs import SqsQueue
 
-        return SqsQueue(self.clients.signal_later("sqs"), self.settings.queue_url)
+        return SqsQueue(self.clients.signal_later("sqs"), self.settings.queue_url, self.tracer.carrier)
+
+    @cached_property
+    def tracer(self) -> Tracer:
+        if self.settings.tracing == "otlp":
+            from chalicelib.tracing.otlp import OtlpTracer
+
+            # A collector that is away must not hold an invocation up for the exporter's own ten seconds.
+            given = any(name in os.environ for name in OTLP_TIMEOUTS)
+            return OtlpTracer(self.settings.queue_name, timeout_seconds=None if given else OTLP_SECONDS)
+        from chalicelib.tracing.tracer import Off
+
+        return Off()
 
     @cached_property
     def definitions(self) -> Definitions:

@@ -22,6 +22,7 @@ def make(app: Application) -> Service:
         settler=app.scheduler,
         handlers=app.handlers,
         gate=app.gate,
+        tracer=app.tracer,
         limits=Limits(body_bytes=settings.max_body_bytes, nodes=settings.max_nodes, depth=settings.max_depth),
         versions={"dag-service": __version__, "python": platform.python_version()},
     )

@@ -32,6 +32,7 @@ def make(app: Application) -> Worker:
         heart=app.heart,
         pace=app.pace,
         vault=app.vault,
+        tracer=app.tracer,
         limits=limits,
         uniform=app.uniform,
         clock=app.clock,

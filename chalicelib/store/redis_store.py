@@ -173,13 +173,13 @@ class RedisStore:
     def take_due(self, instance_id: str, *, limit: int, resend_ms: int, max_lost: int) -> Due:
         reply = self._run("take_due", instance_id, limit, resend_ms, max_lost, LOST_ERROR)
         send, settle = [], []
-        for i in range(3, len(reply), 3):
+        for i in range(4, len(reply), 3):
             node, number = int(reply[i + 1]), int(reply[i + 2])
             if reply[i] in (b"SEND", b"ALONE"):
                 send.append(Ready(node, number, alone=reply[i] == b"ALONE"))
             else:
                 settle.append(Unsettled(node, number, failed=reply[i] == b"SKIP"))
-        return Due(Outcome(reply[0].decode()), bool(reply[1]), tuple(send), tuple(settle), reply[2])
+        return Due(Outcome(reply[0].decode()), bool(reply[1]), tuple(send), tuple(settle), reply[2], reply[3].decode())
 
     def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim:
         arguments: list[Any] = [owner, lease_ms]

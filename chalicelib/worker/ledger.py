@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+from chalicelib import ending
 from chalicelib.combiner import Combiner
 from chalicelib.core.plan import SLICE
 from chalicelib.errors import Unavailable
@@ -72,10 +73,8 @@ class Ledger:
         ]
         committed = self._store.complete(ref.instance_id, done=done, by=self._dispatch.by, hop=self._hop(entries))
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
-            what = "completed" if outcome is Outcome.COMMITTED else outcome.value.lower()
-            events.node(what, entry.ended.job, seconds=entry.ended.seconds)
-        if committed.status in ("COMPLETED", "FAILED"):
-            events.finished(ref, committed.status)
+            events.node(outcome, entry.ended.job, entry.ended.seconds)
+        ending.note(ref, committed.status)
         self._dispatch.unblocked(ref, plan, committed.ready)
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
             if outcome is Outcome.COMMITTED:
@@ -123,6 +122,8 @@ class Ledger:
                 results={node: known[node] for node in needs[child] if node in known},
                 deadline=deadline,
                 hop_until=hop_until,
+                delivery=parent.delivery,
+                hop=True,
             )
             for child in claimed
         ]

@@ -2,7 +2,8 @@
 -- Edges: b (ready, never sent or sent long ago), f (running, its lease is over: the next attempt), g (lost too often)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE INDEX
 -- ARGV: instance_id limit resend_ms max_lost lost_error
--- Returns: TAKEN | CLOSED | GONE, 1 when more is due, the ms by which the oldest of these is overdue, then triples:
+-- Returns: TAKEN | CLOSED | GONE, 1 when more is due, the ms by which the oldest of these is overdue, the
+-- instance's status, then triples:
 --   SEND node attempt     send a message; nobody else will for resend_ms, doubled with each message of this attempt
 --   ALONE node attempt    the same, of a node that lost a lease: it may be what killed its worker
 --   UNBLOCK node cursor   it COMPLETED: 06 settle its children from the cursor on
@@ -12,7 +13,7 @@ local instance, why = open()
 if not instance then
   -- A stray entry would make the sweep come back for ever.
   redis.call('ZREM', INDEX, id)
-  return { why, 0, 0 }
+  return { why, 0, 0, '' }
 end
 
 local limit, resend_ms, max_lost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -47,4 +48,4 @@ for i = 1, math.min(#nodes, 2 * limit), 2 do
   redis.call('ZADD', DUE, look_again, node)
 end
 save(id, instance, now)
-return { 'TAKEN', more, late, unpack(taken) }
+return { 'TAKEN', more, late, instance.status, unpack(taken) }
