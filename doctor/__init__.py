@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from chalicelib.settings import Settings
 from doctor.findings import Finding, Level, exit_code
 
-__all__ = ["Finding", "Level", "exit_code", "run"]
+__all__ = ["Finding", "Level", "exit_code", "run", "settings"]
 
 
 def run(stage: str | None = None) -> list[Finding]:
@@ -15,4 +16,11 @@ def run(stage: str | None = None) -> list[Finding]:
     from doctor import deployed, here
     from doctor.section import examine
 
-    return list(examine(deployed.sections(stage) if stage else here.sections()))
+    return list(examine(deployed.sections(deployed.Account(stage)) if stage else here.sections()))
+
+
+def settings(stage: str | None = None) -> Settings:
+    """Those of the local stack's processes, or of the deployed worker. Raises what AWS's clients raise."""
+    from doctor import deployed, here
+
+    return deployed.Account(stage).settings if stage else here.settings()

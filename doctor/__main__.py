@@ -1,4 +1,7 @@
-"""`python -m doctor [--stage STAGE] [--json]`: 0 all is well, 1 there are warnings, 2 something is broken."""
+"""`python -m doctor [--stage STAGE] [--json]`: 0 all is well, 1 there are warnings, 2 something is broken.
+
+With `--instance ID` it shows what that instance waits for instead.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 import sys
 
 import doctor
+from doctor import instance
 from doctor.findings import Finding, Level
 
 MARKS = {Level.OK: "ok     ", Level.WARNING: "warning", Level.BROKEN: "BROKEN "}
@@ -16,7 +20,11 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m doctor", description="What is wrong with a stack, and what to do.")
     parser.add_argument("--stage", help="a deployed stage, such as prod; without it, the local stack of DATA_DIR")
     parser.add_argument("--json", action="store_true", help="a JSON object instead of lines")
+    parser.add_argument("--instance", metavar="ID", help="an instance that seems stuck: show what it waits for")
     options = parser.parse_args(arguments)
+    if options.instance:
+        print(instance.as_text(instance.gather(doctor.settings(options.stage or None), options.instance)))
+        return 0
     found = doctor.run(options.stage or None)
     print(as_json(found) if options.json else as_text(found))
     return doctor.exit_code(found)

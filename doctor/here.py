@@ -35,6 +35,12 @@ def sections() -> list[Section[Any]]:
     return found + (_running(config.data_dir) if processes.supervisor(config.data_dir) else [])
 
 
+def settings() -> Settings:
+    """Of the stack of DATA_DIR, running or not."""
+    data_dir = Config.read({**os.environ, "ALLOW_PUBLIC": "1"}).data_dir
+    return Settings.from_environment(processes.environment(data_dir))
+
+
 def _running(data_dir: Path) -> list[Section[Any]]:
     environment = processes.environment(data_dir)
     settings = Settings.from_environment(environment)

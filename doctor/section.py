@@ -13,12 +13,16 @@ Facts = TypeVar("Facts")
 
 @dataclass(frozen=True, slots=True)
 class Section(Generic[Facts]):
-    """`remedy` is what to do where the facts cannot be had. A check answers one finding, several, or none."""
+    """`remedy` is what to do where the facts cannot be had. A check answers one finding, several, or none.
+
+    `vital`: without its facts there is nothing else to look at.
+    """
 
     name: str
     gather: Callable[[], Facts]
     checks: Sequence[Callable[[Facts], Finding | Iterable[Finding] | None]]
     remedy: str
+    vital: bool = False
 
 
 def examine(sections: Iterable[Section[Any]]) -> Iterator[Finding]:
@@ -28,6 +32,8 @@ def examine(sections: Iterable[Section[Any]]) -> Iterator[Finding]:
             facts = section.gather()
         except Exception as error:  # botocore's and redis-py's have no common root
             yield broken(section.name, f"cannot be looked at: {error}", section.remedy)
+            if section.vital:
+                return
             continue
         for check in section.checks:
             found = check(facts)

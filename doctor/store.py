@@ -1,4 +1,4 @@
-"""The store: what INFO tells of every node, and how late the sweep is. Reached over the network, so locally only."""
+"""The store: what INFO tells of every node, and how late the sweep is. Not asked where it is in a VPC."""
 
 from __future__ import annotations
 
