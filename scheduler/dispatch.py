@@ -67,4 +67,5 @@ class LambdaDispatch(InlineDispatch):
         try:
             self._invoker.invoke(ref.instance_id)
         except Exception as error:  # what is ready stays due: the sweep finds it
-            log.warning("scheduler not invoked", extra={"instance_id": ref.instance_id, "error": str(error)})
+            fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id, "error": str(error)}
+            log.warning("scheduler not invoked", extra=fields)

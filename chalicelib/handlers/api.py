@@ -25,7 +25,8 @@ class Context:
 
     `attempt` counts from 1. `idempotency_key` is the same for every attempt of this node in this instance: hand it to
     whatever must not happen twice. `time_left()` is in seconds. `results` maps the ids of the node's dependencies to
-    their results.
+    their results. `trace_headers` is what a call to another service carries, so that its spans join: W3C `traceparent`
+    while TRACING is on, else nothing.
     """
 
     instance_id: str
@@ -36,6 +37,7 @@ class Context:
     results: Mapping[str, Any]
     time_left: Callable[[], float]
     logger: logging.LoggerAdapter[logging.Logger] | logging.Logger
+    trace_headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def idempotency_key(self) -> str:

@@ -40,12 +40,16 @@ class SqsQueue:
             try:
                 answer = self._client().send_message_batch(QueueUrl=self._url, Entries=entries)
             except Exception as error:  # botocore's errors have no common root
-                log.warning("queue refused a batch", extra={"messages": len(batch), "error": str(error)})
+                instances = sorted({message.ref.instance_id for message, _ in batch})
+                log.warning("queue refused a batch", extra={"instances": instances, "error": str(error)})
                 refused += [message for message, _ in batch]
                 continue
             for failed in answer.get("Failed", []):
-                log.warning("queue refused a message", extra={"error": failed.get("Message") or failed.get("Code")})
-                refused.append(batch[int(failed["Id"])][0])
+                message = batch[int(failed["Id"])][0]
+                fields = {"instance_id": message.ref.instance_id, "execution_id": message.ref.execution_id}
+                why = failed.get("Message") or failed.get("Code")
+                log.warning("queue refused a message", extra=fields | {"error": why})
+                refused.append(message)
         return refused
 
     def _beside(self, message: Message) -> dict[str, Any]:

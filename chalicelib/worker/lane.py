@@ -120,6 +120,7 @@ class Lane:
             },
             time_left=lambda: end - self._clock(),
             logger=logs.Bound(log, fields),
+            trace_headers=self._tracer.headers(),
         )
         if handler.instant:
             return self._executor.run(handler, config, context, timeout)

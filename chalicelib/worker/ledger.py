@@ -53,13 +53,14 @@ class Ledger:
 
     def _act(self, entries: list[_Entry]) -> list[Job]:
         ref = entries[0].ended.job.ref
+        fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
         following: list[Job] = []
         try:
             following = self._commit(ref, entries)
         except Unavailable as error:
-            log.error("nodes left to the sweep", extra={"instance_id": ref.instance_id, "error": str(error)})
+            log.error("nodes left to the sweep", extra=fields | {"error": str(error)})
         except Exception:  # a fault of ours: it must never take down what other threads handed in
-            log.exception("commit failed", extra={"instance_id": ref.instance_id})
+            log.exception("commit failed", extra=fields)
         for entry in entries:
             job = entry.ended.job
             self._heart.release(ref.instance_id, job.node, job.attempt)

@@ -40,6 +40,7 @@ def test_chalicelib_does_not_know_its_callers() -> None:
 def test_one_module_each_touches_redis_chalice_and_the_environment() -> None:
     names = {"chalicelib/store/redis_store.py", "chalicelib/store/scripts.py", "chalicelib/store/login.py"}
     assert importers("redis") == names
+    assert importers("opentelemetry") == {"chalicelib/tracing/otlp.py"}
     routes = {f"chalicelib/web/{name}.py" for name in ("access", "journal", "problems", "requests")}
     assert importers("chalice") <= {"app.py", *routes}
     environment = {path for path in importers("os") if path.startswith(("chalicelib", "scheduler", "app"))}
