@@ -68,6 +68,15 @@ def health() -> Response:
     return _answer(found, 200 if found.status == "ok" else 503)
 
 
+@app.route("/api/metrics", methods=["GET"], **PROTECTED)
+@problems.translated
+def metrics() -> Response:
+    """What happened so far and how things stand, for Prometheus; 404 unless METRICS says so."""
+    accept = _request().headers.get("accept", "")
+    text, content_type = composition.application().metering.exposition(accept)
+    return Response(text, headers={"Content-Type": content_type})
+
+
 @app.route("/api/openapi.json", methods=["GET"])
 @problems.translated
 def openapi_document() -> Response:

@@ -68,7 +68,12 @@ class Settings(BaseModel):
     secrets_prefix: str = Field("SECRET_", min_length=1, description="what comes before NAME where secrets are kept")
     secrets_keep_seconds: float = Field(300, ge=0)
 
-    # logs and traces
+    # metrics, logs and traces
+    metrics: Literal["none", "emf", "prometheus"] = "none"
+    metrics_service: str = Field("dag-service", min_length=1, description="the dimension `service` in CloudWatch")
+    metrics_process: str = Field("", description="the name of this process beside others, for prometheus")
+    prometheus_multiproc_dir: str = Field("", description="where the processes of one machine keep their metrics")
+    aws_lambda_function_memory_size: int = Field(512, gt=0, description="in MB, set by Lambda: what a second costs")
     tracing: Literal["none", "otlp"] = Field("none", description="otlp: see OpenTelemetry's OTEL_* variables")
     log_level: str = "INFO"
     log_format: Literal["json", "text"] = "json"

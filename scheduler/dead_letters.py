@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib import ending, logs
 from chalicelib.core.plan import Plan
+from chalicelib.metrics.protocol import OFF, Metrics
 from chalicelib.protocols import Dispatch, Message, Outcome, Ready, Settler, Store
 from chalicelib.queues.message import BadMessage, decode
 from chalicelib.store.definitions import Definitions
@@ -27,8 +28,16 @@ class DeadLetters:
     """The consumer of the dead-letter queue."""
 
     def __init__(
-        self, store: Store, definitions: Definitions, dispatch: Dispatch, settler: Settler, *, max_lost: int
+        self,
+        store: Store,
+        definitions: Definitions,
+        dispatch: Dispatch,
+        settler: Settler,
+        *,
+        max_lost: int,
+        metrics: Metrics = OFF,
     ) -> None:
+        self._metrics = metrics
         self._store = store
         self._definitions = definitions
         self._dispatch = dispatch
@@ -47,6 +56,7 @@ class DeadLetters:
                 except Exception:
                     log.exception("dead letter kept")
                     failures.append({"itemIdentifier": record["messageId"]})
+        self._metrics.dead_letters(len(event["Records"]) - len(failures))
         return {"batchItemFailures": failures}
 
     def _lose(self, message: Message) -> None:
@@ -81,5 +91,6 @@ class DeadLetters:
             self._dispatch.send(message.ref, plan, [Ready(node, attempt + 1, alone=True)])
         elif lost.outcome is Outcome.FAILED:
             log.error("node failed", extra=where | {"error": "DeadLettered"})
+            self._metrics.lost(plan.nodes[node].handler)
             ending.note(message.ref, lost.status)
             self._settler.settle(message.ref, plan, node, 0, failed=True)

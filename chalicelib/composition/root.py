@@ -14,8 +14,10 @@ from chalicelib.composition.clients import Clients, botocore_session
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
+    from chalicelib.composition.metering import Unmetered
     from chalicelib.handlers.api import Handler
     from chalicelib.invocation import Part
+    from chalicelib.metrics.protocol import Metrics
     from chalicelib.protocols import Queue, SecretSource, Store
     from chalicelib.secrets.vault import Vault
     from chalicelib.store.definitions import Definitions
@@ -49,7 +51,7 @@ class Application:
     @cached_property
     def parts(self) -> list[Part]:
         """What begins and ends with each invocation, the outermost first."""
-        return [logs.invocation, self.tracer.invocation]
+        return [logs.invocation, *self.metering.parts, self.tracer.invocation]
 
     # HTTP
 
@@ -71,7 +73,7 @@ class Application:
             late=settings.max_late,
             late_ms=round(settings.late_seconds * 1000),
         )
-        return Gate(self.store, self.queue, ceilings, clock=self.clock)
+        return Gate(self.store, self.queue, ceilings, clock=self.clock, metrics=self.metrics)
 
     # the worker
 
@@ -106,20 +108,33 @@ class Application:
         from scheduler.scheduler import Scheduler
 
         return Scheduler(
-            self.store, self.definitions, self.dispatch, max_lost=self.settings.max_lost, tracer=self.tracer
+            self.store,
+            self.definitions,
+            self.dispatch,
+            max_lost=self.settings.max_lost,
+            tracer=self.tracer,
+            metrics=self.metrics,
+            clock=self.clock,
         )
 
     @cached_property
     def sweep(self) -> Sweep:
         from scheduler.sweep import Sweep
 
-        return Sweep(self.store, self.scheduler, clock=self.clock)
+        return Sweep(self.store, self.scheduler, clock=self.clock, metrics=self.metrics)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
         from scheduler.dead_letters import DeadLetters
 
-        return DeadLetters(self.store, self.definitions, self.dispatch, self.scheduler, max_lost=self.settings.max_lost)
+        return DeadLetters(
+            self.store,
+            self.definitions,
+            self.dispatch,
+            self.scheduler,
+            max_lost=self.settings.max_lost,
+            metrics=self.metrics,
+        )
 
     @cached_property
     def dispatch(self) -> InlineDispatch:
@@ -132,7 +147,9 @@ class Application:
 
         resend_ms = round(self.settings.resend_seconds * 1000)
         if self.settings.scheduling == "inline":
-            return InlineDispatch(self.queue, resend_ms=resend_ms, cost=cost, room=ROOM)
+            return InlineDispatch(
+                self.queue, resend_ms=resend_ms, cost=cost, room=ROOM, metrics=self.metrics, clock=self.clock
+            )
         lambdas = self.clients.signal_later("lambda")
         invoker = LambdaInvoker(lambdas, self.settings.scheduler_function, self.tracer.carrier)
         return LambdaDispatch(self.queue, invoker, resend_ms=resend_ms, cost=cost, room=ROOM)
@@ -144,12 +161,13 @@ class Application:
         from chalicelib.store.redis_store import RedisStore, connect
 
         settings = self.settings
-        return RedisStore(
+        store = RedisStore(
             connect(settings.redis_url, cluster=settings.redis_cluster, login=self.login),
             retention_seconds=settings.retention_seconds,
             workflow_retention_seconds=settings.workflow_retention_seconds,
             idempotency_seconds=settings.idempotency_seconds,
         )
+        return self.metering.store(store)
 
     @property
     def login(self) -> Login:
@@ -174,7 +192,26 @@ class Application:
     def queue(self) -> Queue:
         from chalicelib.queues.sqs import SqsQueue
 
-        return SqsQueue(self.clients.signal_later("sqs"), self.settings.queue_url, self.tracer.carrier)
+        queue = SqsQueue(self.clients.signal_later("sqs"), self.settings.queue_url, self.tracer.carrier)
+        return self.metering.queue(queue)
+
+    @cached_property
+    def dead_letter_queue(self) -> Queue | None:
+        """None where nobody says which it is."""
+        from chalicelib.queues.sqs import SqsQueue
+
+        url = self.settings.dead_letter_queue_url
+        return SqsQueue(self.clients.signal_later("sqs"), url) if url else None
+
+    @cached_property
+    def metering(self) -> Unmetered:
+        from chalicelib.composition import metering
+
+        return metering.make(self)
+
+    @property
+    def metrics(self) -> Metrics:
+        return self.metering.metrics
 
     @cached_property
     def tracer(self) -> Tracer:

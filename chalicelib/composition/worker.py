@@ -33,6 +33,7 @@ def make(app: Application) -> Worker:
         pace=app.pace,
         vault=app.vault,
         tracer=app.tracer,
+        metrics=app.metrics,
         limits=limits,
         uniform=app.uniform,
         clock=app.clock,
@@ -44,6 +45,7 @@ def make(app: Application) -> Worker:
         heart=app.heart,
         pace=app.pace,
         traits=traits,
+        metrics=app.metrics,
         clock=app.clock,
     )
     return Worker(

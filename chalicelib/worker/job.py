@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chalicelib.core.plan import Plan
+from chalicelib.metrics.protocol import NodeEnd
 from chalicelib.protocols import Ref
 
 
@@ -55,3 +56,7 @@ class Ended:
     job: Job
     result: bytes
     seconds: float
+
+    @property
+    def node_end(self) -> NodeEnd:
+        return NodeEnd(self.job.plan.nodes[self.job.node].handler, self.job.attempt, self.seconds)

@@ -10,6 +10,7 @@ from typing import Any
 from chalicelib import ending, logs
 from chalicelib.errors import Unavailable
 from chalicelib.handlers.api import Context, Handler
+from chalicelib.metrics.protocol import Metrics, NodeEnd
 from chalicelib.protocols import MAX_DELAY_MS, Children, Dispatch, Outcome, Ready, Settler, Store
 from chalicelib.secrets.redact import NOTHING, Redactor
 from chalicelib.secrets.vault import Vault
@@ -42,6 +43,7 @@ class Lane:
         pace: Pace,
         vault: Vault,
         tracer: Tracer,
+        metrics: Metrics,
         limits: Limits,
         uniform: Callable[[float, float], float],
         clock: Callable[[], float],
@@ -55,6 +57,7 @@ class Lane:
         self._pace = pace
         self._vault = vault
         self._tracer = tracer
+        self._metrics = metrics
         self._limits = limits
         self._uniform = uniform
         self._clock = clock
@@ -153,5 +156,7 @@ class Lane:
             again = Ready(job.node, job.attempt + 1, delay, alone=lost > 0)
             self._dispatch.send(job.ref, job.plan, [again])
         elif done.outcome is Outcome.FAILED:
+            handler = job.plan.nodes[job.node].handler
+            self._metrics.nodes([NodeEnd(handler, job.attempt, seconds, failed=True)])
             self._settler.settle(job.ref, job.plan, job.node, cursor, failed=True)
             ending.note(job.ref, done.status)

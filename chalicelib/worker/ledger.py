@@ -10,6 +10,7 @@ from chalicelib import ending
 from chalicelib.combiner import Combiner
 from chalicelib.core.plan import SLICE
 from chalicelib.errors import Unavailable
+from chalicelib.metrics.protocol import Metrics
 from chalicelib.protocols import Children, Dispatch, Done, Hop, Outcome, Ref, Settler, Store
 from chalicelib.worker import events
 from chalicelib.worker.heart import Heart
@@ -35,6 +36,7 @@ class Ledger:
         heart: Heart,
         pace: Pace,
         traits: Traits,
+        metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
@@ -43,6 +45,7 @@ class Ledger:
         self._heart = heart
         self._pace = pace
         self._traits = traits
+        self._metrics = metrics
         self._clock = clock
         self._combiner: Combiner[_Entry, Job] = Combiner(_together, self._act)
 
@@ -75,6 +78,11 @@ class Ledger:
         committed = self._store.complete(ref.instance_id, done=done, by=self._dispatch.by, hop=self._hop(entries))
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
             events.node(outcome, entry.ended.job, entry.ended.seconds)
+        self._metrics.nodes(
+            entry.ended.node_end
+            for entry, outcome in zip(entries, committed.outcomes, strict=True)
+            if outcome is Outcome.COMMITTED
+        )
         ending.note(ref, committed.status)
         self._dispatch.unblocked(ref, plan, committed.ready)
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
