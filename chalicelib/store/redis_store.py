@@ -14,7 +14,7 @@ from redis.backoff import ExponentialBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from chalicelib import ids
-from chalicelib.errors import Unavailable
+from chalicelib.errors import NewerSchema, Unavailable
 from chalicelib.protocols import (
     Children,
     Claim,
@@ -45,6 +45,10 @@ LOST_ERROR = json.dumps(
         "type": "WorkerLost",
         "message": "the worker that ran this attempt stopped without a word (killed, out of memory, or cut off)",
     }
+)
+_NEWER = (
+    "{what} was written by a newer release of dag-service, in schema {schema}; this one knows up to "
+    f"{keys.SCHEMA}. It waits, untouched, until that release is deployed again."
 )
 _BLOCK_SECONDS = 2.5
 # API Gateway waits 29 s for an answer, and a request asks the store more than once.
@@ -126,11 +130,12 @@ class RedisStore:
         """The definition, or None. Reading it renews its retention: what is in use stays."""
         key = keys.workflow(execution_id)
         with _unavailable(), self._client.pipeline(transaction=True) as pipe:
-            pipe.hmget(key, "name", "document", "created_at", "latest")
+            pipe.hmget(key, "name", "document", "created_at", "latest", "schema")
             pipe.expire(key, self._workflow_seconds)
-            name, document, created_at, latest = pipe.execute()[0]
+            name, document, created_at, latest, schema = pipe.execute()[0]
         if document is None:
             return None
+        _check(execution_id, schema)
         return StoredWorkflow(
             execution_id, name.decode(), document, int(created_at), latest.decode() if latest else None
         )
@@ -277,7 +282,8 @@ class RedisStore:
 
     def status(self, instance_id: str) -> str | None:
         with _unavailable():
-            value = self._client.hget(keys.meta(instance_id), "status")
+            value, schema = self._client.hmget(keys.meta(instance_id), "status", "schema")
+        _check(instance_id, schema)
         return value.decode() if value else None
 
     def snapshot(self, instance_id: str, *, whole: bool = True) -> Snapshot | None:
@@ -341,11 +347,19 @@ class RedisStore:
             return self._scripts.run(name, keys.instance(instance_id), (instance_id, *arguments))
 
 
+def _check(id: str, schema: bytes | None) -> None:
+    """What the scripts do by `check`, for what is read without one."""
+    if int(schema or 1) > keys.SCHEMA:
+        raise NewerSchema(_NEWER.format(what=f"`{id}`", schema=int(schema or 1)))
+
+
 @contextlib.contextmanager
 def _unavailable() -> Iterator[None]:
     try:
         yield
     except redis.exceptions.ResponseError as error:
+        if newer := re.match(r"NEWER (\d+)", str(error)):
+            raise NewerSchema(_NEWER.format(what="the instance", schema=newer[1])) from error
         if isinstance(error, _REFUSALS) or _REFUSAL.search(str(error)):
             raise Unavailable(f"the store refuses: {error}") from error
         raise

@@ -9,6 +9,10 @@
 --   UNBLOCK node cursor   it COMPLETED: 06 settle its children from the cursor on
 --   SKIP node cursor      it FAILED: 06 settle its descendants from the cursor on
 local id = ARGV[1]
+if is_newer(redis.call('HGET', META, 'schema')) then
+  -- What this code cannot look at must not stand before what it can.
+  redis.call('ZADD', INDEX, now_ms() + ARGV[3], id)
+end
 local instance, why = open()
 if not instance then
   -- A stray entry would make the sweep come back for ever.

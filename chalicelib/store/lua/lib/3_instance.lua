@@ -1,9 +1,23 @@
 -- The instance's counters and its place in the shard's index. Every transition opens it, changes it, and saves it.
 
--- Returns the live instance, or nil and why not: GONE (no such instance) or CLOSED (it is terminal).
+-- The newest schema that this code knows (keys.SCHEMA). An instance's own is the oldest code that may touch it.
+local SCHEMA = 1
+
+local function is_newer(schema)
+  return tonumber(schema or 1) > SCHEMA
+end
+
+-- Raises NEWER. Then nothing was read, changed or dropped: the instance waits for the code that knows it.
+local function check(schema)
+  if is_newer(schema) then error({ err = 'NEWER ' .. schema }) end
+end
+
+-- Returns the live instance, or nil and why not: GONE (no such instance) or CLOSED (it is terminal). Raises NEWER.
 local function open()
-  local v = redis.call('HMGET', META, 'status', 'total', 'running', 'completed', 'failed', 'skipped', 'retention_ms')
+  local v = redis.call('HMGET', META, 'status', 'total', 'running', 'completed', 'failed', 'skipped', 'retention_ms',
+    'schema')
   if not v[1] then return nil, 'GONE' end
+  check(v[8])
   if v[1] ~= 'PENDING' and v[1] ~= 'RUNNING' then return nil, 'CLOSED' end
   return {
     status = v[1], total = tonumber(v[2]), running = tonumber(v[3]), completed = tonumber(v[4]),
