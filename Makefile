@@ -31,6 +31,10 @@ local-http: install ## `chalice local` on what `make workers` runs
 	@$(BIN)/python -m local --check
 	@. $(DATA_DIR)/env; exec $(BIN)/chalice local --no-autoreload --host $(HOST) --port $(PORT)
 
+.PHONY: doctor
+doctor: install ## what is wrong with the local stack, or with a deployed one (STAGE=prod), and what to do
+	@$(BIN)/python -m doctor $(if $(STAGE),--stage $(STAGE)) $(DOCTOR_ARGS)
+
 .PHONY: test
 test: install ## every test (with CI=true a missing server fails instead of skipping)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -69,7 +73,7 @@ bench: install $(BENCH_ENGINES:%=.venv-bench-%/.installed) ## dag-service and it
 install: $(VENV)/.installed $(VENV_LOCALSTACK)/.installed ## the two virtual environments, where missing or out of date
 
 # The stamp is older than a requirements file that changed.
-$(VENV)/.installed: requirements.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt requirements-tracing.txt requirements-dev.txt
 	@PYTHON="$(PYTHON)" local/install.sh $(VENV) requirements-dev.txt "the service and its tools"
 
 $(VENV_LOCALSTACK)/.installed: requirements-localstack.txt

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, Request, Response, SQSEvent
-from pydantic import BaseModel
 
-from chalicelib import composition
-from chalicelib.web import access, docs, openapi, problems, requests
+from chalicelib import composition, invocation
+from chalicelib.web import access, docs, journal, problems, requests
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 # composition configures the logs: chalice's own handler would print every line twice.
 app = Chalice(app_name="dag-service", configure_logs=False)
+app.register_middleware(invocation.around(lambda: composition.application().parts), "all")
+app.register_middleware(journal.middleware, "http")
 app.register_middleware(problems.middleware, "http")
 
 # `curl -d` without a header sends application/x-www-form-urlencoded: the body is read as JSON whatever it claims.
@@ -64,10 +68,21 @@ def health() -> Response:
     return _answer(found, 200 if found.status == "ok" else 503)
 
 
+@app.route("/api/metrics", methods=["GET"], **PROTECTED)
+@problems.translated
+def metrics() -> Response:
+    """What happened so far and how things stand, for Prometheus; 404 unless METRICS says so."""
+    accept = _request().headers.get("accept", "")
+    text, content_type = composition.application().metering.exposition(accept)
+    return Response(text, headers={"Content-Type": content_type})
+
+
 @app.route("/api/openapi.json", methods=["GET"])
 @problems.translated
 def openapi_document() -> Response:
     """The OpenAPI document of exactly this deployment: its address, its handlers."""
+    from chalicelib.web import openapi
+
     document = openapi.document(
         composition.application().handlers, server=requests.mount(_request()), auth=composition.api_auth()
     )
@@ -107,7 +122,7 @@ def dead_letters(event: SQSEvent) -> dict[str, Any]:
 @app.lambda_function(name="scheduler")
 def scheduler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Enqueue what is due in one instance: {"instance_id": ...}."""
-    return composition.application().scheduler_entry.handle(event)
+    return composition.application().scheduler.handle(event)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep")
@@ -130,3 +145,6 @@ def _answer(body: BaseModel, status_code: int = 200, headers: dict[str, str] | N
     return Response(
         body.model_dump_json(), headers={"Content-Type": "application/json", **(headers or {})}, status_code=status_code
     )
+
+
+composition.prepare()

@@ -30,9 +30,7 @@ class Meter:
     def __init__(self, redis_url: str, queue_url: str, endpoint_url: str, *, scheduling: str = "inline") -> None:
         self.calls: Counter[str] = Counter()
         self.seconds = 0.0
-        self.app = Application(
-            Settings(redis_url=redis_url, queue_url=queue_url, aws_endpoint_url=endpoint_url, _env_file=None)
-        )
+        self.app = Application(Settings(redis_url=redis_url, queue_url=queue_url, aws_endpoint_url=endpoint_url))
         self._sqs = boto3.client("sqs", endpoint_url=endpoint_url, region_name="us-east-1")
         self._sqs.meta.events.register("before-call.sqs.*", self._count_sqs)
         self.app.queue = SqsQueue(lambda: self._sqs, queue_url)

@@ -49,6 +49,10 @@ class Unavailable(DagServiceError):
     """The store or the queue cannot be reached, or refuses writes. Trying again later is right."""
 
 
+class NewerSchema(Unavailable):
+    """A newer release of this service wrote the instance or the workflow. Nothing was done to it: it waits for that."""
+
+
 class Overloaded(Unavailable):
     """More work is waiting than the service should take on. What was asked for was not begun."""
 

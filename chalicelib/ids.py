@@ -22,6 +22,11 @@ def new(kind: str) -> str:
     return f"{kind}-{milliseconds:012x}{secrets.token_hex(8)}{secrets.randbelow(SHARDS):02x}"
 
 
+def milliseconds(id: str) -> int:
+    """When it was made, since 1970."""
+    return int(id[3:15], 16)
+
+
 def shard(id: str) -> str:
     """The two digits that name the shard."""
     return id[-2:]

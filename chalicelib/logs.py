@@ -1,12 +1,60 @@
-"""How logs look: JSON, one event a line, on AWS; one readable line locally."""
+"""How logs look: JSON, one event a line, on AWS; one readable line locally. Every event is in docs/events.md."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping, MutableMapping
+from contextvars import ContextVar, Token
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from chalicelib.invocation import Invocation
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_fields: ContextVar[Mapping[str, Any]] = ContextVar("log fields", default={})  # noqa: B039  # nobody changes it
+
+
+class bound:  # a block, as contextlib's are; a generator would take three times as long, for every node
+    """What is logged in the block, by whomever, carries these fields as well; also in threads that copy the context."""
+
+    __slots__ = ("_given", "_token")
+
+    def __init__(self, **fields: Any) -> None:
+        self._given = fields
+        self._token: Token[Mapping[str, Any]] | None = None
+
+    def __enter__(self) -> None:
+        self._token = _fields.set({**_fields.get(), **self._given})
+
+    def __exit__(self, *_: object) -> None:
+        assert self._token is not None
+        _fields.reset(self._token)
+
+
+def invocation(current: Invocation) -> bound:
+    """A part of every invocation: its lines carry its request id."""
+    return bound(request_id=current.request_id)
+
+
+class Bound(logging.LoggerAdapter[logging.Logger]):
+    """A logger whose lines carry `fields` wherever they come from, beside what a call gives as `extra`."""
+
+    def __init__(self, logger: logging.Logger, fields: Mapping[str, Any]) -> None:
+        super().__init__(logger, fields)
+        self._bound = fields
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, {**kwargs, "extra": {**(kwargs.get("extra") or {}), **self._bound}}
+
+
+class _Bind(logging.Filter):
+    """Puts what is bound where a line is logged into its record; what the call itself gave stays."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        for name, value in _fields.get().items():
+            vars(record).setdefault(name, value)
+        return True
 
 
 class _Text(logging.Formatter):
@@ -37,16 +85,8 @@ def configure(level: str, style: Literal["json", "text"], redact: Callable[[str]
     `redact` is called with each finished line. So nothing gets around it: no argument, no field, no thread.
     """
     handler = logging.StreamHandler()
-    formatter: logging.Formatter
-    if style == "json":
-        from pythonjsonlogger.json import JsonFormatter
-
-        formatter = JsonFormatter(
-            "%(asctime)s %(levelname)s %(name)s %(message)s",
-            rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "message": "event"},
-        )
-    else:
-        formatter = _Text("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+    handler.addFilter(_Bind())
+    formatter = _json() if style == "json" else _Text("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
     handler.setFormatter(_Redacted(formatter, redact))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -54,3 +94,17 @@ def configure(level: str, style: Literal["json", "text"], redact: Callable[[str]
     # botocore would log the very answers that bring the secrets, before anybody knows them.
     for chatty in ("botocore", "boto3", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _json() -> logging.Formatter:
+    from pythonjsonlogger.json import JsonFormatter
+
+    class Json(JsonFormatter):
+        def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+            """RFC 3339, UTC: what is sorted by it is in order, whichever process wrote it."""
+            return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    return Json(
+        "%(asctime)s %(levelname)s %(name)s %(message)s",
+        rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "message": "event"},
+    )

@@ -138,10 +138,13 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
+    """`waited_ms`: how long the longest of those claimed was ready for. It is measured, and no part of the state."""
+
     outcome: Outcome
     params: bytes = b"{}"
     nodes: tuple[Claimed, ...] = ()
     epoch: int = 1
+    waited_ms: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +205,17 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What `take_due` handed out: nodes to send, and finished ones to settle."""
+    """What `take_due` handed out: nodes to send, and finished ones to settle; the oldest is `late_ms` overdue.
+
+    `status` is the instance's: a node that lost its last lease may have ended it.
+    """
 
     outcome: Outcome
     more: bool = False
     send: tuple[Ready, ...] = ()
     settle: tuple[Unsettled, ...] = ()
+    late_ms: int = field(default=0, compare=False)
+    status: str = field(default="", compare=False)
 
 
 @dataclass(slots=True)  # not frozen: that makes 10,000 of them take three times as long

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 
-class Settings(BaseSettings):
-    """Read from the environment, names in capitals (`REDIS_URL`, `QUEUE_URL`, ...)."""
+class Settings(BaseModel):
+    """In the environment the names are in capitals: `REDIS_URL`, `QUEUE_URL`, ..."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     # where things are
     redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False)
@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     redis_cache_name: str = Field("", description="the name of the ElastiCache cache, for REDIS_AUTH=iam")
     redis_serverless: bool = Field(True, description="whether that cache is ElastiCache Serverless")
     aws_endpoint_url: str | None = None
-    aws_region: str = Field("us-east-1", validation_alias="AWS_REGION")
+    aws_region: str = "us-east-1"
     queue_url: str = ""
     queue_name: str = "dag-service"
     dead_letter_queue_url: str = ""
@@ -68,9 +68,21 @@ class Settings(BaseSettings):
     secrets_prefix: str = Field("SECRET_", min_length=1, description="what comes before NAME where secrets are kept")
     secrets_keep_seconds: float = Field(300, ge=0)
 
-    # logs
+    # metrics, logs and traces
+    metrics: Literal["none", "emf", "prometheus"] = "none"
+    metrics_service: str = Field("dag-service", min_length=1, description="the dimension `service` in CloudWatch")
+    metrics_process: str = Field("", description="the name of this process beside others, for prometheus")
+    prometheus_multiproc_dir: str = Field("", description="where the processes of one machine keep their metrics")
+    aws_lambda_function_memory_size: int = Field(512, gt=0, description="in MB, set by Lambda: what a second costs")
+    tracing: Literal["none", "otlp"] = Field("none", description="otlp: see OpenTelemetry's OTEL_* variables")
     log_level: str = "INFO"
     log_format: Literal["json", "text"] = "json"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Of what `environment` sets, and the defaults. Raises pydantic's ValidationError, which shows no value."""
+        given = {name: environment[name.upper()] for name in cls.model_fields if name.upper() in environment}
+        return cls.model_validate(given)
 
     @field_validator("redis_url")
     @classmethod

@@ -101,6 +101,7 @@ def child_environment(environ: Mapping[str, str], *, redis_url: str, endpoint_ur
         "AWS_EC2_METADATA_DISABLED": "true",
         "ALLOW_PRIVATE_ADDRESSES": "true",
         "LOG_FORMAT": "text",
+        "METRICS": "prometheus",
         "LEASE_SECONDS": "10",
         "RESEND_SECONDS": "10",
         "SWEEP_INTERVAL": "1",

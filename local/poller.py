@@ -6,8 +6,12 @@ import importlib
 import logging
 import os
 import threading
+import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
+from local.mapping import ACCOUNT, LambdaContext
 from local.worker import STOP_SECONDS, leave, mapping, on_signals
 
 log = logging.getLogger(__name__)
@@ -29,16 +33,31 @@ def sweep_until(stopping: threading.Event, sweep: Callable[[], object], *, secon
             failing = False
 
 
+def scheduled_event() -> dict[str, Any]:
+    """What EventBridge hands to a function that it invokes by its schedule."""
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "source": "aws.events",
+        "account": ACCOUNT,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "region": os.environ.get("AWS_REGION", "us-east-1"),
+        "resources": [],
+        "detail-type": "Scheduled Event",
+        "detail": {},
+    }
+
+
 def main() -> None:
     stopping = threading.Event()
     on_signals(stopping.set)
     app = importlib.import_module("app")
-    application = importlib.import_module("chalicelib.composition").application()
+    importlib.import_module("chalicelib.composition").application()  # sets up the logs, and settings fail here at once
     dead = mapping(app.dead_letters, os.environ["DEAD_LETTER_QUEUE_URL"], "dead-letters")
     threading.Thread(target=dead.run, daemon=True, name="dead-letters").start()
     seconds = float(os.environ.get("SWEEP_INTERVAL") or 1)
     log.info("poller ready, sweeping every %g s", seconds)
-    sweep_until(stopping, application.sweep.run, seconds=seconds)
+    sweep_until(stopping, lambda: app.sweep(scheduled_event(), LambdaContext("sweep", seconds=60)), seconds=seconds)
     leave(dead.stop(seconds=STOP_SECONDS))
 
 

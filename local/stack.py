@@ -7,6 +7,7 @@ import functools
 import http.client
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -23,7 +24,11 @@ from local.processes import ROOT, Missing, NotReady, describe, tail, wait_ready
 READY_SECONDS = 60
 STOP_SECONDS = 11  # a worker takes at most 10 for the batch in hand
 ENV_FILE = "env"
-EXPORTED = ("AWS_", "REDIS_", "QUEUE_", "DEAD_", "ALLOW_", "LOG_", "LEASE_", "RESEND_", "LLM_", "BEDROCK_", "HANDLER_")
+EXPORTED = (
+    *("AWS_", "REDIS_", "QUEUE_", "DEAD_", "ALLOW_", "LOG_", "LEASE_", "RESEND_", "LLM_", "BEDROCK_", "HANDLER_"),
+    *("METRICS", "PROMETHEUS_"),
+    *("HOST", "PORT", "SWEEP_"),  # where HTTP is, and what counts as late: for `make doctor`
+)
 
 
 class GivenUp(RuntimeError):
@@ -67,13 +72,15 @@ class Stack:
         """Two servers on one append-only file would ruin it."""
         directory = self._config.data_dir
         directory.mkdir(parents=True, exist_ok=True)
-        lock = exits.enter_context((directory / "lock").open("w"))
+        lock = exits.enter_context((directory / "lock").open("a"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise BadConfiguration(
                 f"a local run uses {directory} already: end it, or set another one with DATA_DIR=..."
             ) from error
+        lock.truncate(0)  # only now: until here it may be another run's
+        print(os.getpid(), file=lock, flush=True)  # for `make doctor`
 
     def _start_all(self) -> None:
         """The servers first, both at once; then what uses them."""
@@ -89,12 +96,16 @@ class Stack:
         for child in self._children:
             if child.name == "localstack":  # its queues do not survive it
                 child.after = functools.partial(self._make_queues, env)
+        env["PROMETHEUS_MULTIPROC_DIR"] = self._make_metrics_dir()
         self._write_env(env)
 
-        users = [Child(f"worker-{n}", _module("worker"), env=env) for n in range(1, self._config.workers + 1)]
-        users.append(Child("poller", _module("poller"), env=env))
+        def user(name: str, module: str, **more: Any) -> Child:
+            return Child(name, _module(module), env=env | {"METRICS_PROCESS": name}, **more)
+
+        users = [user(f"worker-{n}", "worker") for n in range(1, self._config.workers + 1)]
+        users.append(user("poller", "poller"))
         if self._http:
-            users.insert(0, Child("http", _module("server"), env=env, ready=self._answers, vital=True))
+            users.insert(0, user("http", "server", ready=self._answers, vital=True))
         self._children += users
         self._start(users)
 
@@ -124,7 +135,8 @@ class Stack:
 
         # The URL itself is not shown: there may be a password in it.
         try:
-            login = Application(Settings(redis_url=url)).login.options(url)  # type: ignore[call-arg]
+            settings = Settings.from_environment(os.environ | {"REDIS_URL": url})
+            login = Application(settings).login.options(url)
             with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3, **login) as client:
                 client.ping()
         except (redis.RedisError, ValueError) as error:
@@ -147,6 +159,13 @@ class Stack:
             raise BadConfiguration(f"no queue on AWS_ENDPOINT_URL={env['AWS_ENDPOINT_URL']}: {error}") from error
         finally:
             sqs.close()
+
+    def _make_metrics_dir(self) -> str:
+        """Where the processes of this run keep what they counted; that of the last run is over."""
+        directory = self._config.data_dir / "metrics"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        return str(directory)
 
     def _write_env(self, env: dict[str, str]) -> None:
         """For `make local-http`, which runs `chalice local` in another terminal. It may hold the caller's keys."""

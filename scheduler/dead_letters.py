@@ -6,7 +6,9 @@ import json
 import logging
 from typing import Any
 
+from chalicelib import ending, logs
 from chalicelib.core.plan import Plan
+from chalicelib.metrics.protocol import OFF, Metrics
 from chalicelib.protocols import Dispatch, Message, Outcome, Ready, Settler, Store
 from chalicelib.queues.message import BadMessage, decode
 from chalicelib.store.definitions import Definitions
@@ -26,8 +28,16 @@ class DeadLetters:
     """The consumer of the dead-letter queue."""
 
     def __init__(
-        self, store: Store, definitions: Definitions, dispatch: Dispatch, settler: Settler, *, max_lost: int
+        self,
+        store: Store,
+        definitions: Definitions,
+        dispatch: Dispatch,
+        settler: Settler,
+        *,
+        max_lost: int,
+        metrics: Metrics = OFF,
     ) -> None:
+        self._metrics = metrics
         self._store = store
         self._definitions = definitions
         self._dispatch = dispatch
@@ -38,13 +48,15 @@ class DeadLetters:
         """An SQS event -> {"batchItemFailures": [...]}: what could not be dealt with stays in the queue."""
         failures = []
         for record in event["Records"]:
-            try:
-                self._lose(decode(record["body"]))
-            except BadMessage as error:
-                log.error("dead letter dropped", extra={"error": str(error), "body": record["body"][:500]})
-            except Exception:
-                log.exception("dead letter kept")
-                failures.append({"itemIdentifier": record["messageId"]})
+            with logs.bound(message_id=record["messageId"]):
+                try:
+                    self._lose(decode(record["body"]))
+                except BadMessage as error:
+                    log.error("dead letter dropped", extra={"error": str(error), "body": record["body"][:500]})
+                except Exception:
+                    log.exception("dead letter kept")
+                    failures.append({"itemIdentifier": record["messageId"]})
+        self._metrics.dead_letters(len(event["Records"]) - len(failures))
         return {"batchItemFailures": failures}
 
     def _lose(self, message: Message) -> None:
@@ -67,11 +79,18 @@ class DeadLetters:
             max_lost=self._max_lost,
             error=ERROR,
         )
-        where = {"instance_id": message.ref.instance_id, "node": plan.nodes[node].id, "error": "DeadLettered"}
+        where = {
+            "instance_id": message.ref.instance_id,
+            "execution_id": message.ref.execution_id,
+            "node": plan.nodes[node].id,
+            "attempt": attempt,
+        }
         if lost.outcome is Outcome.RETRY:
             # That the store or the workers were away for long is no fault of the node: it has another attempt.
-            log.warning("node sent again", extra=where)
+            log.warning("node sent again", extra=where | {"why": "no worker could take its message"})
             self._dispatch.send(message.ref, plan, [Ready(node, attempt + 1, alone=True)])
         elif lost.outcome is Outcome.FAILED:
-            log.error("node failed", extra=where)
+            log.error("node failed", extra=where | {"error": "DeadLettered"})
+            self._metrics.lost(plan.nodes[node].handler)
+            ending.note(message.ref, lost.status)
             self._settler.settle(message.ref, plan, node, 0, failed=True)

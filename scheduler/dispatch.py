@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from chalicelib.combiner import Combiner, first
 from chalicelib.core.plan import Plan
+from chalicelib.metrics.protocol import OFF, Metrics
 from chalicelib.protocols import Dispatching, Invoker, Message, Queue, Ready, Ref
 
 BATCH = 10
@@ -17,22 +20,36 @@ log = logging.getLogger(__name__)
 class InlineDispatch:
     """The process that committed sends: the shorter hop."""
 
-    def __init__(self, queue: Queue, *, resend_ms: int, cost: Callable[[str], int], room: int) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        *,
+        resend_ms: int,
+        cost: Callable[[str], int],
+        room: int,
+        metrics: Metrics = OFF,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`cost` is what a node of a handler takes of the `room` in a message."""
         self.by = Dispatching(taken=True, resend_ms=resend_ms)
+        self._metrics = metrics
+        self._clock = clock
         self._queue = queue
         self._cost = cost
         self.room = room
-        self._outbox: Combiner[Message, None] = Combiner(first(BATCH), self._flush)
+        # Each with the moment of the commit that made its nodes ready, where that was just now.
+        self._outbox: Combiner[tuple[Message, float | None], None] = Combiner(first(BATCH), self._flush)
 
     def send(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> None:
-        self._outbox.put(self._messages(ref, plan, ready))
+        self._outbox.put((message, None) for message in self._messages(ref, plan, ready))
 
     def unblocked(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> None:
-        self.send(ref, plan, ready)
+        now = self._clock()
+        self._outbox.put((message, now) for message in self._messages(ref, plan, ready))
 
-    def _flush(self, messages: list[Message]) -> Iterable[None]:
-        self._queue.send(messages)  # what it refuses stays due: the sweep sends it
+    def _flush(self, outgoing: list[tuple[Message, float | None]]) -> Iterable[None]:
+        self._queue.send([message for message, _ in outgoing])  # what it refuses stays due: the sweep sends it
+        self._metrics.dispatched(self._clock() - since for _, since in outgoing if since is not None)
         return ()
 
     def _messages(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> Iterator[Message]:
@@ -54,10 +71,8 @@ class InlineDispatch:
 class LambdaDispatch(InlineDispatch):
     """The scheduler function sends what a completion unblocked. Retries carry a delay: their own process sends them."""
 
-    def __init__(
-        self, queue: Queue, invoker: Invoker, *, resend_ms: int, cost: Callable[[str], int], room: int
-    ) -> None:
-        super().__init__(queue, resend_ms=resend_ms, cost=cost, room=room)
+    def __init__(self, queue: Queue, invoker: Invoker, *, resend_ms: int, **more: Any) -> None:
+        super().__init__(queue, resend_ms=resend_ms, **more)
         self.by = Dispatching(taken=False, resend_ms=resend_ms)
         self._invoker = invoker
 
@@ -67,4 +82,5 @@ class LambdaDispatch(InlineDispatch):
         try:
             self._invoker.invoke(ref.instance_id)
         except Exception as error:  # what is ready stays due: the sweep finds it
-            log.warning("scheduler not invoked", extra={"instance_id": ref.instance_id, "error": str(error)})
+            fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id, "error": str(error)}
+            log.warning("scheduler not invoked", extra=fields)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from collections.abc import Callable
+from typing import NamedTuple
 
+from chalicelib import ending, logs
 from chalicelib.core.plan import Plan
-from chalicelib.protocols import Children, Dispatch, Dispatching, Outcome, Ref, Store
+from chalicelib.metrics.protocol import OFF, Metrics
+from chalicelib.protocols import Children, Dispatch, Dispatching, Due, Outcome, Ref, Store
 from chalicelib.store.definitions import Definitions
+from chalicelib.tracing.tracer import Tracer
 
 # How many due nodes one Lua call hands out.
 LIMIT = 200
@@ -22,36 +28,58 @@ DEFINITION_GONE = json.dumps(
 ).encode()
 
 
+class Pass(NamedTuple):
+    """What was sent or settled, and how overdue the oldest was."""
+
+    nodes: int = 0
+    late_ms: int = 0
+
+
 class Scheduler:
     """One pass over one instance. Invoked on completion and by the sweep: it is the same pass."""
 
-    def __init__(self, store: Store, definitions: Definitions, dispatch: Dispatch, *, max_lost: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        definitions: Definitions,
+        dispatch: Dispatch,
+        *,
+        max_lost: int,
+        tracer: Tracer,
+        metrics: Metrics = OFF,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tracer = tracer
+        self._metrics = metrics
+        self._clock = clock
         self._store = store
         self._definitions = definitions
         self._dispatch = dispatch
         self._max_lost = max_lost
 
-    def run(self, instance_id: str) -> int:
-        """Send and settle everything that is due. Returns how many nodes were sent or settled."""
-        resend_ms, handled = self._dispatch.by.resend_ms, 0
+    def run(self, instance_id: str) -> Pass:
+        """Send and settle everything that is due."""
+        resend_ms, done = self._dispatch.by.resend_ms, Pass()
         while True:
             due = self._store.take_due(instance_id, limit=LIMIT, resend_ms=resend_ms, max_lost=self._max_lost)
             if due.outcome is not Outcome.TAKEN or not (due.send or due.settle):
-                return handled
+                return done
             execution_id = self._store.execution_of(instance_id)
             if execution_id is None:
-                return handled
+                return done
             ref = Ref(instance_id, execution_id)
             plan = self._definitions.get(execution_id)
             if plan is None:
                 self.abort(ref)
-                return handled
+                return done
+            self._say(ref, plan, due)
+            ending.note(ref, due.status)
             self._dispatch.send(ref, plan, due.send)
             for unsettled in due.settle:
                 self.settle(ref, plan, unsettled.node, unsettled.cursor, failed=unsettled.failed)
-            handled += len(due.send) + len(due.settle)
+            done = Pass(done.nodes + len(due.send) + len(due.settle), max(done.late_ms, due.late_ms))
             if not due.more:
-                return handled
+                return done
 
     def settle(self, ref: Ref, plan: Plan, node: int, start: int, *, failed: bool) -> None:
         """Go through the children (of a failed node: the descendants) from `start` to the end, slice by slice."""
@@ -61,6 +89,7 @@ class Scheduler:
             done = self._store.settle(ref.instance_id, node=node, start=start, children=Children(items, cursor), by=by)
             if done.outcome is not Outcome.SETTLED:
                 return
+            ending.note(ref, done.status)
             self._dispatch.send(ref, plan, done.ready)
             start = cursor
 
@@ -70,5 +99,26 @@ class Scheduler:
             log.error("instance aborted", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
 
     def handle(self, event: dict[str, str]) -> dict[str, int]:
-        """The Lambda function: {"instance_id": ...} -> {"handled": n}."""
-        return {"handled": self.run(event["instance_id"])}
+        """The Lambda function: {"instance_id": ..., and what the sender's trace put there} -> {"handled": n}."""
+        instance_id = event["instance_id"]
+        with self._tracer.schedule(instance_id, event), logs.bound(instance_id=instance_id):
+            started = self._clock()
+            done = self.run(instance_id)
+            if done.nodes:
+                self._metrics.dispatched([done.late_ms / 1000 + self._clock() - started])
+            return {"handled": done.nodes}
+
+    def _say(self, ref: Ref, plan: Plan, due: Due) -> None:
+        """A node that goes well is said at DEBUG; one whose worker was lost, always."""
+        fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
+        for ready in due.send:
+            node = {"node": plan.nodes[ready.node].id, "attempt": ready.attempt}
+            if ready.alone:
+                log.warning("node sent again", extra=fields | node | {"why": "a worker lost it"})
+            else:
+                log.debug("node sent", extra=fields | node)
+        for unsettled in due.settle:
+            if unsettled.failed and unsettled.cursor == 0:
+                spec = plan.nodes[unsettled.node]
+                log.error("node failed", extra=fields | {"node": spec.id, "error": "WorkerLost"})
+                self._metrics.lost(spec.handler)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from chalicelib.metrics.protocol import OFF, Metrics
 from chalicelib.protocols import Store
 from scheduler.scheduler import Scheduler
 
@@ -30,7 +31,16 @@ class Swept:
 class Sweep:
     """Runs the scheduler over every overdue instance. Several at once are harmless."""
 
-    def __init__(self, store: Store, scheduler: Scheduler, *, clock: Callable[[], float], seconds: float = 45) -> None:
+    def __init__(
+        self,
+        store: Store,
+        scheduler: Scheduler,
+        *,
+        clock: Callable[[], float],
+        metrics: Metrics = OFF,
+        seconds: float = 45,
+    ) -> None:
+        self._metrics = metrics
         self._store = store
         self._scheduler = scheduler
         self._seconds = seconds
@@ -39,7 +49,7 @@ class Sweep:
     def run(self) -> Swept:
         """Until nothing is overdue, or for at most `seconds`. Raises Unavailable when the store does."""
         end = self._clock() + self._seconds
-        instances = nodes = failed = 0
+        instances = nodes = failed = late_ms = 0
         seen: set[str] = set()
         while self._clock() < end:
             overdue = [instance for instance in self._store.overdue(limit=LIMIT) if instance not in seen]
@@ -49,11 +59,13 @@ class Sweep:
                 seen.add(instance_id)
                 instances += 1
                 try:
-                    nodes += self._scheduler.run(instance_id)
+                    done = self._scheduler.run(instance_id)
+                    nodes, late_ms = nodes + done.nodes, max(late_ms, done.late_ms)
                 except Exception:  # one broken instance must not keep the sweep from the others
                     failed += 1
                     log.exception("sweep failed on an instance", extra={"instance_id": instance_id})
         swept = Swept(instances, nodes, failed)
+        self._metrics.swept(nodes=nodes, failed=failed, late=late_ms / 1000)
         if instances:
             log.info("swept", extra=swept.as_dict())
         return swept

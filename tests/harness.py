@@ -31,7 +31,7 @@ def sqs_event(bodies: Iterable[str]) -> dict[str, Any]:
 
 def application(redis_url: str, queue: MemoryQueue, handlers: Iterable[Handler] = (), **settings: Any) -> Application:
     """An application on this Redis and this queue, with these handlers beside the built-in ones."""
-    app = Application(Settings(redis_url=redis_url, _env_file=None, **settings))
+    app = Application(Settings(redis_url=redis_url, **settings))
     app.queue = queue
     app.handlers = app.handlers | {handler.name: handler for handler in handlers}
     return app

@@ -137,7 +137,7 @@ class Plan:
         return [number for number in read if self.nodes[number].ignored]
 
     def behind(self, node: int, start: int = 0, *, failed: bool) -> tuple[list[int], int]:
-        """The slice of what a finished node is settled with: its children, or all its descendants where it stops them."""
+        """The slice of what a finished node is settled with: its children, or its descendants where it stops them."""
         return self.skips(node, start) if failed and not self.nodes[node].ignored else self.unblocks(node, start)
 
     def skips(self, node: int, start: int = 0) -> tuple[list[int], int]:

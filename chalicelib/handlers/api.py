@@ -23,9 +23,10 @@ class Config(BaseModel):
 class Context:
     """What a handler may know about the node that it runs for.
 
-    `attempt` counts from 1, `epoch` from 1 and by one with each rerun of the instance. `idempotency_key` is the same for
+    `attempt` counts from 1, `epoch` from 1, by one with each rerun of the instance. `idempotency_key` is the same for
     every attempt of this node in this epoch: hand it to whatever must not happen twice. `time_left()` is in seconds.
-    `results` maps the ids of the node's dependencies to their results.
+    `results` maps the ids of the node's dependencies to their results. `trace_headers` is what a call to another
+    service carries, so that its spans join: W3C `traceparent` while TRACING is on, else nothing.
     """
 
     instance_id: str
@@ -38,6 +39,7 @@ class Context:
     time_left: Callable[[], float]
     logger: logging.LoggerAdapter[logging.Logger] | logging.Logger
     wanted: Callable[[], bool] = lambda: True
+    trace_headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def idempotency_key(self) -> str:

@@ -125,6 +125,8 @@ def _request(config: HttpCall, context: Context) -> tuple[dict[str, str], bytes 
     given = {name.lower() for name in headers}
     if "user-agent" not in given:
         headers["User-Agent"] = f"dag-service/{__version__}"
+    if "traceparent" not in given:
+        headers |= context.trace_headers
     if config.method in _UNSAFE and "idempotency-key" not in given:
         headers["Idempotency-Key"] = context.idempotency_key
     if "json_body" in config.model_fields_set:

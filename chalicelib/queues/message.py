@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from chalicelib import ids
 from chalicelib.protocols import Message, Ready, Ref
@@ -41,3 +43,9 @@ def decode(body: str) -> Message:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadMessage(f"not a message of dag-service: {error!r:.200}") from error
     return Message(ref, nodes)
+
+
+def carrier(record: Mapping[str, Any]) -> dict[str, str]:
+    """The attributes of a record of an SQS event, by name: what the sender's trace put beside the body."""
+    attributes = record.get("messageAttributes") or {}
+    return {name: one["stringValue"] for name, one in attributes.items() if "stringValue" in one}

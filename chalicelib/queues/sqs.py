@@ -9,6 +9,7 @@ from typing import Any
 from chalicelib.errors import Unavailable
 from chalicelib.protocols import MAX_DELAY_MS, Message
 from chalicelib.queues.message import encode
+from chalicelib.tracing.tracer import Carrier, nothing
 
 MAX_ENTRIES = 10
 # SQS takes 1 MiB a request since 2025; emulators and older partitions 256 KiB. Our messages are some 200 bytes.
@@ -18,30 +19,43 @@ log = logging.getLogger(__name__)
 
 
 class SqsQueue:
-    """See protocols.Queue. `client` makes the boto3 client; it is asked for once, at the first use."""
+    """See protocols.Queue. `client` makes the boto3 client; it is asked for once, at the first use.
 
-    def __init__(self, client: Callable[[], Any], url: str) -> None:
+    `carrier` answers what goes along with a message of an instance, as message attributes: its trace.
+    """
+
+    def __init__(self, client: Callable[[], Any], url: str, carrier: Carrier = nothing) -> None:
         self._client = client
         self._url = url
+        self._carrier = carrier
 
     def send(self, messages: Sequence[Message]) -> list[Message]:
         """Send in batches of 10. A refused entry or request does not stop the others."""
         refused: list[Message] = []
         for batch in batches(messages):
             entries = [
-                {"Id": str(number), "MessageBody": body, "DelaySeconds": delay_seconds(message)}
+                {"Id": str(number), "MessageBody": body, "DelaySeconds": delay_seconds(message)} | self._beside(message)
                 for number, (message, body) in enumerate(batch)
             ]
             try:
                 answer = self._client().send_message_batch(QueueUrl=self._url, Entries=entries)
             except Exception as error:  # botocore's errors have no common root
-                log.warning("queue refused a batch", extra={"messages": len(batch), "error": str(error)})
+                instances = sorted({message.ref.instance_id for message, _ in batch})
+                log.warning("queue refused a batch", extra={"instances": instances, "error": str(error)})
                 refused += [message for message, _ in batch]
                 continue
             for failed in answer.get("Failed", []):
-                log.warning("queue refused a message", extra={"error": failed.get("Message") or failed.get("Code")})
-                refused.append(batch[int(failed["Id"])][0])
+                message = batch[int(failed["Id"])][0]
+                fields = {"instance_id": message.ref.instance_id, "execution_id": message.ref.execution_id}
+                why = failed.get("Message") or failed.get("Code")
+                log.warning("queue refused a message", extra=fields | {"error": why})
+                refused.append(message)
         return refused
+
+    def _beside(self, message: Message) -> dict[str, Any]:
+        carried = self._carrier(message.ref.instance_id)
+        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in carried.items()}
+        return {"MessageAttributes": attributes} if attributes else {}
 
     def ping(self) -> None:
         self.backlog()

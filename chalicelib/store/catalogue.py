@@ -16,7 +16,7 @@ LETTERS = {"PENDING": "P", "RUNNING": "R", "COMPLETED": "C", "FAILED": "F", "CAN
 
 
 class RedisCatalogue:
-    """See protocols.Catalogue. A page costs one pipeline over all shards and one over its entries, whatever there is."""
+    """See protocols.Catalogue. A page costs a pipeline over all shards and one over its entries, whatever there is."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -27,9 +27,13 @@ class RedisCatalogue:
         with unavailable(), self._client.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.hmget(keys.meta(name), picture.LISTED)
-            found = pipe.execute()
-        made = [picture.listed(name, values) for name, values in zip(names, found, strict=True)]
-        return [one for one in made if one is not None]
+            made = [picture.listed(name, values) for name, values in zip(names, pipe.execute(), strict=True)]
+            for name, one in zip(names, made, strict=True):
+                if one is None:  # its retention is over, and nobody has swept yet
+                    pipe.zrem(keys.listing(ids.shard(name)), *(letter + name for letter in LETTERS.values()))
+            pipe.execute()
+        # Where an older release is at work too, the list may be late.
+        return [one for one in made if one is not None and one.status in statuses]
 
     def counts(self) -> dict[str, int]:
         """Two binary searches a status and shard."""

@@ -11,9 +11,14 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-from chalicelib.errors import Unavailable
+from chalicelib.errors import NewerSchema, Unavailable
+from chalicelib.store import keys
 from chalicelib.store.login import Login, LoginRetry
 
+_NEWER = (
+    "{what} was written by a newer release of dag-service, in schema {schema}; this one knows up to "
+    f"{keys.SCHEMA}. It waits, untouched, until that release is deployed again."
+)
 # How long one blocking call waits at most.
 BLOCK_SECONDS = 2.5
 # API Gateway waits 29 s for an answer, and a request asks the store more than once.
@@ -58,11 +63,19 @@ def connect(url: str, *, cluster: bool = False, login: Login | None = None) -> A
     return redis.Redis.from_url(url, retry_on_error=errors, health_check_interval=30, **options)
 
 
+def check(id: str, schema: bytes | None) -> None:
+    """What the scripts do by `check`, for what is read without one."""
+    if int(schema or 1) > keys.SCHEMA:
+        raise NewerSchema(_NEWER.format(what=f"`{id}`", schema=int(schema or 1)))
+
+
 @contextlib.contextmanager
 def unavailable() -> Iterator[None]:
     try:
         yield
     except redis.exceptions.ResponseError as error:
+        if newer := re.match(r"NEWER (\d+)", str(error)):
+            raise NewerSchema(_NEWER.format(what="the instance", schema=newer[1])) from error
         if isinstance(error, _REFUSALS) or _REFUSAL.search(str(error)):
             raise Unavailable(f"the store refuses: {error}") from error
         raise

@@ -1,4 +1,6 @@
-"""Every key in Redis and its type. The first part carries the schema version; `{..}` is the hash tag.
+"""Every key in Redis and its type. `dag1` is the layout of all keys together, `{..}` the hash tag.
+
+What an instance or a workflow needs of the code that touches it is in its `schema` (ARCHITECTURE.md, "Versions").
 
 | key                            | type   | holds |
 |--------------------------------|--------|-------|
@@ -25,6 +27,8 @@ import hashlib
 from chalicelib import ids
 
 PREFIX = "dag1"
+# The newest that this code knows; lua/lib/4_instance.lua says the same, and what it is for.
+SCHEMA = 2
 
 
 def _tagged(shard: str, rest: str) -> str:

@@ -34,7 +34,7 @@ from chalicelib.protocols import (
     Wanted,
 )
 from chalicelib.store import keys, picture
-from chalicelib.store.connection import BLOCK_SECONDS, unavailable
+from chalicelib.store.connection import BLOCK_SECONDS, check, unavailable
 from chalicelib.store.scripts import Scripts
 
 LOST_ERROR = json.dumps(
@@ -93,11 +93,12 @@ class RedisStore:
         """The definition, or None. Reading it renews its retention: what is in use stays."""
         key = keys.workflow(execution_id)
         with unavailable(), self._client.pipeline(transaction=True) as pipe:
-            pipe.hmget(key, "name", "document", "created_at", "latest")
+            pipe.hmget(key, "name", "document", "created_at", "latest", "schema")
             pipe.expire(key, self._workflow_seconds)
-            name, document, created_at, latest = pipe.execute()[0]
+            name, document, created_at, latest, schema = pipe.execute()[0]
         if document is None:
             return None
+        check(execution_id, schema)
         return StoredWorkflow(
             execution_id, name.decode(), document, int(created_at), latest.decode() if latest else None
         )
@@ -143,13 +144,13 @@ class RedisStore:
     def take_due(self, instance_id: str, *, limit: int, resend_ms: int, max_lost: int) -> Due:
         reply = self._run("take_due", instance_id, limit, resend_ms, max_lost, LOST_ERROR, LATE_ERROR)
         send, settle = [], []
-        for i in range(2, len(reply), 3):
+        for i in range(4, len(reply), 3):
             node, number = int(reply[i + 1]), int(reply[i + 2])
             if reply[i] in (b"SEND", b"ALONE"):
                 send.append(Ready(node, number, alone=reply[i] == b"ALONE"))
             else:
                 settle.append(Unsettled(node, number, failed=reply[i] == b"SKIP"))
-        return Due(Outcome(reply[0].decode()), bool(reply[1]), tuple(send), tuple(settle))
+        return Due(Outcome(reply[0].decode()), bool(reply[1]), tuple(send), tuple(settle), reply[2], reply[3].decode())
 
     def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim:
         arguments: list[Any] = [owner, lease_ms]
@@ -164,9 +165,10 @@ class RedisStore:
                 int(answer[1]) if len(answer) > 1 else 0,
                 tuple(answer[2:]),
             )
-            for want, answer in zip(wanted, reply[3:], strict=False)
+            for want, answer in zip(wanted, reply[4:], strict=False)
         )
-        return Claim(Outcome(reply[0].decode()), reply[1], nodes, int(reply[2]))
+        waited_ms = None if reply[3] < 0 else reply[3]
+        return Claim(Outcome(reply[0].decode()), reply[1], nodes, int(reply[2]), waited_ms)
 
     def extend(self, instance_id: str, *, node: int, attempt: int, lease_ms: int) -> Outcome:
         return Outcome(self._run("extend", instance_id, node, attempt, lease_ms)[0].decode())
@@ -281,7 +283,8 @@ class RedisStore:
 
     def status(self, instance_id: str) -> str | None:
         with unavailable():
-            value = self._client.hget(keys.meta(instance_id), "status")
+            value, schema = self._client.hmget(keys.meta(instance_id), "status", "schema")
+        check(instance_id, schema)
         return value.decode() if value else None
 
     def snapshot(self, instance_id: str, *, whole: bool = True) -> Snapshot | None:
@@ -367,4 +370,6 @@ def _terms(terms: Terms, total: int) -> str:
         "timeout_ms": str(terms.timeout_ms or ""),
         "webhook": "1" if terms.webhook else "",
     }
+    if any(fields[name] for name in fields if name not in ("name", "tags")):
+        fields["schema"] = str(keys.SCHEMA)
     return json.dumps({name: value for name, value in fields.items() if value})

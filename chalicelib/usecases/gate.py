@@ -10,6 +10,7 @@ from typing import TypeVar
 from chalicelib.core import admission
 from chalicelib.core.admission import Ceilings, Load
 from chalicelib.errors import Overloaded, Unavailable
+from chalicelib.metrics.protocol import OFF, Metrics
 from chalicelib.protocols import Queue, Store
 
 T = TypeVar("T")
@@ -23,7 +24,16 @@ log = logging.getLogger(__name__)
 class Gate:
     """In front of submit and trigger. Nobody waits for a reading that somebody else makes: the last one will do."""
 
-    def __init__(self, store: Store, queue: Queue, ceilings: Ceilings, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        ceilings: Ceilings,
+        *,
+        clock: Callable[[], float],
+        metrics: Metrics = OFF,
+    ) -> None:
+        self._metrics = metrics
         self._store = store
         self._queue = queue
         self._ceilings = ceilings
@@ -34,11 +44,11 @@ class Gate:
 
     def submit(self) -> None:
         """Raises Overloaded where nothing more can be stored. A workflow costs memory, and no worker's time."""
-        _refuse(admission.full(self.load(), self._ceilings))
+        self._refuse(admission.full(self.load(), self._ceilings))
 
     def trigger(self) -> None:
         """Raises Overloaded where no instance more can be carried."""
-        _refuse(self.why_not())
+        self._refuse(self.why_not())
 
     def why_not(self) -> str | None:
         """Why no new instance is let in, or None."""
@@ -52,6 +62,12 @@ class Gate:
             finally:
                 self._reading.release()
         return self._load
+
+    def _refuse(self, why: str | None) -> None:
+        if why is None:
+            return
+        self._metrics.refused()
+        raise Overloaded(f"{why}. What runs goes on; nothing of this request was kept: send it again after Retry-After")
 
     def _read(self) -> Load:
         # Without the store nothing begins, and nobody is to wait for it twice. Without the queue the sweep sends.
@@ -72,8 +88,3 @@ def _asked(question: Callable[[], T], *, but: type[Exception] | tuple[()] = ()) 
     except Exception as error:
         log.warning("load not known", extra={"error": str(error)})
         return None
-
-
-def _refuse(why: str | None) -> None:
-    if why is not None:
-        raise Overloaded(f"{why}. What runs goes on; nothing of this request was kept: send it again after Retry-After")

@@ -15,6 +15,7 @@ from chalicelib.handlers.api import Handler
 from chalicelib.models.views import Health, InstanceStatus, ResultsView, StatusView, Submitted, Triggered
 from chalicelib.protocols import Children, Dispatch, Queue, Ready, Ref, Settler, Store
 from chalicelib.store.definitions import Definitions
+from chalicelib.tracing.tracer import Tracer
 from chalicelib.usecases import present
 from chalicelib.usecases.gate import Gate
 
@@ -43,6 +44,7 @@ class Service:
         settler: Settler,
         handlers: Mapping[str, Handler],
         gate: Gate,
+        tracer: Tracer,
         limits: Limits,
         versions: Mapping[str, str],
     ) -> None:
@@ -53,6 +55,7 @@ class Service:
         self._settler = settler
         self._handlers = handlers
         self._gate = gate
+        self._tracer = tracer
         self._limits = limits
         self._versions = versions
 
@@ -61,9 +64,10 @@ class Service:
         document = strictjson.loads(body, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
         workflow = definition.check(document, self._handlers, max_nodes=self._limits.nodes)
         self._gate.submit()
-        execution_id = self._id(ids.EXECUTION, "submit", idempotency_key, body)
+        execution_id, again = self._id(ids.EXECUTION, "submit", idempotency_key, body)
         stored = workflow.model_dump_json(exclude_defaults=True).encode()
-        created_at = self._store.put_workflow(execution_id, name=workflow.name, document=stored)
+        with self._tracer.submit(execution_id, again=again):
+            created_at = self._store.put_workflow(execution_id, name=workflow.name, document=stored)
         log.info("workflow stored", extra={"execution_id": execution_id, "nodes": len(workflow.dag.nodes)})
         return Submitted(
             execution_id=execution_id,
@@ -77,18 +81,10 @@ class Service:
         plan = self._plan(execution_id)
         params = self._params(body)
         self._gate.trigger()
-        instance_id = self._id(ids.INSTANCE, f"trigger/{execution_id}", idempotency_key, body)
+        instance_id, again = self._id(ids.INSTANCE, f"trigger/{execution_id}", idempotency_key, body)
         ref = Ref(instance_id, execution_id)
-        items, cursor = plan.unblocks(-1)
-        _, created_at = self._store.create(
-            ref,
-            total=len(plan.nodes),
-            params=params,
-            roots=Children(items, cursor),
-            by=self._dispatch.by,
-        )
-        self._store.note_latest(execution_id, instance_id)
-        return self._start(ref, plan, items, cursor, created_at)
+        with self._tracer.trigger(ref, again=again):
+            return self._start(ref, plan, params)
 
     def status(self, id: str, wait_seconds: float = 0, *, nodes: bool = True) -> StatusView:
         """Of an instance; by an execution_id, of its newest one. Answers early when it is terminal within the wait.
@@ -156,7 +152,11 @@ class Service:
         load = (self._gate.why_not() or "ok") if store == "ok" else "not known"
         return Health(status=status, store=store, queue=queue, load=load, versions=versions)
 
-    def _start(self, ref: Ref, plan: Plan, items: list[int], cursor: int, created_at: int) -> Triggered:
+    def _start(self, ref: Ref, plan: Plan, params: bytes) -> Triggered:
+        items, cursor = plan.unblocks(-1)
+        roots = Children(items, cursor)
+        _, created_at = self._store.create(ref, total=len(plan.nodes), params=params, roots=roots, by=self._dispatch.by)
+        self._store.note_latest(ref.execution_id, ref.instance_id)
         self._dispatch.unblocked(ref, plan, [Ready(root, 1) for root in items[::2]])
         self._settler.settle(ref, plan, -1, cursor, failed=False)
         log.info("instance created", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
@@ -176,13 +176,13 @@ class Service:
         document = strictjson.loads(body, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
         return strictjson.dumps(definition.check_trigger(document).params).encode()
 
-    def _id(self, kind: str, scope: str, key: str | None, body: bytes) -> str:
-        """A fresh id; with an Idempotency-Key, the one that the key was first used for."""
+    def _id(self, kind: str, scope: str, key: str | None, body: bytes) -> tuple[str, bool]:
+        """A fresh id; with an Idempotency-Key, the one that the key was first used for, and whether that was before."""
         id = ids.new(kind)
         if key is None:
-            return id
+            return id, False
         fingerprint = hashlib.sha256(body).hexdigest()
         bound_to, bound_id = self._store.reserve(scope, key, fingerprint=fingerprint, id=id)
         if bound_to != fingerprint:
             raise IdempotencyConflict("this Idempotency-Key was used before with another body: use a new key")
-        return bound_id
+        return bound_id, bound_id != id

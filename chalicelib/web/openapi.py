@@ -55,6 +55,7 @@ def document(
         "tags": [
             {"name": "workflows", "description": "definitions and their instances"},
             {"name": "service", "description": "the service itself"},
+            {"name": "operations", "description": "for whoever runs the service"},
         ],
         "paths": _paths(),
         "components": {"schemas": _schemas(handlers), "headers": parts.HEADERS, "securitySchemes": schemes},
@@ -84,7 +85,7 @@ def _paths() -> Json:
                 parameters=[parts.path("execution_id", "as a submission answered it"), parts.KEY],
                 requestBody=parts.body("Trigger", examples.TRIGGERS, required=False),
                 success=parts.success(HTTPStatus.ACCEPTED, "Triggered", "Started", ["Location"], parts.AFTER_TRIGGER),
-                failures=[*bodies, errors.NotFound, errors.Unavailable, errors.Overloaded],
+                failures=[*bodies, errors.NotFound, errors.Unavailable, errors.NewerSchema, errors.Overloaded],
             )
         },
         "/api/workflows/{instance_id}": {
@@ -98,7 +99,7 @@ def _paths() -> Json:
                     parts.NODES,
                 ],
                 success=parts.success(HTTPStatus.OK, "StatusView", "How far the instance is", (), parts.AFTER_STATUS),
-                failures=[errors.NotFound, errors.InvalidDocument, errors.Unavailable],
+                failures=[errors.NotFound, errors.InvalidDocument, errors.Unavailable, errors.NewerSchema],
             )
         },
         "/api/workflows/{instance_id}/results": {
@@ -108,7 +109,7 @@ def _paths() -> Json:
                 "409 while it is running: wait with `?wait=` on its status, then ask again.",
                 parameters=[parts.path("instance_id", "an `instance_id` or an `execution_id`")],
                 success=parts.success(HTTPStatus.OK, "ResultsView", "What the nodes yielded"),
-                failures=[errors.NotFound, errors.StillRunning, errors.Unavailable],
+                failures=[errors.NotFound, errors.StillRunning, errors.Unavailable, errors.NewerSchema],
             )
         },
         "/api/health": {
@@ -121,6 +122,16 @@ def _paths() -> Json:
                     **parts.success(HTTPStatus.OK, "Health", "Everything is well"),
                     **parts.success(HTTPStatus.SERVICE_UNAVAILABLE, "Health", "Something cannot be reached"),
                 },
+            )
+        },
+        "/api/metrics": {
+            "get": parts.operation(
+                "getMetrics",
+                "Metrics, as Prometheus reads them",
+                "Of every process of this machine. 404 unless the setting METRICS is `prometheus`.",
+                tag="operations",
+                success=parts.text("The exposition format", "text/plain", "application/openmetrics-text"),
+                failures=[errors.NotFound],
             )
         },
         "/api/openapi.json": {

@@ -51,6 +51,9 @@ KINDS: dict[type[errors.DagServiceError], Kind] = {
         retry_after=5,
         detail="The store or the queue cannot be reached, or refuses writes. Nothing is lost: try again later.",
     ),
+    errors.NewerSchema: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "Written by a newer release", "newer-schema", retry_after=60
+    ),
     errors.Overloaded: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Overloaded", "overloaded", retry_after=10),
 }
 INTERNAL = Kind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import threading
 from collections.abc import Callable, Sequence
@@ -51,7 +52,8 @@ class Crew:
 
 def spawn(call: Callable[[], None]) -> Callable[[], None]:
     """Start a call in a thread; the answer waits until it is over. Where there are no more threads it runs here."""
-    thread = threading.Thread(target=call, name="crew")
+    # What is logged and traced there belongs to this invocation.
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(call,), name="crew")
     try:
         thread.start()
     except RuntimeError:

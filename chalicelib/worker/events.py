@@ -1,28 +1,52 @@
-"""What the worker says of nodes and instances in the log: one event name each, with the fields to find them by."""
+"""What the worker says of nodes in the log: one event name each. Nodes that go well are said at DEBUG only."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.protocols import Ref
+from chalicelib.protocols import Outcome
 from chalicelib.worker.job import Job
+
+# By what became of an attempt. A million nodes that complete must not cost a million lines.
+EVENTS: Mapping[Outcome, tuple[int, str]] = {
+    Outcome.COMMITTED: (logging.DEBUG, "node completed"),
+    Outcome.RETRY: (logging.WARNING, "node retried"),
+    Outcome.FAILED: (logging.WARNING, "node failed"),
+    Outcome.REPEATED: (logging.WARNING, "node committed twice"),
+    Outcome.SUPERSEDED: (logging.WARNING, "node superseded"),
+    Outcome.CLOSED: (logging.WARNING, "node too late"),
+    Outcome.GONE: (logging.WARNING, "node too late"),
+}
 
 log = logging.getLogger("dag.node")
 
 
-def node(what: str, job: Job, *, seconds: float | None = None, **more: Any) -> None:
-    """`what` happened to a node, after so long; all but a plain completion is a warning."""
-    level = logging.DEBUG if what == "completed" else logging.WARNING
-    if not log.isEnabledFor(level):
-        return
+def fields(job: Job) -> dict[str, Any]:
+    """What every line about an attempt carries."""
     spec = job.plan.nodes[job.node]
-    fields = {"instance_id": job.ref.instance_id, "node": spec.id, "handler": spec.handler, "attempt": job.attempt}
-    if seconds is not None:
-        fields["ms"] = round(seconds * 1000, 1)
-    log.log(level, f"node {what}", extra=fields | more)
+    return {
+        "instance_id": job.ref.instance_id,
+        "execution_id": job.ref.execution_id,
+        "node": spec.id,
+        "handler": spec.handler,
+        "attempt": job.attempt,
+    }
 
 
-def finished(ref: Ref, status: str) -> None:
-    """An instance ended."""
-    log.info("instance finished", extra={"instance_id": ref.instance_id, "status": status})
+def started(job: Job) -> None:
+    """Its handler is about to run, in a block that carries its fields."""
+    log.debug("node started")
+
+
+def node(outcome: Outcome, job: Job, seconds: float, **more: Any) -> None:
+    """What became of an attempt, after so long."""
+    level, name = EVENTS[outcome]
+    if log.isEnabledFor(level):
+        log.log(level, name, extra=fields(job) | {"ms": round(seconds * 1000, 1)} | more)
+
+
+def cut_off(job: Job, seconds: float, reason: str) -> None:
+    """The invocation ended before it did: it loses its lease."""
+    log.warning("node cut off", extra=fields(job) | {"ms": round(seconds * 1000, 1), "reason": reason})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextvars
 import ctypes
+import functools
 import queue
 import threading
 from collections.abc import Callable, Coroutine
@@ -42,7 +44,7 @@ class ThreadExecutor:
             hand = self._idle.get_nowait()
         except queue.Empty:
             hand = _Hand()
-        future = hand.start(call)
+        future = hand.start(functools.partial(contextvars.copy_context().run, call))
         try:
             result = future.result(timeout)
         except TimeoutError:

@@ -50,7 +50,8 @@ class Heart:
             try:
                 outcome = self._store.extend(instance_id, node=node, attempt=attempt, lease_ms=self.lease_ms)
             except Exception as error:  # the next beat tries again; two may be missed before the lease ends
-                log.warning("lease not extended", extra={"instance_id": instance_id, "error": str(error)})
+                where = {"instance_id": instance_id, "node_number": node, "attempt": attempt}
+                log.warning("lease not extended", extra=where | {"error": str(error)})
                 continue
             if outcome is not Outcome.EXTENDED:
                 with self._lock:

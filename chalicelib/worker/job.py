@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chalicelib.core.plan import Plan
+from chalicelib.metrics.protocol import NodeEnd
 from chalicelib.protocols import Ref
 
 
@@ -17,9 +19,21 @@ class Limits:
     max_result_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The message that brought a node: its id, what its sender put beside it, how long its nodes had been ready."""
+
+    message_id: str
+    carrier: Mapping[str, str]
+    waited_ms: int | None
+
+
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """`results` holds the results that the node needs, as JSON, by node. Times are seconds of the worker's clock."""
+    """`results` holds the results that the node needs, as JSON, by node. Times are seconds of the worker's clock.
+
+    `hop`: no message named it; it was claimed here as the child of what a message, its `delivery`, brought.
+    """
 
     ref: Ref
     plan: Plan
@@ -32,6 +46,8 @@ class Job:
     results: dict[int, bytes]
     deadline: float
     hop_until: float
+    delivery: Delivery | None = None
+    hop: bool = False
 
 
 @dataclass(slots=True)
@@ -41,3 +57,7 @@ class Ended:
     job: Job
     result: bytes
     seconds: float
+
+    @property
+    def node_end(self) -> NodeEnd:
+        return NodeEnd(self.job.plan.nodes[self.job.node].handler, self.job.attempt, self.seconds)

@@ -7,11 +7,14 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from chalicelib import ending, logs
 from chalicelib.errors import Unavailable
 from chalicelib.handlers.api import Context, Handler
+from chalicelib.metrics.protocol import Metrics, NodeEnd
 from chalicelib.protocols import MAX_DELAY_MS, Children, Dispatch, Outcome, Ready, Settler, Store
 from chalicelib.secrets.redact import NOTHING, Redactor
 from chalicelib.secrets.vault import Vault
+from chalicelib.tracing.tracer import Span, Tracer
 from chalicelib.worker import events, step
 from chalicelib.worker.executor import Executor
 from chalicelib.worker.heart import Heart
@@ -39,6 +42,8 @@ class Lane:
         heart: Heart,
         pace: Pace,
         vault: Vault,
+        tracer: Tracer,
+        metrics: Metrics,
         limits: Limits,
         uniform: Callable[[float, float], float],
         clock: Callable[[], float],
@@ -51,6 +56,8 @@ class Lane:
         self._heart = heart
         self._pace = pace
         self._vault = vault
+        self._tracer = tracer
+        self._metrics = metrics
         self._limits = limits
         self._uniform = uniform
         self._clock = clock
@@ -58,34 +65,42 @@ class Lane:
     def run(self, job: Job) -> Ended | None:
         """What is to be committed; None where there is nothing any more. Errors of the store leave it to the sweep."""
         ended = None
-        try:
-            ended = self._attempt(job)
-        except Unavailable as error:
-            log.error("node left to the sweep", extra={"instance_id": job.ref.instance_id, "error": str(error)})
-        except Exception:  # a fault of ours: a node must never take its batch down
-            log.exception("lane failed", extra={"instance_id": job.ref.instance_id})
+        fields = events.fields(job)
+        with logs.bound(**fields):
+            events.started(job)
+            try:
+                with self._tracer.node(job) as span:
+                    ended = self._attempt(job, span, fields)
+            except Unavailable as error:
+                log.error("node left to the sweep", extra={"error": str(error)})
+            except Exception:  # a fault of ours: a node must never take its batch down
+                log.exception("lane failed")
         if ended is None:
             self._heart.release(job.ref.instance_id, job.node, job.attempt)
         return ended
 
-    def _attempt(self, job: Job) -> Ended | None:
+    def _attempt(self, job: Job, span: Span, fields: Mapping[str, Any]) -> Ended | None:
         started = self._clock()
         redactor = NOTHING
         try:
             secrets = self._vault.read(job.plan.nodes[job.node].secrets)
             redactor = Redactor(secrets.values()) if secrets else NOTHING
-            result = step.encode(self._execute(job, secrets), limit=self._limits.max_result_bytes, redactor=redactor)
+            yielded = self._execute(job, secrets, fields)
+            result = step.encode(yielded, limit=self._limits.max_result_bytes, redactor=redactor)
         except _CutOff as cut:
-            events.node("cut off", job, seconds=self._clock() - started, reason=str(cut))
+            events.cut_off(job, self._clock() - started, str(cut))
+            span.failed("CutOff", str(cut), None)
             return None
         except BaseException as error:
-            self._fail(job, step.describe(error, redactor))
+            failed = step.describe(error, redactor)
+            span.failed(failed.type, failed.message, failed.traceback)
+            self._fail(job, failed, self._clock() - started)
             return None
         seconds = self._clock() - started
         self._pace.note(job.plan.nodes[job.node].handler, seconds)
         return Ended(job, result, seconds)
 
-    def _execute(self, job: Job, secrets: Mapping[str, str]) -> Any:
+    def _execute(self, job: Job, secrets: Mapping[str, str], fields: Mapping[str, Any]) -> Any:
         spec = job.plan.nodes[job.node]
         handler = self._handlers.get(spec.handler)
         if handler is None:
@@ -111,7 +126,8 @@ class Lane:
             },
             time_left=lambda: end - self._clock(),
             wanted=lambda: self._heart.holds(job.ref.instance_id, job.node, job.attempt),
-            logger=logging.LoggerAdapter(log, {"instance_id": job.ref.instance_id, "node": spec.id}),
+            logger=logs.Bound(log, fields),
+            trace_headers=self._tracer.headers(),
         )
         if handler.instant:
             return self._executor.run(handler, config, context, timeout)
@@ -122,7 +138,7 @@ class Lane:
                 raise _CutOff(f"the invocation ended {own - timeout:.0f} s before the node's own timeout") from None
             raise
 
-    def _fail(self, job: Job, failed: step.Failed) -> None:
+    def _fail(self, job: Job, failed: step.Failed, seconds: float) -> None:
         retry = job.plan.nodes[job.node].retry
         delay = retry.delay_ms(job.failures + 1, self._uniform) if failed.retry else None
         items, cursor = self._descendants(job) if delay is None else ([], -1)
@@ -138,15 +154,16 @@ class Lane:
             look_ms=look,
             descendants=Children(items, cursor),
         )
-        events.node(done.outcome.value.lower(), job, error=failed.type, reason=failed.message[:300])
+        events.node(done.outcome, job, seconds, error=failed.type, reason=failed.message[:300])
         if done.outcome is Outcome.RETRY and send and delay is not None:
             lost = job.attempt - 1 - job.failures
             again = Ready(job.node, job.attempt + 1, delay, alone=lost > 0)
             self._dispatch.send(job.ref, job.plan, [again])
         elif done.outcome is Outcome.FAILED:
+            handler = job.plan.nodes[job.node].handler
+            self._metrics.nodes([NodeEnd(handler, job.attempt, seconds, failed=True)])
             self._settler.settle(job.ref, job.plan, job.node, cursor, failed=True)
-            if done.status in ("COMPLETED", "FAILED"):
-                events.finished(job.ref, done.status)
+            ending.note(job.ref, done.status)
 
     def _descendants(self, job: Job) -> tuple[list[int], int]:
         """The first slice of what a failed node skips; where it is ignored nothing, and its children come after it."""

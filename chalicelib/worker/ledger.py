@@ -6,9 +6,11 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+from chalicelib import ending
 from chalicelib.combiner import Combiner
 from chalicelib.core.plan import SLICE
 from chalicelib.errors import Unavailable
+from chalicelib.metrics.protocol import Metrics
 from chalicelib.protocols import Children, Completion, Dispatch, Done, Hop, Outcome, Ref, Settler, Store
 from chalicelib.worker import events
 from chalicelib.worker.heart import Heart
@@ -34,6 +36,7 @@ class Ledger:
         heart: Heart,
         pace: Pace,
         traits: Traits,
+        metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
@@ -42,6 +45,7 @@ class Ledger:
         self._heart = heart
         self._pace = pace
         self._traits = traits
+        self._metrics = metrics
         self._clock = clock
         self._combiner: Combiner[_Entry, Job] = Combiner(_together, self._act)
 
@@ -52,13 +56,14 @@ class Ledger:
 
     def _act(self, entries: list[_Entry]) -> list[Job]:
         ref = entries[0].ended.job.ref
+        fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
         following: list[Job] = []
         try:
             following = self._commit(ref, entries)
         except Unavailable as error:
-            log.error("nodes left to the sweep", extra={"instance_id": ref.instance_id, "error": str(error)})
+            log.error("nodes left to the sweep", extra=fields | {"error": str(error)})
         except Exception:  # a fault of ours: it must never take down what other threads handed in
-            log.exception("commit failed", extra={"instance_id": ref.instance_id})
+            log.exception("commit failed", extra=fields)
         for entry in entries:
             job = entry.ended.job
             self._heart.release(ref.instance_id, job.node, job.attempt)
@@ -72,10 +77,13 @@ class Ledger:
         ]
         committed = self._store.complete(ref.instance_id, done=done, by=self._dispatch.by, hop=self._hop(entries))
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
-            what = "completed" if outcome is Outcome.COMMITTED else outcome.value.lower()
-            events.node(what, entry.ended.job, seconds=entry.ended.seconds)
-        if committed.status in ("COMPLETED", "FAILED"):
-            events.finished(ref, committed.status)
+            events.node(outcome, entry.ended.job, entry.ended.seconds)
+        self._metrics.nodes(
+            entry.ended.node_end
+            for entry, outcome in zip(entries, committed.outcomes, strict=True)
+            if outcome is Outcome.COMMITTED
+        )
+        ending.note(ref, committed.status)
         self._dispatch.unblocked(ref, plan, committed.ready)
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
             if outcome is Outcome.COMMITTED:
@@ -124,6 +132,8 @@ class Ledger:
                 results={node: known[node] for node in needs[child] if node in known},
                 deadline=deadline,
                 hop_until=hop_until,
+                delivery=parent.delivery,
+                hop=True,
             )
             for child in committed.claimed
         ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from chalicelib.handlers.api import Handler
+if TYPE_CHECKING:
+    from chalicelib.handlers.api import Handler
 
 # A message, or a hop, holds nodes that cost this much together.
 ROOM = 100

@@ -8,13 +8,14 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from chalicelib import logs
 from chalicelib.core.plan import Plan
 from chalicelib.protocols import Dispatch, Message, Outcome, Settler, Store, Wanted
-from chalicelib.queues.message import BadMessage, decode
+from chalicelib.queues.message import BadMessage, carrier, decode
 from chalicelib.store.definitions import Definitions
 from chalicelib.worker.crew import Crew
 from chalicelib.worker.heart import Heart
-from chalicelib.worker.job import Job, Limits
+from chalicelib.worker.job import Delivery, Job, Limits
 from chalicelib.worker.traits import Traits
 
 # Kept back from the function's time: to commit, send and answer after the last handler was cut off.
@@ -64,7 +65,7 @@ class Worker:
                 if any(ready.alone for ready in message.nodes):
                     suspects.append((record, message))
                 else:
-                    jobs += self._claim(message, deadline)
+                    jobs += self._claim(record, message, deadline)
         # One of the nodes that may have killed a worker is run here, when nothing else does, and is not claimed before:
         # so whatever it is, it takes no other down. The rest is for whoever is free.
         for record, message in suspects[1:]:
@@ -76,7 +77,7 @@ class Worker:
                 if jobs and not self._has_time(message, deadline):
                     self._pass_on(message)
                 else:
-                    self._crew.run(self._claim(message, deadline))
+                    self._crew.run(self._claim(record, message, deadline))
         return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
 
     def _has_time(self, message: Message, deadline: float) -> bool:
@@ -97,18 +98,22 @@ class Worker:
             raise BadMessage("the message names a node that its workflow does not have")
         return plan
 
-    def _claim(self, message: Message, deadline: float) -> list[Job]:
+    def _claim(self, record: dict[str, Any], message: Message, deadline: float) -> list[Job]:
         plan = self._plan(message)
         if plan is None:
             return []
         owner = secrets.token_hex(6)
         wanted = [Wanted(ready.node, ready.attempt, self._traits.needs(plan, ready.node)) for ready in message.nodes]
         claim = self._store.claim(message.ref.instance_id, owner=owner, lease_ms=self._heart.lease_ms, wanted=wanted)
+        delivery = Delivery(record["messageId"], carrier(record), claim.waited_ms)
+        fields = {"instance_id": message.ref.instance_id, "execution_id": message.ref.execution_id}
+        log.debug("message received", extra=fields | {"outcome": claim.outcome})
         hop_until = self._clock() + self._limits.hop
         jobs = []
         for want, claimed in zip(wanted, claim.nodes, strict=False):
             if claimed.outcome is not Outcome.CLAIMED:
-                log.debug("message refused", extra={"instance_id": message.ref.instance_id, "why": claimed.outcome})
+                node = {"node": plan.nodes[claimed.node].id, "attempt": claimed.attempt}
+                log.debug("message refused", extra=fields | node | {"why": claimed.outcome})
                 continue
             results = {
                 node: value for node, value in zip(want.needs, claimed.results, strict=True) if value is not None
@@ -126,6 +131,7 @@ class Worker:
                     results=results,
                     deadline=deadline,
                     hop_until=hop_until,
+                    delivery=delivery,
                 )
             )
             # Who runs the job lets go of it.
@@ -136,9 +142,10 @@ class Worker:
 @contextlib.contextmanager
 def _noted(record: dict[str, Any], failed: list[dict[str, Any]]) -> Iterator[None]:
     """What goes wrong with a record is no reason to give up the others: the queue brings it again."""
-    try:
-        yield
-    except Exception as error:  # not a message of ours, or the store is away, or worse
-        level = logging.ERROR if isinstance(error, BadMessage) else logging.WARNING
-        log.log(level, "record failed", extra={"message_id": record["messageId"], "error": str(error)})
-        failed.append(record)
+    with logs.bound(message_id=record["messageId"]):
+        try:
+            yield
+        except Exception as error:  # not a message of ours, or the store is away, or worse
+            level = logging.ERROR if isinstance(error, BadMessage) else logging.WARNING
+            log.log(level, "record failed", extra={"error": str(error)})
+            failed.append(record)

@@ -43,7 +43,7 @@ RETENTION_MS = 600_000
 
 @dataclass
 class Node:
-    """A node that has a record: Q ready, R running, C completed, F failed, I failed and ignored, S skipped. Without one, it waits."""
+    """A node with a record: Q ready, R running, C completed, F failed, I failed and ignored, S skipped. Others wait."""
 
     status: str
     attempt: int = 1

@@ -14,7 +14,7 @@ from chalicelib.store.scripts import LUA, sources
 
 SCRIPTS = sources(LUA)
 ROOT = Path(__file__).parents[2]
-KEYS = "META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST".split()
+KEYS = ["META", "NODES", "WAITS", "RESULTS", "ERRORS", "DUE", "DONE", "HISTORY", "ARCHIVE", "INDEX", "LIST"]
 
 
 @pytest.mark.parametrize("name", sorted(SCRIPTS))

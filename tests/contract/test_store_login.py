@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,11 @@ from chalicelib import ids
 from chalicelib.composition import Application
 from chalicelib.errors import Unavailable
 from chalicelib.protocols import Children, Dispatching, Outcome, Ref
+from chalicelib.queues.memory import MemoryQueue
 from chalicelib.settings import Settings
-from local.processes import free_port
-from tests.harness import wait_until
+from local.processes import ROOT, free_port
+from tests import packaging
+from tests.harness import application, drain, run, wait_until
 from tests.servers import SLOTS, running_valkey
 from tests.tls import terminator
 
@@ -88,10 +91,14 @@ def test_ways_to_log_in(secured: Secured, login: str, settings: dict[str, Any]) 
 
 
 def test_a_cluster_with_iam(tmp_path: Path) -> None:
-    """As ElastiCache Serverless is: cluster mode, TLS only, one endpoint that names the nodes."""
+    """As ElastiCache Serverless is: cluster mode, TLS only, one endpoint that names the nodes, and the template's user.
+
+    Whatever the store is asked, that user has to be allowed to ask.
+    """
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     bus = free_port()
+    rights = packaging.template("prod")["Resources"]["CacheUser"]["Properties"]["AccessString"]
     with (
         running_valkey(tmp_path, cluster_bus_port=bus) as plain,
         redis.Redis(port=plain) as client,
@@ -100,25 +107,29 @@ def test_a_cluster_with_iam(tmp_path: Path) -> None:
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, SLOTS - 1)
         client.config_set("cluster-announce-port", port)
         wait_until(lambda: client.cluster("INFO")["cluster_state"] == "ok", what="a cluster of one")
-        client.acl_setuser(IAM_USER, enabled=True, nopass=True, keys=["*"], commands=["+@all"])
+        client.execute_command("ACL SETUSER", IAM_USER, "nopass", *rights.split())
         client.acl_setuser("default", enabled=False)
-        application = Application(
-            Settings(
-                redis_url=f"rediss://localhost:{port}/0",
-                redis_cluster=True,
-                redis_tls_ca_file=str(tmp_path / "ca.pem"),
-                redis_auth="iam",
-                redis_username=IAM_USER,
-                redis_cache_name="cache",
-            )
+        queue = MemoryQueue()
+        app = application(
+            f"rediss://localhost:{port}/0",
+            queue,
+            redis_cluster=True,
+            redis_tls_ca_file=str(tmp_path / "ca.pem"),
+            redis_auth="iam",
+            redis_username=IAM_USER,
+            redis_cache_name="cache",
         )
-        ref = Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION))
-        by = Dispatching(taken=False, resend_ms=1000)
-        created = application.store.create(ref, total=1, params=b"{}", roots=Children([0, 1], -1), by=by)
-        assert created[0] is Outcome.CREATED
-        assert application.store.status(ref.instance_id) == "PENDING"
-        application.store._client.close()
-        application.store._client.disconnect_connection_pools()
+        instance_id = run(app, json.loads((ROOT / "examples/fan_out_fan_in.json").read_text()))
+        drain(app, queue)
+        assert app.service.status(instance_id, 5).status == "COMPLETED"
+        assert app.service.results(instance_id).output is not None
+        assert app.sweep.run().failed == 0 and app.service.health().status == "ok"
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            app.store._client.set("another's", "1")
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            app.store._client.flushall(target_nodes="all")
+        app.store._client.close()
+        app.store._client.disconnect_connection_pools()
 
 
 @pytest.mark.parametrize(

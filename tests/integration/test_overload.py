@@ -137,9 +137,7 @@ def test_a_store_that_takes_nothing_more(alone: tuple[str, redis.Redis], monkeyp
 def test_a_queue_that_is_too_long(
     valkey_url: str, queue_urls: QueuePair, localstack_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(
-        redis_url=valkey_url, queue_url=queue_urls.url, aws_endpoint_url=localstack_url, max_backlog=2, _env_file=None
-    )
+    settings = Settings(redis_url=valkey_url, queue_url=queue_urls.url, aws_endpoint_url=localstack_url, max_backlog=2)
     made = Application(settings)
     made.queue = SqsQueue(lambda: queue_urls.client, queue_urls.url)
     with api(made, monkeypatch) as http:

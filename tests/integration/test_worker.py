@@ -277,7 +277,7 @@ def app_due(instance_id: str) -> str:
 def app_index(instance_id: str) -> str:
     from chalicelib.store import keys
 
-    return keys.instance(instance_id)[7]
+    return keys.instance(instance_id)[9]
 
 
 def test_the_heart_keeps_a_lease_that_is_shorter_than_the_handler(make: Make) -> None:

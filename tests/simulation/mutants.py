@@ -123,7 +123,7 @@ MUTANTS = [
         "            start = cursor\n",
         "            return\n",
     ),
-    Mutant("sweep: look at nothing", "scheduler/sweep.py", "nodes += self._scheduler.run(instance_id)", "pass"),
+    Mutant("sweep: look at nothing", "scheduler/sweep.py", "done = self._scheduler.run(instance_id)", "continue"),
 ]
 
 

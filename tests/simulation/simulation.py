@@ -77,7 +77,6 @@ class Simulation:
         self._entropy = Random(f"{scenario.seed}/entropy")
         self._world = World(Random(f"{scenario.seed}/latency"))
         self._settings = Settings(
-            _env_file=None,
             lease_seconds=self._drawn.lease,
             resend_seconds=self._drawn.resend,
             max_lost=self._drawn.max_lost,

@@ -15,9 +15,11 @@ from tests import packaging
 
 STAGES = ("dev", "prod")
 COMMON = {
-    *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
-    *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"),
-    "elasticache:Connect",
+    "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    "Redis": {"elasticache:Connect"},
+    "NetworkInterfaces": {
+        *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"),
+    },
 }
 OWN = {
     "APIHandler": {"sqs:SendMessage", "sqs:GetQueueAttributes", "lambda:InvokeFunction"},
@@ -43,10 +45,20 @@ def operations(template: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
             yield path, operation
 
 
+def role(template: dict[str, Any], function: str) -> dict[str, Any]:
+    name = template["Resources"][function]["Properties"]["Role"]["Fn::GetAtt"][0]
+    return template["Resources"][name]["Properties"]
+
+
 def policy(template: dict[str, Any], function: str) -> list[dict[str, Any]]:
-    role = template["Resources"][function]["Properties"]["Role"]["Fn::GetAtt"][0]
-    [document] = template["Resources"][role]["Properties"]["Policies"]
+    [document] = role(template, function)["Policies"]
     return document["PolicyDocument"]["Statement"]
+
+
+def common(template: dict[str, Any]) -> list[dict[str, Any]]:
+    """What every function may do, whatever the parameters are."""
+    statements = template["Resources"]["CommonPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in statements]
 
 
 def listed(value: Any) -> list[Any]:
@@ -62,7 +74,7 @@ def test_workflows_are_never_open_on_api_gateway(stage: str, auth: str) -> None:
     assert (name == "api_key") == (auth == "api_key")
     assert (scheme.get("x-amazon-apigateway-authtype") == "awsSigv4") == (auth == "iam")
     for path, operation in operations(template):
-        expected = [{name: []}] if path.startswith("/api/workflow") else None
+        expected = [{name: []}] if path.startswith(("/api/workflow", "/api/metrics")) else None
         assert operation.get("security") == expected, path
     for function in OWN:  # what the document at /api/openapi.json says
         variables = template["Resources"][function]["Properties"]["Environment"]["Variables"]
@@ -80,8 +92,10 @@ def test_the_key_opens_this_api(template: dict[str, Any]) -> None:
 @pytest.mark.parametrize("function", OWN)
 def test_a_function_may_do_what_it_needs(template: dict[str, Any], function: str) -> None:
     actions = [action for statement in policy(template, function) for action in listed(statement["Action"])]
-    assert set(actions) == OWN[function] | COMMON
-    assert all(statement["Effect"] == "Allow" for statement in policy(template, function))
+    assert set(actions) == OWN[function]
+    assert role(template, function)["ManagedPolicyArns"] == [{"Ref": "CommonPolicy"}]
+    assert {statement["Sid"]: set(listed(statement["Action"])) for statement in common(template)} == COMMON
+    assert all(statement["Effect"] == "Allow" for statement in policy(template, function) + common(template))
 
 
 def test_each_function_has_a_role_of_its_own(template: dict[str, Any]) -> None:
@@ -96,15 +110,16 @@ def test_each_function_has_a_role_of_its_own(template: dict[str, Any]) -> None:
 @pytest.mark.parametrize("function", OWN)
 def test_no_policy_reaches_further_than_a_name(template: dict[str, Any], function: str) -> None:
     """AWS knows no narrower resource for network interfaces (Lambda Developer Guide, "VPC: required permissions")."""
-    for statement in policy(template, function):
+    for statement in policy(template, function) + common(template):
         if statement["Sid"] == "NetworkInterfaces":
             assert statement["Resource"] == "*" and all(action.startswith("ec2:") for action in statement["Action"])
             continue
         for resource in listed(statement["Resource"]):
-            name = resource["Fn::Sub"] if "Fn::Sub" in resource else resource["Fn::GetAtt"][0]
+            name = listed(resource["Fn::Sub"])[0] if "Fn::Sub" in resource else resource["Fn::GetAtt"][0]
             # A star may end what a name begins, and stand for nothing else.
             assert "*" not in name.removesuffix("*"), name
-            assert not name.endswith((":*", "parameter/*", "secret:*", "function:*")), name
+            whole = (":*", "parameter/*", "secret:*", "function:*")
+            assert not name.removesuffix(":log-stream:*").endswith(whole), name
         assert not any("*" in action for action in listed(statement["Action"]))
 
 

@@ -37,7 +37,7 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    application = SimpleNamespace(handlers={"greet": greet})
+    application = SimpleNamespace(handlers={"greet": greet}, parts=[])
     monkeypatch.setattr("chalicelib.composition.application", lambda: application)
     with Client(web.app) as client:
         yield client

@@ -70,11 +70,12 @@ class FakeService:
 def service(monkeypatch: pytest.MonkeyPatch) -> FakeService:
     service = FakeService()
     application = SimpleNamespace(
+        parts=[],
         service=service,
         handlers={},
         worker=SimpleNamespace(handle=lambda event, context: {"of": ("worker", event, context)}),
         dead_letters=SimpleNamespace(handle=lambda event, context: {"of": ("dead", event)}),
-        scheduler_entry=SimpleNamespace(handle=lambda event: {"handled": 3, **event}),
+        scheduler=SimpleNamespace(handle=lambda event: {"handled": 3, **event}),
         sweep=SimpleNamespace(run=lambda: SimpleNamespace(as_dict=lambda: {"instances": 1})),
     )
     monkeypatch.setattr("chalicelib.composition.application", lambda: application)

@@ -3,16 +3,21 @@
 --   l (ready, while the instance is paused), k (the instance's time is over)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- ARGV: instance_id limit resend_ms max_lost lost_error late_error
--- Returns: TAKEN | CLOSED | OWES (terminal, and its webhook is still to be called) | GONE, 1 when more is due, then triples:
+-- Returns: TAKEN | CLOSED | OWES (terminal, and its webhook is still to be called) | GONE, 1 when more is due, the ms by
+--   which the oldest of these is overdue, the instance's status, then triples:
 --   SEND node attempt     send a message; nobody else will for resend_ms, doubled with each message of this attempt
 --   ALONE node attempt    the same, of a node that lost a lease: it may be what killed its worker
 --   UNBLOCK node cursor   it COMPLETED, or its failure is ignored: 06 settle its children from the cursor on
 --   SKIP node cursor      it FAILED: 06 settle its descendants from the cursor on
 local id = ARGV[1]
 local limit, resend_ms, max_lost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local instance, why = open()
 local now = now_ms()
-if not instance then return { look_at_ended(id, why, now, resend_ms), 0 } end
+if is_newer(redis.call('HGET', META, 'schema')) then
+  -- What this code cannot look at must not stand before what it can.
+  redis.call('ZADD', INDEX, now + resend_ms, id)
+end
+local instance, why = open()
+if not instance then return { look_at_ended(id, why, now, resend_ms), 0, 0, '' } end
 
 local taken = {}
 local function hand_out(kind, node, number)
@@ -21,13 +26,13 @@ local function hand_out(kind, node, number)
   taken[#taken + 1] = tostring(number)
 end
 
-local nodes = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, limit + 1)
-local more = #nodes > limit and 1 or 0
-for i = 1, math.min(#nodes, limit) do
+local nodes = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit + 1)
+local more, late = #nodes > 2 * limit and 1 or 0, nodes[2] and now - nodes[2] or 0
+for i = 1, math.min(#nodes, 2 * limit), 2 do
   local node = nodes[i]
   if node == TIME_LIMIT then
     cut(id, instance, 'FAILED', now, ARGV[6])
-    return { 'CLOSED', 0 }
+    return { 'CLOSED', 0, late, instance.status }
   end
   local record = read(node)
   local look_again = now + resend_ms
@@ -54,4 +59,4 @@ for i = 1, math.min(#nodes, limit) do
   redis.call('ZADD', DUE, look_again, node)
 end
 save(id, instance, now)
-return { 'TAKEN', more, unpack(taken) }
+return { 'TAKEN', more, late, instance.status, unpack(taken) }

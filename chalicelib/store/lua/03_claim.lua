@@ -2,16 +2,17 @@
 -- Edges: c, l (the instance is paused: nothing begins)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- ARGV: instance_id owner lease_ms, then for each node: node attempt n, and n nodes whose results it needs
--- Returns: OPEN | CLOSED | GONE, params, epoch, then for each node {outcome, failures, results...}, where outcome is
+-- Returns: OPEN | CLOSED | GONE, params, epoch, the ms that the longest of those claimed was ready for (-1: not known; a retry
+--   may have waited for its backoff), then for each node {outcome, failures, results...}, where outcome is
 --   CLAIMED     the lease is the caller's (again, where it asks twice because an answer got lost)
 --   RUNNING     another invocation has it: a doubled message
 --   PAUSED      it is held back until the instance is resumed
 --   SUPERSEDED  this attempt is over
 local id, owner, lease_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local instance, why = open()
-if not instance then return { why, '', '1' } end
+if not instance then return { why, '', '1', -1 } end
 
-local now, answers, i = now_ms(), {}, 4
+local now, answers, waited, i = now_ms(), {}, -1, 4
 while i <= #ARGV do
   local node, attempt, needs = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   local record, answer = read(node), { 'SUPERSEDED' }
@@ -20,6 +21,7 @@ while i <= #ARGV do
       answer[1] = 'PAUSED'
       redis.call('ZADD', DUE, HELD, node)
     elseif record.status == 'Q' then
+      if record.failures == 0 then waited = math.max(waited, now - record.queued) end
       record.status, record.started, record.owner = 'R', tostring(now), owner
       write(node, record)
       instance.running = instance.running + 1
@@ -46,4 +48,4 @@ if instance.status == 'PENDING' and instance.running > 0 then
 end
 save(id, instance, now)
 local about = redis.call('HMGET', META, 'params', 'epoch')
-return { 'OPEN', about[1], about[2] or '1', unpack(answers) }
+return { 'OPEN', about[1], about[2] or '1', waited, unpack(answers) }

@@ -1,12 +1,12 @@
 -- 10 pause: from here on no node of a live instance begins; what runs goes on, and its results are committed.
--- Edges: none (its ready nodes are held back one by one, when a message or the sweep comes to them: l)
+-- Ready nodes are held back one by one, when a message or the sweep comes to them (edge l).
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- ARGV: instance_id
 -- Returns: PAUSED (again, too) | CLOSED | GONE
 local instance, why = open()
 if not instance then return { why } end
 if not instance.paused then
-  redis.call('HSET', META, 'paused', 1)
+  redis.call('HSET', META, 'paused', 1, 'schema', SCHEMA)
   note(now_ms(), { event = 'paused' })
 end
 return { 'PAUSED' }

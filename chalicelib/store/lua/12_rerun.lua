@@ -7,6 +7,7 @@
 --   params  '': as they were. taken 1: the caller sends the ready ones; 0: somebody else will, at once
 -- Returns: RERUN | LIVE | SUPERSEDED (another epoch) | GONE. Results and records of nodes that begin anew go to ARCHIVE.
 local id, epoch, owing, ready = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[8]), tonumber(ARGV[9])
+check(redis.call('HGET', META, 'schema'))
 local v = redis.call('HMGET', META, 'status', 'epoch', 'total', 'completed', 'failed', 'skipped', 'ignored', 'calls', 'messages')
 if not v[1] then return { 'GONE' } end
 if v[1] == 'PENDING' or v[1] == 'RUNNING' then return { 'LIVE' } end
@@ -56,12 +57,12 @@ end
 in_slices('HSET', NODES, records)
 in_slices('ZADD', DUE, due)
 in_slices('HSET', WAITS, waits)
-redis.call('HSET', META, 'epoch', epoch + 1, 'first', ARGV[3], 'cancelled', 0, 'ignored', instance.ignored)
+redis.call('HSET', META, 'schema', SCHEMA, 'epoch', epoch + 1, 'first', ARGV[3], 'cancelled', 0, 'ignored', instance.ignored)
 redis.call('HDEL', META, 'started_at', 'finished_at', 'error', 'error_node', 'owes', 'paused')
 if ARGV[4] ~= '' then redis.call('HSET', META, 'params', ARGV[4]) end
 redis.call('DEL', DONE)
+for _, key in ipairs({ META, NODES, RESULTS, ERRORS, ARCHIVE }) do redis.call('PERSIST', key) end
 note(now, { event = 'rerun', epoch = epoch + 1, reason = ARGV[7] })
-for _, key in ipairs({ META, NODES, RESULTS, ERRORS, HISTORY, ARCHIVE }) do redis.call('PERSIST', key) end
 set_time_limit(now)
 save(id, instance, now)
 return { 'RERUN' }

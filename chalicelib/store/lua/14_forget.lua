@@ -1,5 +1,4 @@
 -- 14 forget: a terminal instance -> nothing.
--- Edges: none
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- ARGV: instance_id
 -- Returns: FORGOTTEN | LIVE | GONE

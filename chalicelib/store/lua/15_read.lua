@@ -6,6 +6,7 @@
 local fields = { 'status', 'execution_id', 'total', 'running', 'completed', 'failed', 'skipped', 'cancelled', 'created_at',
   'started_at', 'finished_at', 'error', 'paused', 'epoch', 'name', 'tags', 'forgotten', 'calls', 'messages',
   'error_node' }
+check(redis.call('HGET', META, 'schema'))
 local values, meta = redis.call('HMGET', META, unpack(fields)), {}
 for i, value in ipairs(values) do
   if value then meta[#meta + 1], meta[#meta + 2] = fields[i], value end

@@ -2,6 +2,8 @@
 -- what was sent again, and what people did. The newest HISTORY_MOST entries are kept, as JSON:
 -- at (ms), event, node, attempt, owner, queued, started (ms, of that attempt), reason.
 local HISTORY_MOST = 1000
+-- A release that does not know of it, and ends the instance, must not leave it behind for ever.
+local HISTORY_MS = 90 * 86400000
 
 local function note(now, entry)
   entry.at = now
@@ -9,6 +11,7 @@ local function note(now, entry)
     redis.call('LPOP', HISTORY)
     redis.call('HINCRBY', META, 'forgotten', 1)
   end
+  redis.call('PEXPIRE', HISTORY, HISTORY_MS)
 end
 
 -- Of an attempt, before its record changes.

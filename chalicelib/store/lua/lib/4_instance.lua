@@ -5,13 +5,28 @@ local HELD = 9e15
 -- DUE holds the instance's own time limit under this name, beside its nodes; -1 is the trigger.
 local TIME_LIMIT = '-2'
 
--- Returns the instance, or nil and why not: GONE (no such instance) or CLOSED (it is terminal).
+-- The newest schema that this code knows (keys.SCHEMA). An instance's own is the oldest code that may touch it: 2 since it
+-- may be paused, run again, end early, call a webhook, or ignore failures; 1 where none of this is asked for.
+local SCHEMA = 2
+
+local function is_newer(schema)
+  return tonumber(schema or 1) > SCHEMA
+end
+
+-- Raises NEWER. Then nothing was read, changed or dropped: the instance waits for the code that knows it.
+local function check(schema)
+  if is_newer(schema) then error({ err = 'NEWER ' .. schema }) end
+end
+
+-- Returns the instance, or nil and why not: GONE (no such instance) or CLOSED (it is terminal). Raises NEWER.
 -- first: the attempt that a node of this epoch begins with. listed: the status that the list has it under.
 -- calls, messages: transitions and claims so far, this one included; what the instance has cost is counted by them.
 local function open()
   local v = redis.call('HMGET', META, 'status', 'total', 'running', 'completed', 'failed', 'skipped', 'retention_ms',
-    'ignored', 'first', 'paused', 'calls', 'messages')
+    'ignored', 'first', 'paused', 'calls', 'messages',
+    'schema')
   if not v[1] then return nil, 'GONE' end
+  check(v[13])
   if v[1] ~= 'PENDING' and v[1] ~= 'RUNNING' then return nil, 'CLOSED' end
   return {
     status = v[1], total = tonumber(v[2]), running = tonumber(v[3]), completed = tonumber(v[4]),

@@ -1,0 +1,45 @@
+"""Reads the environment, builds clients, and puts the parts together. Everything lazily, once."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Literal
+
+from chalicelib import logs
+from chalicelib.composition.root import Application
+from chalicelib.settings import Settings
+
+__all__ = ["Application", "api_auth", "application", "prepare"]
+
+# What a function needs, by the name in its entry point (`app.worker`).
+PARTS = {
+    "app": ("service",),
+    "worker": ("worker",),
+    "dead_letters": ("dead_letters",),
+    "scheduler": ("scheduler", "handlers"),
+    "sweep": ("sweep",),
+}
+
+
+def api_auth() -> Literal["none", "api_key", "iam"]:
+    """Who may call the API: asked for when `app` is imported, which packaging does too, long before any client."""
+    return Settings.from_environment(os.environ).api_auth
+
+
+@functools.cache
+def application() -> Application:
+    """The one application of this process, made of its environment."""
+    settings = Settings.from_environment(os.environ)
+    application = Application(settings)
+    logs.configure(settings.log_level, settings.log_format, lambda line: application.vault.redactor.text(line))
+    return application
+
+
+def prepare() -> None:
+    """In a Lambda function, make what it needs before its first event: a start has more of a processor than a call.
+
+    Nothing is connected to. Elsewhere (a local run, packaging) there is no saying what will be needed.
+    """
+    for part in PARTS.get(os.environ.get("_HANDLER", "").rpartition(".")[2], ()):
+        getattr(application(), part)

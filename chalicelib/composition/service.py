@@ -1,0 +1,28 @@
+"""How the use cases behind HTTP are put together."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING
+
+from chalicelib import __version__
+from chalicelib.usecases.service import Limits, Service
+
+if TYPE_CHECKING:
+    from chalicelib.composition.root import Application
+
+
+def make(app: Application) -> Service:
+    settings = app.settings
+    return Service(
+        store=app.store,
+        queue=app.queue,
+        definitions=app.definitions,
+        dispatch=app.dispatch,
+        settler=app.scheduler,
+        handlers=app.handlers,
+        gate=app.gate,
+        tracer=app.tracer,
+        limits=Limits(body_bytes=settings.max_body_bytes, nodes=settings.max_nodes, depth=settings.max_depth),
+        versions={"dag-service": __version__, "python": platform.python_version()},
+    )

@@ -1,0 +1,133 @@
+"""A store and a queue that say what happened, and count what was asked of them. They stand around the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chalicelib.core.cost import Usage
+from chalicelib.metrics.protocol import Metrics
+from chalicelib.protocols import Claim, Completion, Due, Message, Outcome, Queue, Ref, Store
+
+# Commands that Redis executes for a call, those inside its script included, as Lua stands there: what it does whatever
+# it is about, and for each node it is about. Reads not listed are a command or two.
+COMMANDS: dict[str, tuple[int, int]] = {
+    "complete": (11, 1),
+    "claim": (7, 4),
+    "create": (10, 0),
+    "take_due": (7, 4),
+    "settle": (11, 0),
+    "fail": (11, 0),
+    "lose": (10, 0),
+    "extend": (7, 0),
+    "overdue": (65, 0),
+    "pressure": (66, 0),
+}
+READ = (2, 0)
+# Transitions that may end an instance, beside those below.
+MAY_END = frozenset({"settle", "fail", "lose"})
+
+
+class Tally:
+    """What this process has asked of Redis and SQS since the last look. A lost update between threads does no harm."""
+
+    def __init__(self) -> None:
+        self.commands = 0
+        self.requests = 0
+
+    def called(self, name: str, nodes: int = 0) -> None:
+        once, each = COMMANDS.get(name, READ)
+        self.commands += once + each * nodes
+
+    def take(self, *, seconds: float, requests: int) -> Usage:
+        """As the usage of one invocation of so many seconds, with the requests of SQS that others made for it."""
+        usage = Usage(
+            nodes=0,
+            instances=0,
+            sqs_requests=self.requests + requests,
+            invocations=1,
+            seconds=seconds,
+            redis_commands=self.commands,
+        )
+        self.commands = self.requests = 0
+        return usage
+
+
+class MeteredStore:
+    """See protocols.Store. What its transitions answer is what happened: an instance began or ended, a claim waited."""
+
+    def __init__(self, store: Store, metrics: Metrics, tally: Tally) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._tally = tally
+
+    def create(self, ref: Ref, **named: Any) -> tuple[Outcome, int]:
+        self._tally.called("create")
+        created = self._store.create(ref, **named)
+        if created[0] is Outcome.CREATED:
+            self._metrics.started()
+        return created
+
+    def claim(self, instance_id: str, *, wanted: Sequence[Any], **named: Any) -> Claim:
+        self._tally.called("claim", len(wanted))
+        claim = self._store.claim(instance_id, wanted=wanted, **named)
+        if claim.waited_ms is not None:
+            self._metrics.claimed(claim.waited_ms / 1000)
+        return claim
+
+    def complete(self, instance_id: str, *, done: Sequence[Any], **named: Any) -> Completion:
+        self._tally.called("complete", len(done))
+        completion = self._store.complete(instance_id, done=done, **named)
+        self._note_end(instance_id, completion.status)
+        return completion
+
+    def take_due(self, instance_id: str, **named: Any) -> Due:
+        due = self._store.take_due(instance_id, **named)
+        self._tally.called("take_due", len(due.send) + len(due.settle))
+        self._note_end(instance_id, due.status)
+        return due
+
+    def end(self, instance_id: str, *, status: str, **named: Any) -> Outcome:
+        self._tally.called("end")
+        outcome = self._store.end(instance_id, status=status, **named)
+        if outcome is Outcome.ENDED:
+            self._metrics.ended(instance_id, status)
+        return outcome
+
+    def _note_end(self, instance_id: str, status: str) -> None:
+        """A transition answers with a terminal status only where it was the one that ended the instance."""
+        if status in ("COMPLETED", "FAILED"):
+            self._metrics.ended(instance_id, status)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method, may_end = getattr(self._store, name), name in MAY_END
+
+        def call(*args: Any, **named: Any) -> Any:
+            self._tally.called(name)
+            answer = method(*args, **named)
+            if may_end:
+                self._note_end(args[0], answer.status)
+            return answer
+
+        setattr(self, name, call)
+        return call
+
+
+class MeteredQueue:
+    """See protocols.Queue."""
+
+    def __init__(self, queue: Queue, tally: Tally) -> None:
+        self._queue = queue
+        self._tally = tally
+
+    def send(self, messages: Sequence[Message]) -> list[Message]:
+        self._tally.requests += -(-len(messages) // 10)  # a batch of ten is a request
+        return self._queue.send(messages)
+
+    def ping(self) -> None:
+        self._tally.requests += 1
+        self._queue.ping()
+
+    def backlog(self) -> int:
+        self._tally.requests += 1
+        return self._queue.backlog()

@@ -1,0 +1,82 @@
+"""Prometheus: counters and histograms of every process of this machine, and gauges that are read when it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Histogram, values
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from chalicelib.metrics.catalogue import METRICS, Metric
+from chalicelib.metrics.gauges import Gauge
+
+# Seconds: from a node that is over at once to one that takes Lambda's 15 minutes.
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
+
+
+class Prometheus:
+    """See recorder.Sink.
+
+    With a `directory` (PROMETHEUS_MULTIPROC_DIR, which the library reads itself) the figures of all processes are in
+    there, in files by the name of the process: one that is started again goes on where the last of its name ended, so
+    that no counter goes back, and nothing is left of the dead. Without a name, its pid is the name.
+    """
+
+    def __init__(self, gauges: Callable[[], Iterable[Gauge]], *, directory: str = "", process: str = "") -> None:
+        if directory and process:
+            values.ValueClass = values.MultiProcessValue(lambda: process)
+        prometheus_client.disable_created_metrics()
+        own = CollectorRegistry()
+        self._metrics: dict[Metric, Any] = {metric: _series(metric, own) for metric in METRICS}
+        self._labelled: dict[tuple[Metric, str], Any] = {}
+        self._registry = own
+        if directory:
+            self._registry = CollectorRegistry()
+            MultiProcessCollector(self._registry, directory)
+        self._registry.register(_Now(gauges))
+
+    def add(self, metric: Metric, values: Sequence[float], handler: str = "") -> None:
+        series = self._series(metric, handler)
+        if metric.is_duration:
+            for value in values:
+                series.observe(value)
+        else:
+            series.inc(sum(values))
+
+    def flush(self) -> None:
+        return None
+
+    def exposition(self, accept: str) -> tuple[str, str]:
+        """The text, and its content type: the newest format that the header `Accept` asks for."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry).decode(), content_type
+
+    def _series(self, metric: Metric, handler: str) -> Any:
+        if not metric.by_handler:
+            return self._metrics[metric]
+        found = self._labelled.get((metric, handler))
+        if found is None:
+            found = self._labelled[metric, handler] = self._metrics[metric].labels(handler)
+        return found
+
+
+def _series(metric: Metric, registry: CollectorRegistry) -> Counter | Histogram:
+    labels = ("handler",) if metric.by_handler else ()
+    if metric.is_duration:
+        return Histogram(metric.series, metric.help, labels, registry=registry, buckets=BUCKETS)
+    return Counter(metric.series, metric.help, labels, registry=registry)
+
+
+class _Now:
+    """A collector of what is read at the moment."""
+
+    def __init__(self, gauges: Callable[[], Iterable[Gauge]]) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        for gauge in self._gauges():
+            yield GaugeMetricFamily(gauge.series, gauge.help, value=gauge.value)

@@ -1,0 +1,76 @@
+"""Makes figures of what the engine says: which metric, which values, which handler."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from chalicelib import ids
+from chalicelib.metrics import catalogue
+from chalicelib.metrics.catalogue import Metric
+from chalicelib.metrics.protocol import NodeEnd
+
+
+class Sink(Protocol):
+    """Where figures go. Any thread may call."""
+
+    def add(self, metric: Metric, values: Sequence[float], handler: str = "") -> None:
+        """Count them; durations are seconds."""
+
+    def flush(self) -> None: ...
+
+
+class Recorder:
+    """See protocol.Metrics."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def started(self) -> None:
+        self._sink.add(catalogue.INSTANCES_STARTED, [1])
+
+    def ended(self, instance_id: str, status: str) -> None:
+        completed = status == "COMPLETED"
+        self._sink.add(catalogue.INSTANCES_COMPLETED if completed else catalogue.INSTANCES_FAILED, [1])
+        # By the clocks of two processes: good enough to look at, and nothing is decided by it.
+        seconds = time.time() - ids.milliseconds(instance_id) / 1000
+        self._sink.add(catalogue.INSTANCE_DURATION, [max(0.0, seconds)])
+
+    def claimed(self, waited: float) -> None:
+        self._sink.add(catalogue.QUEUE_DELAY, [waited])
+
+    def nodes(self, ended: Iterable[NodeEnd]) -> None:
+        by_handler: dict[str, list[NodeEnd]] = {}
+        for one in ended:
+            by_handler.setdefault(one.handler, []).append(one)
+        for handler, nodes in by_handler.items():
+            self._sink.add(catalogue.NODE_DURATION, [node.seconds for node in nodes], handler)
+            self._sink.add(catalogue.NODE_ATTEMPTS, [node.attempts for node in nodes], handler)
+            if failed := [1 for node in nodes if node.failed]:
+                self._sink.add(catalogue.NODES_FAILED, failed, handler)
+
+    def lost(self, handler: str) -> None:
+        self._sink.add(catalogue.NODES_FAILED, [1], handler)
+
+    def dispatched(self, lags: Iterable[float]) -> None:
+        if values := list(lags):
+            self._sink.add(catalogue.DISPATCH_LAG, values)
+
+    def swept(self, *, nodes: int, failed: int, late: float) -> None:
+        # Zeros too: that a sweep found nothing is what an alarm on its lag needs to be sure of.
+        self._sink.add(catalogue.SWEEP_REPAIRS, [nodes])
+        self._sink.add(catalogue.SWEEP_FAILURES, [failed])
+        self._sink.add(catalogue.SWEEP_LAG, [late])
+
+    def dead_letters(self, count: int) -> None:
+        self._sink.add(catalogue.DEAD_LETTERS, [count])
+
+    def refused(self) -> None:
+        self._sink.add(catalogue.REFUSED, [1])
+
+    def invoked(self, dollars: float) -> None:
+        self._sink.add(catalogue.COST, [dollars])
+
+    def flush(self) -> None:
+        self._sink.flush()

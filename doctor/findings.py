@@ -1,0 +1,45 @@
+"""What a check found: all is well, a warning, or broken; in words, with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Level(IntEnum):
+    """The numbers are exit codes."""
+
+    OK = 0
+    WARNING = 1
+    BROKEN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`check` names what was looked at; `do` is a command or a sentence, and empty where nothing is to be done."""
+
+    check: str
+    level: Level
+    says: str
+    do: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        return {"check": self.check, "level": self.level.name.lower(), "says": self.says, "do": self.do}
+
+
+def ok(check: str, says: str) -> Finding:
+    return Finding(check, Level.OK, says)
+
+
+def warning(check: str, says: str, do: str) -> Finding:
+    return Finding(check, Level.WARNING, says, do)
+
+
+def broken(check: str, says: str, do: str) -> Finding:
+    return Finding(check, Level.BROKEN, says, do)
+
+
+def exit_code(found: Iterable[Finding]) -> int:
+    """0, 1 (warnings) or 2 (broken)."""
+    return max((finding.level for finding in found), default=Level.OK).value

@@ -1,0 +1,100 @@
+"""A local stack: where its parts are, which it wrote into DATA_DIR/env, and what is looked at."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from chalicelib.settings import Settings
+from doctor import machine, processes, queue, service, store
+from doctor.section import Section
+from local import localstack, valkey
+from local.config import Config
+from local.processes import ROOT
+
+AGAIN = "make run"
+
+
+def sections() -> list[Section[Any]]:
+    """Of the stack of DATA_DIR. What needs a running one is left out where none runs."""
+    config = Config.read({**os.environ, "ALLOW_PUBLIC": "1"})
+    ports = {"PORT": config.port, "VALKEY_PORT": valkey.DEFAULT_PORT, "LOCALSTACK_PORT": localstack.DEFAULT_PORT}
+    found: list[Section[Any]] = [
+        Section(
+            "machine", lambda: machine.gather(ROOT / "requirements.txt"), (machine.python, machine.requirements), AGAIN
+        ),
+        Section(
+            "local run",
+            lambda: processes.gather(config.data_dir, ports),
+            (processes.running, processes.workers, processes.poller, processes.ports),
+            "install ps (Debian: apt install procps)",
+        ),
+    ]
+    return found + (_running(config.data_dir) if processes.supervisor(config.data_dir) else [])
+
+
+def settings() -> Settings:
+    """Of the stack of DATA_DIR, running or not."""
+    data_dir = Config.read({**os.environ, "ALLOW_PUBLIC": "1"}).data_dir
+    return Settings.from_environment(processes.environment(data_dir))
+
+
+def _running(data_dir: Path) -> list[Section[Any]]:
+    environment = processes.environment(data_dir)
+    settings = Settings.from_environment(environment)
+    sweep_seconds = float(environment.get("SWEEP_INTERVAL") or 1)
+    base = Config.read({**environment, "ALLOW_PUBLIC": "1"}).base_url
+    return [
+        Section(
+            "health",
+            lambda: service.gather(f"{base}/api/health"),
+            (service.health, service.load),
+            "is `make run` still starting? With `make workers`, `make local-http` serves HTTP",
+        ),
+        Section(
+            "store",
+            lambda: store.gather(settings, sweep_seconds=sweep_seconds),
+            (
+                store.version,
+                store.role,
+                store.eviction,
+                store.persistence,
+                store.memory,
+                store.refused,
+                store.sweep,
+            ),
+            f"{data_dir}/valkey.log says why, where the store is the embedded one; else see to REDIS_URL",
+        ),
+        Section(
+            "queue",
+            lambda: _queue(environment, settings),
+            (queue.redrive, queue.visibility, queue.backlog, queue.dead_letters),
+            f"{data_dir}/localstack.log says why, where the queue is the embedded one; else see to AWS_ENDPOINT_URL",
+        ),
+    ]
+
+
+def _queue(environment: dict[str, str], settings: Settings) -> queue.QueueFacts:
+    import boto3
+    from botocore.config import Config as ClientConfig
+
+    sqs = boto3.client(
+        "sqs",
+        region_name=settings.aws_region,
+        endpoint_url=settings.aws_endpoint_url,
+        aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
+        aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY"),
+        config=ClientConfig(retries={"mode": "standard", "max_attempts": 1}, connect_timeout=3, read_timeout=5),
+    )
+    with closing(sqs):
+        return queue.QueueFacts(
+            url=settings.queue_url,
+            dead_url=settings.dead_letter_queue_url,
+            attributes=queue.attributes(sqs, settings.queue_url),
+            dead=queue.attributes(sqs, settings.dead_letter_queue_url),
+            # Nobody ends an invocation here: a lease that nobody extends is what shows a worker to be dead.
+            seconds=settings.lease_seconds,
+            of="LEASE_SECONDS",
+        )

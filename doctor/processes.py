@@ -1,0 +1,95 @@
+"""The processes of a local run: the supervisor that holds DATA_DIR, and its children."""
+
+from __future__ import annotations
+
+import fcntl
+import shlex
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from doctor.findings import Finding, broken, ok, warning
+from local.processes import is_free
+from local.stack import ENV_FILE
+
+START = "make run (its log says why it ended)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessFacts:
+    """`children`: how many there are of `local.worker`, `local.poller`, `local.server`; None where nothing runs.
+
+    `ports`: what a stack that starts now would take, by name, and whether it is free.
+    """
+
+    data_dir: Path
+    children: Counter[str] | None
+    ports: dict[str, tuple[int, bool]]
+
+
+def environment(data_dir: Path) -> dict[str, str]:
+    """What a stack wrote for others that want to use it; empty where there never was one."""
+    path = data_dir / ENV_FILE
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    pairs = (shlex.split(line.removeprefix("export "))[0].partition("=") for line in lines)
+    return {name: value for name, _, value in pairs}
+
+
+def supervisor(data_dir: Path) -> int | None:
+    """Its process id while it runs: it holds a lock on a file with its id in it."""
+    path = data_dir / "lock"
+    if not path.exists():
+        return None
+    with path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return int(lock.read() or 0)
+        return None
+
+
+def gather(data_dir: Path, ports: dict[str, int]) -> ProcessFacts:
+    pid = supervisor(data_dir)
+    children = None if pid is None else children_of(pid)
+    taken = {name: (port, is_free(port)) for name, port in ports.items()} if pid is None else {}
+    return ProcessFacts(data_dir=data_dir, children=children, ports=taken)
+
+
+def children_of(pid: int) -> Counter[str]:
+    listed = subprocess.run(["ps", "-A", "-o", "ppid=,args="], capture_output=True, text=True, check=True).stdout
+    words = (line.split() for line in listed.splitlines())
+    return Counter(word for parent, *rest in words if parent == str(pid) for word in rest if word.startswith("local."))
+
+
+def running(facts: ProcessFacts) -> Finding:
+    if facts.children is None:
+        return broken("local run", f"nothing runs on {facts.data_dir}", START)
+    return ok("local run", f"on {facts.data_dir}")
+
+
+def workers(facts: ProcessFacts) -> Finding | None:
+    if facts.children is None:
+        return None
+    count = facts.children["local.worker"]
+    if not count:
+        return broken("workers", "none runs: messages wait", "make run WORKERS=2, unless they run elsewhere")
+    return ok("workers", f"{count} alive")
+
+
+def poller(facts: ProcessFacts) -> Finding | None:
+    if facts.children is None:
+        return None
+    if not facts.children["local.poller"]:
+        do = "the supervisor starts it again: its log (`make run`) says what ends it"
+        return broken("poller", "not alive: nobody sweeps, and nobody settles dead letters", do)
+    return ok("poller", "alive: sweeps, and settles dead letters")
+
+
+def ports(facts: ProcessFacts) -> list[Finding]:
+    found = []
+    for name, (port, free) in facts.ports.items():
+        says = f"{port} is {'free' if free else 'in use'}"
+        do = f"make run {name}=..." if name == "PORT" else f"nothing: another one is taken, unless {name} is set"
+        found.append(ok(f"port {name}", says) if free else warning(f"port {name}", says, do))
+    return found

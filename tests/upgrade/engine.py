@@ -1,0 +1,63 @@
+"""One release of the engine, told what to do line by line: `python engine.py REDIS_URL`, its tree on PYTHONPATH.
+
+Each line is a JSON list, the name of a command and its arguments; each answer is a line of JSON. The messages that a
+command sent come with its answer, and whoever asked decides which release gets them. Nothing is imported here but what
+every release has.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import chalicelib
+from chalicelib import logs
+from chalicelib.composition import Application
+from chalicelib.queues.memory import MemoryQueue
+from chalicelib.settings import Settings
+
+
+class Engine:
+    def __init__(self, redis_url: str) -> None:
+        self.queue = MemoryQueue()
+        # Without hops every node is a message: so an instance has many moments at which another release takes over.
+        self.app = Application(
+            Settings(redis_url=redis_url, hop_seconds=0, lease_seconds=0.5, handler_modules="handlers")
+        )
+        self.app.queue = self.queue
+
+    def home(self) -> str:
+        return str(chalicelib.__file__)
+
+    def start(self, workflow: dict[str, Any]) -> str:
+        submitted = self.app.service.submit(json.dumps(workflow).encode(), None)
+        return self.app.service.trigger(submitted.execution_id, b"", None).instance_id
+
+    def work(self, body: str) -> int:
+        """The number of messages that it could not handle."""
+        event = {"Records": [{"messageId": "m", "body": body, "attributes": {}, "messageAttributes": {}}]}
+        return len(self.app.worker.handle(event)["batchItemFailures"])
+
+    def sweep(self) -> int:
+        """The number of instances that it could not handle."""
+        return self.app.sweep.run().failed
+
+    def status(self, instance_id: str) -> dict[str, Any]:
+        return json.loads(self.app.service.status(instance_id).model_dump_json())
+
+    def results(self, instance_id: str) -> dict[str, Any]:
+        return json.loads(self.app.service.results(instance_id).model_dump_json())["results"]
+
+
+def main() -> None:
+    logs.configure("WARNING", "text")
+    engine = Engine(sys.argv[1])
+    for line in sys.stdin:
+        name, *arguments = json.loads(line)
+        answer = getattr(engine, name)(*arguments)
+        print(json.dumps([answer, engine.queue.take(10_000)]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Handlers that misbehave the same way under every release."""
+
+from __future__ import annotations
+
+import os
+
+from chalicelib.handlers import Config, Context, DoNotRetry, handler
+
+
+class Nothing(Config):
+    pass
+
+
+@handler("flaky")
+def flaky(config: Nothing, context: Context) -> int:
+    """Fails at its first attempt."""
+    if context.attempt == 1:
+        raise ValueError("the first attempt fails")
+    return context.attempt
+
+
+@handler("hopeless")
+def hopeless(config: Nothing, context: Context) -> None:
+    """Fails for good."""
+    raise DoNotRetry("there is no way")
+
+
+@handler("deadly")
+def deadly(config: Nothing, context: Context) -> int:
+    """Takes its worker down at its first attempt."""
+    if context.attempt == 1:
+        os._exit(9)
+    return context.attempt

@@ -1,0 +1,160 @@
+"""Instances in flight while the service is upgraded, or rolled back: two releases work on the same ones.
+
+`release-N.tar.gz` is a frozen copy of the first release that wrote schema N, with its Lua and its Python: only both
+together are what a deployed function is. It is in the tree, so that a checkout without history tests the same. Made by
+`git archive COMMIT chalicelib scheduler ':(exclude)chalicelib/web' | gzip -9n`. It is never edited: what breaks this
+test breaks running instances. See ARCHITECTURE.md, "Versions".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from local.processes import ROOT
+from tests.harness import wait_until
+from tests.invariants import check_invariants
+
+HERE = Path(__file__).parent
+WIDE = 700  # more than one slice of children
+
+
+class Release:
+    """An engine of one release in a process of its own."""
+
+    def __init__(self, tree: Path, redis_url: str) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "engine.py", redis_url],
+            env=inherited | {"PYTHONPATH": os.pathsep.join([str(tree), str(HERE)])},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.sent: list[str] = []
+
+    def ask(self, *command: Any) -> Any:
+        """The answer; the messages that were sent meanwhile are in `sent`. Raises EOFError when the process died."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise EOFError(f"the engine died with {self.process.wait()}")
+        answer, sent = json.loads(line)
+        self.sent += sent
+        return answer
+
+    def take(self) -> list[str]:
+        taken, self.sent = self.sent, []
+        return taken
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    directory = tmp_path_factory.mktemp("release")
+    with tarfile.open(HERE / "release-1.tar.gz") as archive:
+        archive.extractall(directory, filter="data")
+    return {"old": directory, "new": ROOT}
+
+
+@pytest.fixture
+def release(trees: dict[str, Path], valkey_url: str) -> Iterator[Callable[[str], Release]]:
+    started: list[Release] = []
+
+    def start(name: str) -> Release:
+        started.append(Release(trees[name], valkey_url))
+        assert Path(started[-1].ask("home")).is_relative_to(trees[name])
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def node(id: str, handler: str, *dependencies: str, **more: Any) -> dict[str, Any]:
+    return {"id": id, "handler": handler, "dependencies": list(dependencies), **more}
+
+
+def workflow() -> dict[str, Any]:
+    """Wide enough for slices, with a retry, a failure and a chain behind it that is skipped."""
+    wide = [f"w{number}" for number in range(WIDE)]
+    retry = {"max_attempts": 2, "initial_backoff_seconds": 0.1}
+    nodes = [
+        node("input", "input", config={"value": 1}),
+        *(node(id, "noop", "input") for id in wide),
+        node("flaky", "flaky", "input", retry_policy=retry),
+        node("joined", "input", *wide, "flaky", config={"flaky": "{{ flaky }}"}),
+        node("tail", "input", "joined", config={"sum": "{{ joined.flaky }}"}),
+        node("hopeless", "hopeless", "input"),
+        *(node(f"skipped{number}", "noop", "hopeless") for number in range(WIDE)),
+    ]
+    return {"name": "Upgrade", "dag": {"nodes": nodes}}
+
+
+@pytest.mark.parametrize(
+    "turns", [["old", "new"], ["new", "old"], "alternate"], ids=["upgrade", "rollback", "side by side"]
+)
+def test_an_instance_goes_on_under_another_release(
+    turns: list[str] | str, release: Callable[[str], Release], valkey_url: str
+) -> None:
+    engines = {name: release(name) for name in ("old", "new")}
+    first, second = ("old", "new") if turns == "alternate" else turns
+    instance_id = engines[first].ask("start", workflow())
+    messages = engines[first].take()
+    order = cycle([first, second])
+    worked: Counter[str] = Counter()
+    while messages:
+        done = engines[second].ask("status", instance_id)["progress"]["completed"]
+        name = next(order) if turns == "alternate" else first if done <= WIDE / 2 else second
+        worked[name] += 1
+        assert engines[name].ask("work", messages.pop(0)) == 0
+        assert engines[name].ask("sweep") == 0
+        for engine in engines.values():
+            messages += engine.take()
+    assert min(worked["old"], worked["new"]) >= 4
+    for engine in engines.values():
+        status = engine.ask("status", instance_id)
+        assert status["status"] == "FAILED" and status["error"]["node"] == "hopeless"
+        states = Counter(one["status"] for one in status["nodes"].values())
+        assert states == {"COMPLETED": WIDE + 4, "FAILED": 1, "SKIPPED": WIDE}
+        assert status["nodes"]["flaky"]["attempt"] == 2
+        assert engine.ask("results", instance_id)["tail"] == {"sum": 2}
+    with redis.Redis.from_url(valkey_url) as client:
+        check_invariants(client, instance_id, places=False)
+
+
+@pytest.mark.parametrize(("dies", "goes_on"), [("old", "new"), ("new", "old")])
+def test_what_a_worker_of_another_release_held_is_run_again(
+    dies: str, goes_on: str, release: Callable[[str], Release]
+) -> None:
+    first, second = release(dies), release(goes_on)
+    nodes = [node("a", "deadly"), node("b", "noop", "a")]
+    instance_id = first.ask("start", {"name": "Deadly", "dag": {"nodes": nodes}})
+    [message] = first.take()
+    with pytest.raises(EOFError):
+        first.ask("work", message)
+
+    def ended() -> bool:
+        assert second.ask("sweep") == 0
+        for body in second.take():
+            assert second.ask("work", body) == 0
+        return second.ask("status", instance_id)["status"] == "COMPLETED"
+
+    wait_until(ended, what="the end of an instance whose worker died")
+    assert second.ask("results", instance_id)["a"] == 2
