@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, Request, Response, SQSEvent
 
 from chalicelib import composition, invocation
-from chalicelib.web import access, docs, journal, problems, requests
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+from chalicelib.web import access, docs, instances, journal, problems, requests
+from chalicelib.web.answers import answer, location
 
 # composition configures the logs: chalice's own handler would print every line twice.
 app = Chalice(app_name="dag-service", configure_logs=False)
@@ -23,6 +21,7 @@ app.register_middleware(problems.middleware, "http")
 ANY_TYPE = ["*/*"]
 # Chalice packages routes as they are made here. Health and the docs are open: they hold nothing of any workflow.
 PROTECTED = access.protected(composition.api_auth())
+app.register_blueprint(instances.routes(lambda: composition.application(), PROTECTED))
 
 
 @app.route("/api/workflow", methods=["POST"], content_types=ANY_TYPE, **PROTECTED)
@@ -31,7 +30,7 @@ def submit() -> Response:
     """Validate and store a workflow."""
     request = _request()
     submitted = composition.application().service.submit(requests.body(request), requests.idempotency_key(request))
-    return _answer(submitted, 201, _location(submitted.execution_id))
+    return answer(submitted, 201, location(_request(), submitted.execution_id))
 
 
 @app.route("/api/workflow/trigger/{execution_id}", methods=["POST"], content_types=ANY_TYPE, **PROTECTED)
@@ -42,7 +41,7 @@ def trigger(execution_id: str) -> Response:
     triggered = composition.application().service.trigger(
         execution_id, requests.body(request), requests.idempotency_key(request)
     )
-    return _answer(triggered, 202, _location(triggered.instance_id))
+    return answer(triggered, 202, location(_request(), triggered.instance_id))
 
 
 @app.route("/api/workflows/{instance_id}", methods=["GET"], **PROTECTED)
@@ -50,14 +49,15 @@ def trigger(execution_id: str) -> Response:
 def status(instance_id: str) -> Response:
     """The status of an instance, after at most `?wait=` seconds; with `?nodes=false` without its nodes."""
     wait_seconds, nodes = requests.wait_seconds(_request()), requests.nodes(_request())
-    return _answer(composition.application().service.status(instance_id, wait_seconds, nodes=nodes))
+    return answer(composition.application().service.status(instance_id, wait_seconds, nodes=nodes))
 
 
 @app.route("/api/workflows/{instance_id}/results", methods=["GET"], **PROTECTED)
 @problems.translated
 def results(instance_id: str) -> Response:
-    """The results of a terminal instance."""
-    return _answer(composition.application().service.results(instance_id))
+    """The results of a terminal instance, with `?epoch=` as they were in an earlier one."""
+    epoch = requests.number(_request(), "epoch", 0, least=0, most=999_999) or None
+    return answer(composition.application().service.results(instance_id, epoch))
 
 
 @app.route("/api/health", methods=["GET"])
@@ -65,7 +65,7 @@ def results(instance_id: str) -> Response:
 def health() -> Response:
     """Whether the store and the queue can be reached."""
     found = composition.application().service.health()
-    return _answer(found, 200 if found.status == "ok" else 503)
+    return answer(found, 200 if found.status == "ok" else 503)
 
 
 @app.route("/api/metrics", methods=["GET"], **PROTECTED)
@@ -134,17 +134,6 @@ def sweep(event: CloudWatchEvent) -> dict[str, Any]:
 def _request() -> Request:
     """Chalice sets it before it calls a route."""
     return cast(Request, app.current_request)
-
-
-def _location(id: str) -> dict[str, str]:
-    return {"Location": f"{requests.mount(_request())}/api/workflows/{id}"}
-
-
-def _answer(body: BaseModel, status_code: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A model as JSON. Chalice passes a body that is a string through as it is."""
-    return Response(
-        body.model_dump_json(), headers={"Content-Type": "application/json", **(headers or {})}, status_code=status_code
-    )
 
 
 composition.prepare()

@@ -41,6 +41,10 @@ class StillRunning(DagServiceError):
     """Results were asked for before the instance was terminal."""
 
 
+class Conflict(DagServiceError):
+    """What was asked for is not possible in the state that the instance is in."""
+
+
 class IdempotencyConflict(DagServiceError):
     """The Idempotency-Key was used before, with another body."""
 

@@ -431,6 +431,9 @@ class Dispatch(Protocol):
 class Settler(Protocol):
     """Carries on what one transition was too short for."""
 
+    def run(self, instance_id: str) -> object:
+        """Look at an instance now: send and settle what is due, and what it owes when it is terminal."""
+
     def settle(self, ref: Ref, plan: Plan, node: int, start: int, *, failed: bool) -> None:
         """Deal with the children (of a failed node: the descendants) from `start` to the end; -1 is past the end."""
 

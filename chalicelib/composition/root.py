@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import logs
 from chalicelib.composition.clients import Clients, botocore_session
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from chalicelib.store.definitions import Definitions
     from chalicelib.store.login import Login
     from chalicelib.tracing.tracer import Tracer
+    from chalicelib.usecases.control import Control
     from chalicelib.usecases.gate import Gate
+    from chalicelib.usecases.history import History
+    from chalicelib.usecases.listing import Listings
+    from chalicelib.usecases.lookup import Lookup
     from chalicelib.usecases.service import Service
     from chalicelib.worker.executor import Executor
     from chalicelib.worker.heart import Heart
@@ -60,6 +64,31 @@ class Application:
         from chalicelib.composition import service
 
         return service.make(self)
+
+    @cached_property
+    def control(self) -> Control:
+        from chalicelib.composition import service
+
+        return service.make_control(self)
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        from chalicelib.usecases.lookup import Lookup
+
+        return Lookup(self.store, self.definitions)
+
+    @cached_property
+    def listings(self) -> Listings:
+        from chalicelib.store.catalogue import RedisCatalogue
+        from chalicelib.usecases.listing import Listings
+
+        return Listings(RedisCatalogue(self.redis), self.store)
+
+    @cached_property
+    def history(self) -> History:
+        from chalicelib.usecases.history import History
+
+        return History(self.store, self.lookup)
 
     @cached_property
     def gate(self) -> Gate:
@@ -157,13 +186,18 @@ class Application:
     # what they share
 
     @cached_property
-    def store(self) -> Store:
+    def redis(self) -> Any:
         from chalicelib.store.connection import connect
+
+        return connect(self.settings.redis_url, cluster=self.settings.redis_cluster, login=self.login)
+
+    @cached_property
+    def store(self) -> Store:
         from chalicelib.store.redis_store import RedisStore
 
         settings = self.settings
         store = RedisStore(
-            connect(settings.redis_url, cluster=settings.redis_cluster, login=self.login),
+            self.redis,
             retention_seconds=settings.retention_seconds,
             workflow_retention_seconds=settings.workflow_retention_seconds,
             idempotency_seconds=settings.idempotency_seconds,

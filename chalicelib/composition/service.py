@@ -6,6 +6,7 @@ import platform
 from typing import TYPE_CHECKING
 
 from chalicelib import __version__
+from chalicelib.usecases.control import Control
 from chalicelib.usecases.service import Limits, Service
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def make(app: Application) -> Service:
-    settings = app.settings
+    """Submit, trigger, status, results, health."""
     return Service(
         store=app.store,
         queue=app.queue,
@@ -23,6 +24,15 @@ def make(app: Application) -> Service:
         handlers=app.handlers,
         gate=app.gate,
         tracer=app.tracer,
-        limits=Limits(body_bytes=settings.max_body_bytes, nodes=settings.max_nodes, depth=settings.max_depth),
+        limits=limits(app),
         versions={"dag-service": __version__, "python": platform.python_version()},
     )
+
+
+def make_control(app: Application) -> Control:
+    return Control(store=app.store, lookup=app.lookup, dispatch=app.dispatch, settler=app.scheduler, limits=limits(app))
+
+
+def limits(app: Application) -> Limits:
+    settings = app.settings
+    return Limits(body_bytes=settings.max_body_bytes, nodes=settings.max_nodes, depth=settings.max_depth)

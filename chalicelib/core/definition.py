@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,7 +13,7 @@ from chalicelib.core import graph, templates
 from chalicelib.core.strictjson import pointer
 from chalicelib.errors import InvalidDocument, Problem
 from chalicelib.handlers.api import Handler
-from chalicelib.models.workflow import Dag, Node, RetryPolicy, Trigger, Workflow
+from chalicelib.models.workflow import Dag, Defaults, Node, RetryPolicy, Webhook, Workflow
 
 # Template roots that are no nodes.
 RESERVED = ("params", "secrets")
@@ -28,6 +28,7 @@ _MAX_FIELDS = 20
 _MAX_FAULTS = 100_000
 
 Place = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
 
 
 def check(document: Any, handlers: Mapping[str, Handler], *, max_nodes: int) -> Workflow:
@@ -61,14 +62,15 @@ def problems_of(error: ValidationError, *, at: Place = (), known: Iterable[str] 
     ]
 
 
-def check_trigger(document: Any) -> Trigger:
-    """The body of a trigger, or InvalidDocument."""
+def check_body(document: Any, model: type[M]) -> M:
+    """The body of a request other than a submission, or InvalidDocument."""
     if isinstance(document, dict) and len(document) > _MAX_FIELDS:
         raise InvalidDocument([_too_wide((), document)])
+    known = [field.alias or name for name, field in model.model_fields.items()]
     try:
-        return Trigger.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as error:
-        raise InvalidDocument(_bounded(problems_of(error, known=Trigger.model_fields))) from None
+        raise InvalidDocument(_bounded(problems_of(error, known=known))) from None
 
 
 def _nested(document: Any) -> bool:
@@ -355,4 +357,4 @@ def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
-_FIELDS = [name for model in (Workflow, Dag, Node, RetryPolicy) for name in model.model_fields]
+_FIELDS = [name for model in (Workflow, Dag, Node, RetryPolicy, Defaults, Webhook) for name in model.model_fields]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from chalicelib.core.plan import Plan
-from chalicelib.protocols import Anew, Record
+from chalicelib.protocols import Anew, Archived, Record
 
 # Completed, or failed and ignored: what depends on such a node may run.
 _WELL = ("C", "I")
@@ -30,6 +30,20 @@ def plan_rerun(plan: Plan, records: Mapping[int, Record], chosen: Collection[int
             waiting[number] = staying
     owing = [number for number, record in records.items() if record.cursor >= 0 and number not in anew]
     return Anew(ready, waiting, 1 + max((record.attempt for record in records.values()), default=0), owing)
+
+
+def as_of(values: Mapping[int, bytes], archive: Sequence[Archived], epoch: int) -> dict[int, bytes]:
+    """The results as they were in an earlier epoch: what was run again is in the archive, under its last epoch."""
+    found = dict(values)
+    first: dict[int, Archived] = {}
+    for one in archive:
+        if one.epoch >= epoch and (one.node not in first or one.epoch < first[one.node].epoch):
+            first[one.node] = one
+    for node, one in first.items():
+        found.pop(node, None)
+        if one.result is not None:
+            found[node] = one.result
+    return found
 
 
 def _behind(plan: Plan, begin: Collection[int]) -> set[int]:

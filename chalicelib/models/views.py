@@ -58,6 +58,16 @@ class Triggered(BaseModel):
     created_at: str
 
 
+class Restarted(BaseModel):
+    """Answer to a rerun."""
+
+    instance_id: str
+    execution_id: str
+    status: InstanceStatus = InstanceStatus.PENDING
+    epoch: int = Field(description="counts the runs of this instance, from 1")
+    nodes: int = Field(description="how many run again; 0 where the same request was answered before")
+
+
 class Progress(BaseModel):
     """How many nodes are in each state; `total` is the sum of the others."""
 
@@ -82,6 +92,13 @@ class NodeView:
     error: Annotated[ErrorView | None, Field(description="of the newest failed attempt")] = None
 
 
+class Usage(BaseModel):
+    """What the instance has used so far, counted by the store."""
+
+    messages: int = Field(description="taken from the queue by a worker")
+    transitions: int = Field(description="calls to Redis that changed the instance")
+
+
 class StatusView(BaseModel):
     """Status of an instance; `instance_id` is null for a workflow that was never triggered."""
 
@@ -89,12 +106,93 @@ class StatusView(BaseModel):
     execution_id: str
     name: str
     status: InstanceStatus
+    paused: bool = False
+    epoch: int = Field(1, description="counts the runs of this instance, from 1: see rerun")
+    tags: dict[str, str] = Field(default_factory=dict)
     progress: Progress
     created_at: str
     started_at: str | None = None
     finished_at: str | None = None
     error: ErrorView | None = None
+    usage: Usage = Field(default_factory=lambda: Usage(messages=0, transitions=0))
     nodes: dict[str, NodeView] = Field(description="by id; empty with `?nodes=false`")
+
+
+class InstanceSummary(BaseModel):
+    """An instance in a list."""
+
+    instance_id: str
+    execution_id: str
+    name: str
+    status: InstanceStatus
+    paused: bool
+    epoch: int
+    tags: dict[str, str]
+    progress: Progress
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+
+class InstanceList(BaseModel):
+    """A page of instances, the newest first."""
+
+    instances: list[InstanceSummary] = Field(description="may be fewer than `limit`, or none, though there is a `next`")
+    next: str | None = Field(description="the `cursor` of the next page; null where there is none")
+    counts: dict[InstanceStatus, int] = Field(description="of all instances that are stored, by status")
+
+
+class WorkflowSummary(BaseModel):
+    """A workflow in a list."""
+
+    execution_id: str
+    name: str
+    nodes: int
+    tags: dict[str, str]
+    created_at: str
+    latest: str | None = Field(description="its newest instance")
+
+
+class WorkflowList(BaseModel):
+    """A page of workflows, the newest first."""
+
+    workflows: list[WorkflowSummary]
+    next: str | None = Field(description="the `cursor` of the next page; null where there is none")
+
+
+class WorkflowView(BaseModel):
+    """A stored workflow."""
+
+    execution_id: str
+    name: str
+    created_at: str
+    latest: str | None = Field(description="its newest instance")
+    definition: dict[str, Any] = Field(description="as it was submitted, without what was left at its default")
+
+
+class EventView(BaseModel):
+    """Something that happened to an instance or to one of its nodes."""
+
+    at: str
+    event: str = Field(
+        description="created, ready, started, completed, failed, lost, sent again, skipped, paused, resumed, "
+        "cancelled, cut off, rerun, finished"
+    )
+    node: str | None = None
+    attempt: int | None = None
+    epoch: int = 1
+    worker: str | None = Field(None, description="the claim by which a worker ran it; in that worker's log as `owner`")
+    reason: str | None = None
+
+
+class HistoryView(BaseModel):
+    """A page of what happened, the oldest first."""
+
+    instance_id: str
+    events: list[EventView]
+    next: str | None = Field(description="the `cursor` of the next page; null where there is none")
+    forgotten: int = Field(description="how many events were dropped to make room for newer ones")
+    why: dict[str, str] = Field(description="with `?node=`: why it is where it is")
 
 
 class ResultsView(BaseModel):
@@ -102,7 +200,8 @@ class ResultsView(BaseModel):
 
     instance_id: str
     execution_id: str
-    status: InstanceStatus
+    status: InstanceStatus = Field(description="of the instance now")
+    epoch: int = Field(1, description="that these are of")
     output: Any = Field(description="of the node whose handler is `output`, else of the nodes that nobody depends on")
     results: dict[str, Any] = Field(description="every committed result, by node id")
 

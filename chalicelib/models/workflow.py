@@ -107,6 +107,14 @@ class Trigger(BaseModel):
     tags: Tags = Field(default_factory=dict, description="laid over the workflow's")
 
 
+class Reason(BaseModel):
+    """The body of a cancellation."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reason: str = Field("", max_length=1000, description="shown as the instance's error")
+
+
 class Rerun(BaseModel):
     """The body of a rerun."""
 

@@ -16,6 +16,7 @@ from chalicelib.models.views import (
     Progress,
     ResultsView,
     StatusView,
+    Usage,
 )
 from chalicelib.protocols import Record, Snapshot, StoredWorkflow
 
@@ -24,6 +25,7 @@ _STATUS = {
     "R": NodeStatus.RUNNING,
     "C": NodeStatus.COMPLETED,
     "F": NodeStatus.FAILED,
+    "I": NodeStatus.FAILED,
     "S": NodeStatus.SKIPPED,
 }
 _LIVE = ("Q", "R")
@@ -45,6 +47,7 @@ def never_triggered(workflow: StoredWorkflow, plan: Plan, *, nodes: bool = True)
     total = len(plan.nodes)
     return StatusView(
         instance_id=None,
+        epoch=1,
         execution_id=workflow.execution_id,
         name=workflow.name,
         status=InstanceStatus.PENDING,
@@ -62,6 +65,10 @@ def status(snapshot: Snapshot, plan: Plan, *, nodes: bool = True) -> StatusView:
         execution_id=snapshot.execution_id,
         name=plan.name,
         status=InstanceStatus(snapshot.status),
+        paused=snapshot.paused,
+        epoch=snapshot.epoch,
+        tags=dict(snapshot.tags),
+        usage=Usage(messages=snapshot.messages, transitions=snapshot.calls),
         progress=Progress(**snapshot.counts),
         created_at=rfc3339(snapshot.created_at),
         started_at=_time(snapshot.started_at),
@@ -79,7 +86,7 @@ def definition_gone(snapshot: Snapshot) -> StatusView:
     return status(snapshot, Plan("", [], {}))
 
 
-def results(instance_id: str, status: str, execution_id: str, plan: Plan, values: dict[int, bytes]) -> ResultsView:
+def results(instance_id: str, now: Snapshot, epoch: int, plan: Plan, values: dict[int, bytes]) -> ResultsView:
     """Every committed result, and the output: of the `output` node, else of the nodes that nobody depends on."""
     decoded = {plan.nodes[number].id: json.loads(value) for number, value in sorted(values.items())}
     named = [node.id for node in plan.nodes if node.handler == "output"]
@@ -91,15 +98,16 @@ def results(instance_id: str, status: str, execution_id: str, plan: Plan, values
         output = {id: decoded[id] for id in ends if id in decoded}
     return ResultsView(
         instance_id=instance_id,
-        execution_id=execution_id,
-        status=InstanceStatus(status),
+        execution_id=now.execution_id,
+        status=InstanceStatus(now.status),
+        epoch=epoch,
         output=output,
         results=decoded,
     )
 
 
 def node_status(record: Record | None, terminal: bool) -> NodeStatus:
-    """In a terminal instance, whatever had not ended reads as CANCELLED (see lua/09_abort.lua)."""
+    """In a terminal instance, whatever had not ended reads as CANCELLED (see `cut` in lua/lib/4_instance.lua)."""
     if record is None or record.status in _LIVE:
         if terminal:
             return NodeStatus.CANCELLED

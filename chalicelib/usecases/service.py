@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib import ids
 from chalicelib.core import definition, strictjson
 from chalicelib.core.plan import Plan
+from chalicelib.core.rerun import as_of
 from chalicelib.errors import IdempotencyConflict, NotFound, StillRunning, Unavailable
 from chalicelib.handlers.api import Handler
 from chalicelib.models.views import Health, InstanceStatus, ResultsView, StatusView, Submitted, Triggered
+from chalicelib.models.workflow import Trigger
 from chalicelib.protocols import Children, Dispatch, Queue, Ready, Ref, Settler, Store
 from chalicelib.store.definitions import Definitions
 from chalicelib.tracing.tracer import Tracer
@@ -79,12 +81,12 @@ class Service:
     def trigger(self, execution_id: str, body: bytes, idempotency_key: str | None) -> Triggered:
         """Start a new instance of a stored workflow."""
         plan = self._plan(execution_id)
-        params = self._params(body)
+        wanted = self._wanted(body)
         self._gate.trigger()
         instance_id, again = self._id(ids.INSTANCE, f"trigger/{execution_id}", idempotency_key, body)
         ref = Ref(instance_id, execution_id)
         with self._tracer.trigger(ref, again=again):
-            return self._start(ref, plan, params)
+            return self._start(ref, plan, wanted)
 
     def status(self, id: str, wait_seconds: float = 0, *, nodes: bool = True) -> StatusView:
         """Of an instance; by an execution_id, of its newest one. Answers early when it is terminal within the wait.
@@ -111,24 +113,29 @@ class Service:
         plan = self._definitions.get(snapshot.execution_id)
         return present.status(snapshot, plan, nodes=nodes) if plan else present.definition_gone(snapshot)
 
-    def results(self, instance_id: str) -> ResultsView:
-        """Of a terminal instance."""
+    def results(self, instance_id: str, epoch: int | None = None) -> ResultsView:
+        """Of a terminal instance; of an earlier epoch at any time."""
         if ids.is_valid(instance_id, ids.EXECUTION):
-            view = self.status(instance_id)
+            view = self.status(instance_id, nodes=False)
             if view.instance_id is None:
                 raise StillRunning(f"workflow `{instance_id}` was never triggered: there are no results")
             instance_id = view.instance_id
         if not ids.is_valid(instance_id, ids.INSTANCE):
             raise NotFound(f"`{instance_id}` is not an instance_id")
-        status = self._store.status(instance_id)
-        execution_id = self._store.execution_of(instance_id)
-        if status is None or execution_id is None:
+        now = self._store.snapshot(instance_id, whole=False)
+        if now is None:
             raise NotFound(f"there is no instance `{instance_id}`, or its retention is over")
-        if not InstanceStatus(status).terminal:
-            raise StillRunning(f"instance `{instance_id}` is {status}: ask again, or wait with ?wait= on its status")
-        return present.results(
-            instance_id, status, execution_id, self._plan(execution_id), self._store.results(instance_id)
-        )
+        if epoch is not None and not 1 <= epoch <= now.epoch:
+            raise NotFound(f"instance `{instance_id}` has no epoch {epoch}: it is in its epoch {now.epoch}")
+        past = epoch is not None and epoch < now.epoch
+        if not past and not InstanceStatus(now.status).terminal:
+            raise StillRunning(
+                f"instance `{instance_id}` is {now.status}: ask again, or wait with ?wait= on its status"
+            )
+        values = self._store.results(instance_id)
+        if past:
+            values = as_of(values, self._store.archive(instance_id), epoch or 1)
+        return present.results(instance_id, now, epoch or now.epoch, self._plan(now.execution_id), values)
 
     def health(self) -> Health:
         """Whether the store and the queue answer, and whether new instances are let in.
@@ -152,10 +159,16 @@ class Service:
         load = (self._gate.why_not() or "ok") if store == "ok" else "not known"
         return Health(status=status, store=store, queue=queue, load=load, versions=versions)
 
-    def _start(self, ref: Ref, plan: Plan, params: bytes) -> Triggered:
+    def _start(self, ref: Ref, plan: Plan, wanted: Trigger) -> Triggered:
         items, cursor = plan.unblocks(-1)
-        roots = Children(items, cursor)
-        _, created_at = self._store.create(ref, total=len(plan.nodes), params=params, roots=roots, by=self._dispatch.by)
+        _, created_at = self._store.create(
+            ref,
+            total=len(plan.nodes),
+            params=strictjson.dumps(wanted.params).encode(),
+            roots=Children(items, cursor),
+            by=self._dispatch.by,
+            terms=replace(plan.terms, tags={**plan.terms.tags, **wanted.tags}),
+        )
         self._store.note_latest(ref.execution_id, ref.instance_id)
         self._dispatch.unblocked(ref, plan, [Ready(root, 1) for root in items[::2]])
         self._settler.settle(ref, plan, -1, cursor, failed=False)
@@ -170,11 +183,11 @@ class Service:
             raise NotFound(f"there is no workflow `{execution_id}`")
         return plan
 
-    def _params(self, body: bytes) -> bytes:
+    def _wanted(self, body: bytes) -> Trigger:
         if not body.strip():
-            return b"{}"
+            return Trigger()
         document = strictjson.loads(body, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
-        return strictjson.dumps(definition.check_trigger(document).params).encode()
+        return definition.check_body(document, Trigger)
 
     def _id(self, kind: str, scope: str, key: str | None, body: bytes) -> tuple[str, bool]:
         """A fresh id; with an Idempotency-Key, the one that the key was first used for, and whether that was before."""

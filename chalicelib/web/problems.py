@@ -39,6 +39,7 @@ KINDS: dict[type[errors.DagServiceError], Kind] = {
     errors.MalformedBody: Kind(HTTPStatus.BAD_REQUEST, "The body is not JSON", "malformed-body"),
     errors.NotFound: Kind(HTTPStatus.NOT_FOUND, "Not found", "not-found"),
     errors.StillRunning: Kind(HTTPStatus.CONFLICT, "The instance is still running", "still-running", retry_after=1),
+    errors.Conflict: Kind(HTTPStatus.CONFLICT, "Not possible in this state", "conflict"),
     errors.BodyTooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large", "body-too-large"),
     errors.InvalidDocument: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid", "invalid-document"),
     errors.IdempotencyConflict: Kind(

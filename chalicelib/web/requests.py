@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime
 
 from chalice.app import Request
 
+from chalicelib import ids
 from chalicelib.errors import InvalidDocument, Problem
+from chalicelib.models.views import InstanceStatus
+from chalicelib.usecases.listing import Filter
 
 WAIT_MAX_SECONDS = 25
 KEY_MAX_LENGTH = 255
@@ -53,6 +57,64 @@ def nodes(request: Request) -> bool:
     if given not in ("true", "false"):
         raise InvalidDocument([Problem("/query/nodes", "`nodes` must be `true` or `false`")])
     return given == "true"
+
+
+def number(request: Request, name: str, default: int, *, least: int, most: int) -> int:
+    """A whole number in the query, `default` without it."""
+    given = text(request, name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,9}", given) or not least <= int(given) <= most:
+        raise InvalidDocument([Problem(f"/query/{name}", f"`{name}` must be a whole number from {least} to {most}")])
+    return int(given)
+
+
+def text(request: Request, name: str) -> str | None:
+    """A parameter of the query, None without it."""
+    given = request.query_params.get(name) if request.query_params else None
+    return given if isinstance(given, str) and given else None
+
+
+def cursor(request: Request, kind: str) -> str | None:
+    """The id that a page begins after."""
+    given = text(request, "cursor")
+    if given is not None and not ids.is_valid(given, kind):
+        raise InvalidDocument([Problem("/query/cursor", "`cursor` must be what `next` was in the page before")])
+    return given
+
+
+def wanted(request: Request) -> Filter:
+    """The filters of a list."""
+    statuses = [part for part in (text(request, "status") or "").split(",") if part]
+    known = {status.value for status in InstanceStatus}
+    if unknown := [status for status in statuses if status not in known]:
+        detail = f"`{unknown[0][:60]}` is no status: use some of {', '.join(sorted(known))}, separated by commas"
+        raise InvalidDocument([Problem("/query/status", detail)])
+    tags: dict[str, str] = {}
+    for tag in request.query_params.getlist("tag") if text(request, "tag") and request.query_params else []:
+        key, colon, value = tag.partition(":")
+        if not colon:
+            raise InvalidDocument([Problem("/query/tag", "`tag` must be of the form key:value")])
+        tags[key] = value
+    return Filter(
+        statuses=tuple(InstanceStatus(status) for status in statuses) or tuple(InstanceStatus),
+        name=text(request, "name") or "",
+        tags=tags,
+        execution_id=text(request, "execution_id"),
+        since=_moment(request, "from"),
+        until=_moment(request, "to"),
+    )
+
+
+def _moment(request: Request, name: str) -> int | None:
+    given = text(request, name)
+    if given is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidDocument([Problem(f"/query/{name}", f"`{name}` must be RFC 3339, as in 2026-01-31T12:00:00Z")])
+    return round(moment.timestamp() * 1000)
 
 
 def mount(request: Request) -> str:

@@ -51,8 +51,8 @@ class FakeService:
             nodes={},
         )
 
-    def results(self, instance_id: str) -> ResultsView:
-        self._note("results", instance_id)
+    def results(self, instance_id: str, epoch: int | None = None) -> ResultsView:
+        self._note("results", instance_id, epoch)
         return ResultsView(
             instance_id=instance_id,
             execution_id="exe_1",
@@ -189,7 +189,7 @@ def test_results(client: Client, service: FakeService) -> None:
     response = client.http.get("/api/workflows/ins_1/results")
     assert response.status_code == 200
     assert response.json_body["output"] == {"a": 1}
-    assert service.calls == [("results", "ins_1")]
+    assert service.calls == [("results", "ins_1", None)]
 
 
 @pytest.mark.parametrize(("healthy", "status"), [(True, 200), (False, 503)])
@@ -252,10 +252,10 @@ def test_the_inside_is_logged_and_not_shown(
 
 
 def test_a_method_that_is_not_there(client: Client) -> None:
-    response = client.http.delete("/api/workflows/x")
+    response = client.http.put("/api/workflows/x")
     document = problem(response, 405)
     assert document["type"] == "about:blank"
-    assert response.headers["Allow"] == "GET"
+    assert response.headers["Allow"] == "DELETE, GET"
 
 
 def test_entry_points(service: FakeService) -> None:

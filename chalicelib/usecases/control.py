@@ -1,0 +1,155 @@
+"""What people do to an instance while it runs or after: cancel, pause, resume, run again, delete."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from typing import TypeVar
+
+from chalicelib import ids
+from chalicelib.core import definition, strictjson
+from chalicelib.core.plan import Plan
+from chalicelib.core.rerun import plan_rerun
+from chalicelib.errors import Conflict, IdempotencyConflict, InvalidDocument, NotFound, Problem
+from chalicelib.models.views import InstanceStatus, Restarted, StatusView
+from chalicelib.models.workflow import Reason, Rerun
+from chalicelib.protocols import Dispatch, Outcome, Ready, Ref, Settler, Store
+from chalicelib.usecases import present
+from chalicelib.usecases.lookup import Lookup, gone
+from chalicelib.usecases.service import Limits
+
+M = TypeVar("M", Reason, Rerun)
+
+log = logging.getLogger(__name__)
+
+
+class Control:
+    """The use cases. Each may be asked for again: the second time changes nothing."""
+
+    def __init__(self, *, store: Store, lookup: Lookup, dispatch: Dispatch, settler: Settler, limits: Limits) -> None:
+        self._store = store
+        self._lookup = lookup
+        self._dispatch = dispatch
+        self._settler = settler
+        self._limits = limits
+
+    def cancel(self, id: str, body: bytes) -> StatusView:
+        """No further node starts, running handlers see it in their context, and what they still yield is refused."""
+        reason = self._read(Reason, body).reason
+        ref = self._lookup.ref(id)
+        error = json.dumps({"type": "Cancelled", "message": reason or "somebody asked for it"}).encode()
+        if self._store.end(ref.instance_id, status="CANCELLED", error=error) is Outcome.ENDED:
+            self._say("instance cancelled", ref)
+            self._settler.run(ref.instance_id)  # it may owe a webhook
+        elif self._status(ref) is not InstanceStatus.CANCELLED:
+            raise Conflict(f"instance `{ref.instance_id}` is {self._status(ref)} already: there is nothing to cancel")
+        return self._view(ref)
+
+    def pause(self, id: str) -> StatusView:
+        """What runs goes on; no further node starts until it is resumed."""
+        ref = self._lookup.ref(id)
+        self._live(ref, self._store.pause(ref.instance_id))
+        self._say("instance paused", ref)
+        return self._view(ref)
+
+    def resume(self, id: str) -> StatusView:
+        ref = self._lookup.ref(id)
+        self._live(ref, self._store.resume(ref.instance_id))
+        self._say("instance resumed", ref)
+        self._settler.run(ref.instance_id)
+        return self._view(ref)
+
+    def rerun(self, id: str, body: bytes, idempotency_key: str | None) -> Restarted:
+        """Begin the next epoch of a terminal instance: with nodes of its own choice, or with what did not complete."""
+        wanted = self._read(Rerun, body)
+        snapshot = self._lookup.snapshot(id)
+        ref = Ref(snapshot.instance_id, snapshot.execution_id)
+        plan = self._lookup.plan(ref.execution_id)
+        epoch = self._epoch(ref, snapshot.epoch, body, idempotency_key)
+        if epoch < snapshot.epoch:  # this very request was answered before
+            return self._restarted(ref, snapshot.epoch, 0)
+        if not InstanceStatus(snapshot.status).terminal:
+            raise Conflict(f"instance `{ref.instance_id}` is {snapshot.status}: wait for its end, or cancel it first")
+        every = wanted.params is not None and not wanted.nodes
+        chosen = range(len(plan.nodes)) if every else _numbers(plan, wanted.nodes)
+        anew = plan_rerun(plan, snapshot.records, chosen)
+        if not anew.ready:
+            raise Conflict(f"every node of `{ref.instance_id}` completed: say in `from` which are to run again")
+        params = None if wanted.params is None else strictjson.dumps(wanted.params).encode()
+        outcome = self._store.rerun(
+            ref.instance_id,
+            epoch=epoch,
+            anew=anew,
+            params=params,
+            reason=f"from {', '.join(wanted.nodes)}"[:200] if wanted.nodes else "",
+            by=self._dispatch.by,
+        )
+        if outcome is Outcome.GONE:
+            raise gone(ref.instance_id)
+        if outcome is not Outcome.RERUN:
+            raise Conflict(f"instance `{ref.instance_id}` was run again by somebody else at the same time")
+        self._say("instance run again", ref)
+        self._dispatch.unblocked(ref, plan, [Ready(node, anew.first) for node in anew.ready])
+        return self._restarted(ref, epoch + 1, len(anew.ready) + len(anew.waiting))
+
+    def delete(self, id: str) -> None:
+        """A terminal instance, or a workflow, with all that is stored of it."""
+        if ids.is_valid(id, ids.EXECUTION):
+            if not self._store.forget_workflow(id):
+                raise NotFound(f"there is no workflow `{id}`")
+            log.info("workflow deleted", extra={"execution_id": id})
+            return
+        ref = self._lookup.ref(id)
+        if self._store.forget(ref.instance_id) is Outcome.LIVE:
+            raise Conflict(f"instance `{ref.instance_id}` still runs: cancel it first")
+        self._say("instance deleted", ref)
+
+    def _epoch(self, ref: Ref, current: int, body: bytes, key: str | None) -> int:
+        """The epoch that this request ends: with an Idempotency-Key, the one that it was first sent in."""
+        if key is None:
+            return current
+        fingerprint = hashlib.sha256(body).hexdigest()
+        scope = f"rerun/{ref.instance_id}"
+        bound_to, epoch = self._store.reserve(scope, key, fingerprint=fingerprint, id=str(current))
+        if bound_to != fingerprint:
+            raise IdempotencyConflict("this Idempotency-Key was used before with another body: use a new key")
+        return int(epoch)
+
+    def _restarted(self, ref: Ref, epoch: int, nodes: int) -> Restarted:
+        return Restarted(instance_id=ref.instance_id, execution_id=ref.execution_id, epoch=epoch, nodes=nodes)
+
+    def _live(self, ref: Ref, outcome: Outcome) -> None:
+        if outcome is Outcome.GONE:
+            raise gone(ref.instance_id)
+        if outcome is Outcome.CLOSED:
+            raise Conflict(f"instance `{ref.instance_id}` is {self._status(ref)}: it has ended")
+
+    def _status(self, ref: Ref) -> InstanceStatus:
+        status = self._store.status(ref.instance_id)
+        if status is None:
+            raise gone(ref.instance_id)
+        return InstanceStatus(status)
+
+    def _view(self, ref: Ref) -> StatusView:
+        snapshot = self._lookup.snapshot(ref.instance_id, whole=False)
+        return present.status(snapshot, self._lookup.plan(ref.execution_id), nodes=False)
+
+    def _read(self, model: type[M], body: bytes) -> M:
+        raw = body if body.strip() else b"{}"
+        document = strictjson.loads(raw, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
+        return definition.check_body(document, model)
+
+    def _say(self, what: str, ref: Ref) -> None:
+        log.info(what, extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
+
+
+def _numbers(plan: Plan, names: list[str]) -> set[int]:
+    unknown = [
+        Problem(f"/from/{place}", f"there is no node `{name[:60]}`")
+        for place, name in enumerate(names)
+        if name not in plan.index
+    ]
+    if unknown:
+        raise InvalidDocument(unknown)
+    return {plan.index[name] for name in names}

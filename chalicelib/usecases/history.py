@@ -1,0 +1,58 @@
+"""What happened to an instance, a page at a time, and why a node is where it is."""
+
+from __future__ import annotations
+
+from chalicelib.core import events
+from chalicelib.core.plan import Plan
+from chalicelib.errors import InvalidDocument, Problem
+from chalicelib.models.views import EventView, HistoryView, InstanceStatus
+from chalicelib.protocols import Store
+from chalicelib.usecases.lookup import Lookup
+from chalicelib.usecases.present import rfc3339
+
+
+class History:
+    """Bounded by the nodes, their epochs, and the events that the store keeps: `forgotten` says how many it dropped."""
+
+    def __init__(self, store: Store, lookup: Lookup) -> None:
+        self._store = store
+        self._lookup = lookup
+
+    def of(self, id: str, *, node: str | None, limit: int, cursor: int) -> HistoryView:
+        """From the `cursor`-th event on, the oldest first; of one node, without those of the others."""
+        snapshot = self._lookup.snapshot(id)
+        plan = self._lookup.plan(snapshot.execution_id)
+        number = None if node is None else _number(plan, node)
+        log, archive = self._store.history(snapshot.instance_id), self._store.archive(snapshot.instance_id)
+        happened = events.history(snapshot, log, archive)
+        if number is not None:
+            happened = [one for one in happened if one.node in (number, None)]
+        page = happened[cursor : cursor + limit]
+        terminal = InstanceStatus(snapshot.status).terminal
+        return HistoryView(
+            instance_id=snapshot.instance_id,
+            events=[_event(plan, one) for one in page],
+            next=str(cursor + limit) if cursor + limit < len(happened) else None,
+            forgotten=snapshot.forgotten,
+            why={}
+            if number is None
+            else {plan.nodes[number].id: events.why(plan, snapshot, number, terminal=terminal)},
+        )
+
+
+def _event(plan: Plan, one: events.Happened) -> EventView:
+    return EventView(
+        at=rfc3339(one.at),
+        event=one.event,
+        node=None if one.node is None else plan.nodes[one.node].id,
+        attempt=one.attempt,
+        epoch=one.epoch,
+        worker=one.worker,
+        reason=one.reason,
+    )
+
+
+def _number(plan: Plan, node: str) -> int:
+    if node not in plan.index:
+        raise InvalidDocument([Problem("/query/node", f"there is no node `{node[:60]}` in this workflow")])
+    return plan.index[node]
