@@ -73,7 +73,7 @@ bench: install $(BENCH_ENGINES:%=.venv-bench-%/.installed) ## dag-service and it
 install: $(VENV)/.installed $(VENV_LOCALSTACK)/.installed ## the two virtual environments, where missing or out of date
 
 # The stamp is older than a requirements file that changed.
-$(VENV)/.installed: requirements.txt requirements-tracing.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt requirements-tracing.txt requirements-cli.txt requirements-dev.txt
 	@PYTHON="$(PYTHON)" local/install.sh $(VENV) requirements-dev.txt "the service and its tools"
 
 $(VENV_LOCALSTACK)/.installed: requirements-localstack.txt
@@ -81,5 +81,5 @@ $(VENV_LOCALSTACK)/.installed: requirements-localstack.txt
 
 .PHONY: clean
 clean: ## remove what runs and installs left behind, data included
-	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments
+	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""`python -m cli` is `dag`."""
+
+from cli.main import main
+
+main()

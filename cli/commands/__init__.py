@@ -1,0 +1,1 @@
+"""The commands of `dag`, by what they are about."""

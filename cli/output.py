@@ -1,0 +1,71 @@
+"""Where a command says what: its answer on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli import text
+from cli.failures import Failure
+
+WIDE = 200  # what is piped into a file is not broken at 80
+
+
+class Output:
+    """`as_json`: stdout is JSON and nothing else, and a failure is a JSON object on stderr."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.out = _console(stderr=False)
+        self.messages = _console(stderr=True)
+
+    def json(self, value: Any) -> None:
+        """On stdout."""
+        sys.stdout.write(text.as_json(value) + "\n")
+
+    def line(self, value: Any) -> None:
+        """One line, on stdout, without styles: for `ID=$(dag trigger ...)`."""
+        sys.stdout.write(text.clean(value) + "\n")
+
+    def say(self, *parts: Any, style: str = "") -> None:
+        """A message for a person, on stderr; of what came from elsewhere, `parts` are shown literally."""
+        line = Text(" ").join(part if isinstance(part, Text) else text.literal(part) for part in parts)
+        line.stylize(style)
+        self.messages.print(line, soft_wrap=True)
+
+    def table(self, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+        """On stdout. A cell is shown literally, unless it is a Text; columns without a value are left out."""
+        head = list(columns)
+        cells = [[cell if isinstance(cell, Text) else text.literal(cell) for cell in row] for row in rows]
+        shown = [place for place in range(len(head)) if any(row[place].plain for row in cells)]
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for place in shown:
+            table.add_column(Text(head[place]), overflow="fold", no_wrap=place == 0)
+        for row in cells:
+            table.add_row(*(row[place] for place in shown))
+        if cells:
+            self.out.print(table)
+
+    def failure(self, failure: Failure) -> None:
+        """What went wrong, and where, on stderr."""
+        if self.as_json:
+            sys.stderr.write(text.as_json(failure.as_dict(), indent=None) + "\n")
+            return
+        self.say(Text("error:", "bold red"), failure.message)
+        for fault in failure.faults:
+            place = fault.pointer or "/"
+            self.say(
+                "  " if fault.line is None else f"  line {fault.line},", Text(text.clean(place), "bold"), fault.detail
+            )
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = WIDE
+    return console

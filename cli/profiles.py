@@ -1,0 +1,124 @@
+"""Where the service is, and who calls: from flags, a profile that is named, the environment, the profile in use."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_args
+
+import tomlkit
+import typer
+
+from cli.failures import Exit, Failure
+from cli.signing import Auth
+
+LOCAL = "http://127.0.0.1:8000"
+ENVIRONMENT = {"url": "DAG_URL", "api_key": "DAG_API_KEY", "auth": "DAG_AUTH"}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`auth`: `iam` signs with AWS credentials, `none` never does, `auto` does on API Gateway without an API key."""
+
+    url: str = LOCAL
+    api_key: str | None = None
+    auth: Auth = "auto"
+
+
+def file() -> Path:
+    """DAG_CONFIG, or the user's own: `~/.config/dag-service/config.toml` on Linux."""
+    return Path(os.environ.get("DAG_CONFIG") or Path(typer.get_app_dir("dag-service")) / "config.toml")
+
+
+def read() -> tuple[str | None, dict[str, dict[str, Any]]]:
+    """The name of the profile in use, and all profiles. Raises Failure where the file is not what it should be."""
+    try:
+        document = tomllib.loads(file().read_text("utf-8"))
+    except FileNotFoundError:
+        return None, {}
+    except (OSError, ValueError) as error:
+        raise Failure(Exit.INVALID, f"{file()} cannot be read: {error}") from error
+    profiles = document.get("profiles", {})
+    if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
+        raise Failure(Exit.INVALID, f"{file()}: `profiles` must be tables, such as [profiles.prod]")
+    return document.get("use"), profiles
+
+
+def choose(flags: Mapping[str, str | None], name: str | None) -> Profile:
+    """The settings to call with; `flags` are those of the command line, None where not given."""
+    used, profiles = read()
+    # A URL that was given belongs to no profile: its API key must not go there.
+    by_hand = flags.get("url") or os.environ.get(ENVIRONMENT["url"])
+    wanted = name or os.environ.get("DAG_PROFILE") or (None if by_hand else used)
+    stored: Mapping[str, Any] = {}
+    if wanted is not None:
+        if wanted not in profiles:
+            raise Failure(
+                Exit.NOT_FOUND, f"there is no profile `{wanted}` in {file()}: `dag profile set {wanted} --url ...`"
+            )
+        stored = profiles[wanted]
+    names = [field.name for field in fields(Profile)]
+    environment = {name: os.environ.get(ENVIRONMENT[name]) for name in names}
+    # --profile is said on the spot; the profile in use was said some time ago.
+    sources = (flags, stored, environment) if name else (flags, environment, stored)
+    found = {name: next((value for source in sources if (value := source.get(name))), None) for name in names}
+    given: dict[str, Any] = {name: str(value) for name, value in found.items() if value is not None}
+    _check(given)
+    return Profile(**given)
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    if given.get("auth") not in (None, *get_args(Auth)):
+        raise Failure(Exit.INVALID, f"`auth` must be one of {', '.join(get_args(Auth))}, not `{given['auth']}`")
+
+
+def write(name: str, values: Mapping[str, str | None]) -> None:
+    """Set what is not None in a profile, made where there is none; the first is in use."""
+    _check(values)
+    document = _document()
+    profiles = document.setdefault("profiles", tomlkit.table(is_super_table=True))
+    profile = profiles.setdefault(name, tomlkit.table())
+    for key, value in values.items():
+        if value is not None:
+            profile[key] = value
+    document.setdefault("use", name)
+    _save(document)
+
+
+def use(name: str) -> None:
+    """Raises Failure where there is no such profile."""
+    document = _document()
+    if name not in document.get("profiles", {}):
+        raise Failure(Exit.NOT_FOUND, f"there is no profile `{name}` in {file()}")
+    document["use"] = name
+    _save(document)
+
+
+def remove(name: str) -> None:
+    """Raises Failure where there is no such profile."""
+    document = _document()
+    if name not in document.get("profiles", {}):
+        raise Failure(Exit.NOT_FOUND, f"there is no profile `{name}` in {file()}")
+    del document["profiles"][name]
+    if document.get("use") == name:
+        del document["use"]
+    _save(document)
+
+
+def _document() -> tomlkit.TOMLDocument:
+    read()  # says what is wrong with it
+    return tomlkit.parse(file().read_text("utf-8")) if file().exists() else tomlkit.document()
+
+
+def _save(document: tomlkit.TOMLDocument) -> None:
+    path = file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # It may hold an API key: nobody else reads it, at no moment.
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
+        output.write(tomlkit.dumps(document))
+    new.replace(path)

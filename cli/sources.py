@@ -1,0 +1,115 @@
+"""What a command is given: a workflow from a file or stdin, params, and where in a text a JSON pointer leads."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from pathlib import Path
+from typing import Any
+
+from cli.failures import Exit, Failure, Fault
+
+_BLANK = " \t\n\r"
+
+
+class Source:
+    """The text of a file, `-` being stdin, and its name for messages. Raises Failure where it cannot be read."""
+
+    def __init__(self, name: str) -> None:
+        self.name = "stdin" if name == "-" else name
+        try:
+            self.raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        except FileNotFoundError as error:
+            raise Failure(Exit.NOT_FOUND, f"there is no file `{name}`") from error
+        except OSError as error:
+            raise Failure(Exit.INVALID, f"{name} cannot be read: {error.strerror}") from error
+        self.text = self.raw.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Raises Failure with the line where it is not JSON."""
+        try:
+            return json.loads(self.text)
+        except json.JSONDecodeError as error:
+            faults = [Fault("", f"{error.msg}, column {error.colno}", error.lineno)]
+            raise Failure(Exit.INVALID, f"{self.name} is not JSON", faults=faults) from error
+        except (ValueError, RecursionError) as error:
+            raise Failure(Exit.INVALID, f"{self.name} is not JSON that can be read: {error}") from error
+
+    def located(self, failure: Failure) -> Failure:
+        """The same failure, its faults with the lines of this text."""
+        faults = [Fault(fault.pointer, fault.detail, line_of(self.text, fault.pointer)) for fault in failure.faults]
+        message = f"{self.name}: {failure.message}" if faults else failure.message
+        return Failure(failure.code, message, faults=faults, problem=failure.problem)
+
+
+def line_of(text: str, pointer: str) -> int | None:
+    """The line, from 1, on which the value is that an RFC 6901 pointer names; where it is missing, of what it is
+    missing in. None for a text that is not JSON."""
+    try:
+        at = _skip(text, 0)
+        for part in pointer.split("/")[1:]:
+            found = _member(text, at, part.replace("~1", "/").replace("~0", "~"))
+            if found is None:
+                break
+            at = found
+    except (ValueError, IndexError, RecursionError):
+        return None
+    return text.count("\n", 0, at) + 1
+
+
+def _member(text: str, at: int, name: str) -> int | None:
+    """Where in the object or array at `at` the value of `name` begins."""
+    decoder, kind = json.JSONDecoder(), text[at]
+    if kind not in "{[":
+        return None
+    at, number = _skip(text, at + 1), 0
+    while text[at] not in "}]":
+        key = str(number)
+        if kind == "{":
+            key, at = scanstring(text, at + 1, False)
+            at = _skip(text, _skip(text, at) + 1)  # past the colon
+        if key == name:
+            return at
+        at, number = _skip(text, decoder.raw_decode(text, at)[1]), number + 1
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+    return None
+
+
+def _skip(text: str, at: int) -> int:
+    while text[at] in _BLANK:
+        at += 1
+    return at
+
+
+def pairs(given: Iterable[str], option: str) -> dict[str, str]:
+    """`["k=v"]` as {"k": "v"}. Raises Failure."""
+    found = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise Failure(Exit.INVALID, f"{option} takes KEY=VALUE, not `{pair}`")
+        found[key] = value
+    return found
+
+
+def params(given: Sequence[str], file: str | None) -> dict[str, Any] | None:
+    """Params of `--param k=v` laid over those of `--params file`; None where neither is given.
+
+    A value is JSON where it can be read as such (7, true, [1, 2], "7"), else text.
+    """
+    if not given and file is None:
+        return None
+    found = Source(file).json() if file is not None else {}
+    if not isinstance(found, dict):
+        raise Failure(Exit.INVALID, f"--params {file}: params are a JSON object")
+    return found | {key: _value(value) for key, value in pairs(given, "--param").items()}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
