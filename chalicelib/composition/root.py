@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.store.login import Login
     from chalicelib.tracing.tracer import Tracer
     from chalicelib.usecases.control import Control
+    from chalicelib.usecases.forecaster import Forecaster
     from chalicelib.usecases.gate import Gate
     from chalicelib.usecases.history import History
     from chalicelib.usecases.listing import Listings
@@ -89,6 +90,13 @@ class Application:
         from chalicelib.usecases.history import History
 
         return History(self.store, self.lookup)
+
+    @cached_property
+    def forecaster(self) -> Forecaster:
+        from chalicelib.composition import forecaster
+        from scheduler.scheduler import LIMIT
+
+        return forecaster.make(self, due=LIMIT)
 
     @cached_property
     def gate(self) -> Gate:

@@ -18,6 +18,28 @@ EXPRESS_GB_SECOND = 16.67e-6
 EXPRESS_GB = 0.0625  # billed in steps of 64 MB
 DURABLE_OPERATION = 8e-6
 
+# Commands that Redis executes for a call, those inside its script included, as Lua stands there: what it does whatever
+# it is about, and for each node it is about. Reads not listed are a command or two.
+COMMANDS: dict[str, tuple[int, int]] = {
+    "complete": (11, 1),
+    "claim": (7, 4),
+    "create": (10, 0),
+    "take_due": (7, 4),
+    "settle": (11, 0),
+    "fail": (11, 0),
+    "lose": (10, 0),
+    "extend": (7, 0),
+    "overdue": (65, 0),
+    "pressure": (66, 0),
+}
+READ = (2, 0)
+
+
+def commands(call: str, nodes: int = 0) -> int:
+    """Of Redis, for a call of the store that is about so many nodes."""
+    once, each = COMMANDS.get(call, READ)
+    return once + each * nodes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -55,7 +77,7 @@ def ours(usage: Usage, *, memory_gb: float = 0.5) -> Bill:
     """
     return Bill(
         usage.sqs_requests * SQS_REQUEST,
-        usage.invocations * LAMBDA_REQUEST + usage.seconds * memory_gb * LAMBDA_GB_SECOND,
+        lambdas(usage.invocations, usage.seconds, memory_gb=memory_gb),
         usage.redis_commands * ECPU,
     )
 
@@ -70,14 +92,23 @@ def express(usage: Usage, *, memory_gb: float = 0.5) -> float:
 
     An instance is taken to last as long as its share of our own seconds: nobody's orchestration is faster than that.
     """
-    orchestration = usage.instances * EXPRESS_REQUEST + usage.seconds * EXPRESS_GB * EXPRESS_GB_SECOND
-    return orchestration + usage.nodes * LAMBDA_REQUEST + usage.seconds * memory_gb * LAMBDA_GB_SECOND
+    orchestration = express_orchestration(usage.instances, usage.seconds)
+    return orchestration + lambdas(usage.nodes, usage.seconds, memory_gb=memory_gb)
+
+
+def express_orchestration(instances: int, seconds: float) -> float:
+    """What Express itself asks for instances that last so long together."""
+    return instances * EXPRESS_REQUEST + seconds * EXPRESS_GB * EXPRESS_GB_SECOND
+
+
+def lambdas(invocations: int, seconds: float, *, memory_gb: float = 0.5) -> float:
+    """Lambda functions that run for so long together."""
+    return invocations * LAMBDA_REQUEST + seconds * memory_gb * LAMBDA_GB_SECOND
 
 
 def durable(usage: Usage, *, memory_gb: float = 0.5) -> float:
     """Lambda durable functions: an operation per node, an invocation per instance, and the same seconds."""
-    functions = usage.instances * LAMBDA_REQUEST + usage.seconds * memory_gb * LAMBDA_GB_SECOND
-    return usage.nodes * DURABLE_OPERATION + functions
+    return usage.nodes * DURABLE_OPERATION + lambdas(usage.instances, usage.seconds, memory_gb=memory_gb)
 
 
 def per_million(amount: float, usage: Usage) -> float:

@@ -81,6 +81,29 @@ def not_ancestors(
     return {(node, target) for node, target in asked if not above[node] & bit[target]}
 
 
+def levels(parents: Sequence[Sequence[int]], order: Sequence[int]) -> list[list[int]]:
+    """The nodes by how many come before them on the longest path: what is in one level does not depend on each other."""
+    depth = [0] * len(parents)
+    found: list[list[int]] = []
+    for node in order:
+        depth[node] = max((depth[parent] + 1 for parent in parents[node]), default=0)
+        if depth[node] == len(found):
+            found.append([])
+        found[depth[node]].append(node)
+    return [sorted(level) for level in found]
+
+
+def longest_path(parents: Sequence[Sequence[int]], order: Sequence[int], weights: Sequence[float]) -> list[int]:
+    """The path whose nodes weigh most together; of several the one with the smaller indices, from its end on."""
+    length = [0.0] * len(parents)
+    for node in order:
+        length[node] = weights[node] + max((length[parent] for parent in parents[node]), default=0.0)
+    path = [max(range(len(parents)), key=length.__getitem__)]
+    while above := parents[path[-1]]:
+        path.append(max(above, key=lambda parent: (length[parent], -parent)))
+    return path[::-1]
+
+
 def descendants(children: Sequence[Sequence[int]], start: int) -> list[int]:
     """Everything that can be reached from `start`, in increasing order."""
     seen = {start}

@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from chalicelib.core import cost
 from chalicelib.core.cost import Usage
 from chalicelib.metrics.protocol import Metrics
 from chalicelib.protocols import Claim, Completion, Due, Message, Outcome, Queue, Ref, Store
 
-# Commands that Redis executes for a call, those inside its script included, as Lua stands there: what it does whatever
-# it is about, and for each node it is about. Reads not listed are a command or two.
-COMMANDS: dict[str, tuple[int, int]] = {
-    "complete": (11, 1),
-    "claim": (7, 4),
-    "create": (10, 0),
-    "take_due": (7, 4),
-    "settle": (11, 0),
-    "fail": (11, 0),
-    "lose": (10, 0),
-    "extend": (7, 0),
-    "overdue": (65, 0),
-    "pressure": (66, 0),
-}
-READ = (2, 0)
 # Transitions that may end an instance, beside those below.
 MAY_END = frozenset({"settle", "fail", "lose"})
 
@@ -36,8 +22,7 @@ class Tally:
         self.requests = 0
 
     def called(self, name: str, nodes: int = 0) -> None:
-        once, each = COMMANDS.get(name, READ)
-        self.commands += once + each * nodes
+        self.commands += cost.commands(name, nodes)
 
     def take(self, *, seconds: float, requests: int) -> Usage:
         """As the usage of one invocation of so many seconds, with the requests of SQS that others made for it."""

@@ -92,11 +92,19 @@ class NodeView:
     error: Annotated[ErrorView | None, Field(description="of the newest failed attempt")] = None
 
 
+class Planned(BaseModel):
+    """What one run from beginning to end was to use, nothing being known of its durations: see POST /api/workflow/plan."""
+
+    messages: int
+    transitions: int
+
+
 class Usage(BaseModel):
     """What the instance has used so far, counted by the store."""
 
     messages: int = Field(description="taken from the queue by a worker")
     transitions: int = Field(description="calls to Redis that changed the instance")
+    planned: Planned | None = Field(None, description="null where the workflow is gone")
 
 
 class StatusView(BaseModel):

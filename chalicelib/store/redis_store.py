@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from chalicelib import ids
@@ -43,6 +44,8 @@ LOST_ERROR = json.dumps(
         "message": "the worker that ran this attempt stopped without a word (killed, out of memory, or cut off)",
     }
 )
+# ElastiCache Serverless takes 3,999 arguments a command.
+MOST_ARGUMENTS = 2000
 LATE_ERROR = json.dumps(
     {"type": "TimedOut", "message": "the instance took longer than the timeout_seconds of its workflow"}
 )
@@ -154,8 +157,11 @@ class RedisStore:
 
     def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim:
         arguments: list[Any] = [owner, lease_ms]
+        # Results that there is no room to ask for are read afterwards: a committed result never changes.
+        afterwards = sum(len(want.needs) for want in wanted) > MOST_ARGUMENTS
         for want in wanted:
-            arguments += [want.node, want.attempt, len(want.needs), *want.needs]
+            needs = () if afterwards else want.needs
+            arguments += [want.node, want.attempt, len(needs), *needs]
         reply = self._run("claim", instance_id, *arguments)
         nodes = tuple(
             Claimed(
@@ -167,8 +173,21 @@ class RedisStore:
             )
             for want, answer in zip(wanted, reply[4:], strict=False)
         )
+        if afterwards:
+            nodes = self._with_results(instance_id, wanted, nodes)
         waited_ms = None if reply[3] < 0 else reply[3]
         return Claim(Outcome(reply[0].decode()), reply[1], nodes, int(reply[2]), waited_ms)
+
+    def _with_results(
+        self, instance_id: str, wanted: Sequence[Wanted], nodes: tuple[Claimed, ...]
+    ) -> tuple[Claimed, ...]:
+        claimed = {one.node for one in nodes if one.outcome is Outcome.CLAIMED}
+        needs = sorted({need for want in wanted if want.node in claimed for need in want.needs})
+        found = self.results(instance_id, needs)
+        return tuple(
+            replace(one, results=tuple(found.get(need) for need in want.needs)) if one.node in claimed else one
+            for one, want in zip(nodes, wanted, strict=False)
+        )
 
     def extend(self, instance_id: str, *, node: int, attempt: int, lease_ms: int) -> Outcome:
         return Outcome(self._run("extend", instance_id, node, attempt, lease_ms)[0].decode())
@@ -250,11 +269,13 @@ class RedisStore:
             int(by.taken),
             by.resend_ms,
             reason,
-            len(anew.owing),
-            len(anew.ready),
-            *anew.owing,
-            *anew.ready,
-            *(number for pair in anew.waiting.items() for number in pair),
+            json.dumps(
+                {
+                    "owing": list(anew.owing),
+                    "ready": list(anew.ready),
+                    "waiting": [number for pair in anew.waiting.items() for number in pair],
+                }
+            ),
         )[0]
         return Outcome(outcome.decode())
 
@@ -298,7 +319,10 @@ class RedisStore:
         with unavailable():
             if nodes is None:
                 return {int(node): value for node, value in self._client.hgetall(key).items()}
-            values = self._client.hmget(key, list(nodes)) if nodes else []
+            with self._client.pipeline(transaction=False) as pipe:
+                for start in range(0, len(nodes), MOST_ARGUMENTS):
+                    pipe.hmget(key, list(nodes[start : start + MOST_ARGUMENTS]))
+                values = [value for some in pipe.execute() for value in some]
         return {node: value for node, value in zip(nodes, values, strict=True) if value is not None}
 
     def history(self, instance_id: str) -> list[Event]:

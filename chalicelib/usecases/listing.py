@@ -145,7 +145,7 @@ def _workflow(one: StoredWorkflow) -> WorkflowSummary:
     return WorkflowSummary(
         execution_id=one.execution_id,
         name=one.name,
-        nodes=len(document["dag"]["nodes"]),
+        nodes=len(document.get("dag", {}).get("nodes", [])),
         tags=document.get("tags", {}),
         created_at=rfc3339(one.created_at),
         latest=one.latest,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 
 from chalicelib.errors import NotFound
+from chalicelib.web.assets import Asset
 
 # Relative to the package. The package is found, never imported: importing it would cost every cold start.
 _PACKAGE = "aws_lambda_powertools"
@@ -74,29 +73,6 @@ PAGE_HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A static file. Text on purpose: API Gateway compresses text by itself (`minimum_compression_size`)."""
-
-    text: str
-    etag: str
-    content_type: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {
-            "Content-Type": self.content_type,
-            "Cache-Control": "public, max-age=86400",
-            "ETag": self.etag,
-            "X-Content-Type-Options": "nosniff",
-        }
-
-    def matches(self, if_none_match: str | None) -> bool:
-        """Whether the client has it already (RFC 9110: a weak comparison, as proxies compress on the way)."""
-        tags = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
-        return "*" in tags or self.etag.removeprefix("W/") in tags
-
-
 def page(*, trailing_slash: bool) -> str:
     """The page. Its addresses are relative to it, hence the question how its own ends."""
     return _PAGE.format(base="../" if trailing_slash else "", style=_STYLE, bundle=_BUNDLE, init=_INIT)
@@ -105,8 +81,7 @@ def page(*, trailing_slash: bool) -> str:
 @functools.cache
 def _asset(name: str) -> Asset:
     text = _INIT_SCRIPT if name == _INIT else (_folder() / name).read_text("utf-8")
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Asset(text=text, etag=f'W/"{digest}"', content_type=CONTENT_TYPES[name])
+    return Asset(text, CONTENT_TYPES[name])
 
 
 def asset(name: str) -> Asset:

@@ -54,3 +54,14 @@ TRIGGERS: dict[str, Any] = {
     "params": {"summary": "With parameters", "value": {"params": {"user_id": 42}}},
     "none": {"summary": "Without", "value": {}},
 }
+
+REASONS: dict[str, Any] = {
+    "reason": {"summary": "Why", "value": {"reason": "wrong params"}},
+    "none": {"summary": "Without", "value": {}},
+}
+
+RERUNS: dict[str, Any] = {
+    "retry": {"summary": "What did not complete", "value": {}},
+    "from": {"summary": "From a node on", "value": {"from": ["get_user"]}},
+    "params": {"summary": "All of it, with other params", "value": {"params": {"user_id": 43}}},
+}

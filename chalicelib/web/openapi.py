@@ -12,17 +12,22 @@ from pydantic.json_schema import models_json_schema
 from chalicelib import __version__, errors
 from chalicelib.handlers.api import Handler
 from chalicelib.models import views
-from chalicelib.models.workflow import Trigger, Workflow
-from chalicelib.web import examples, problems
+from chalicelib.models.workflow import Reason, Rerun, Trigger, Workflow
+from chalicelib.web import examples, openapi_instances, problems
 from chalicelib.web import openapi_parts as parts
 from chalicelib.web.openapi_parts import Json
 
-_INPUTS: tuple[type[BaseModel], ...] = (Workflow, Trigger, views.ProblemDetails)
+_INPUTS: tuple[type[BaseModel], ...] = (Workflow, Trigger, Reason, Rerun, views.ProblemDetails)
 _OUTPUTS: tuple[type[BaseModel], ...] = (
     views.Submitted,
     views.Triggered,
     views.StatusView,
     views.ResultsView,
+    views.InstanceList,
+    views.WorkflowList,
+    views.WorkflowView,
+    views.HistoryView,
+    views.Restarted,
     views.Health,
 )
 
@@ -57,10 +62,19 @@ def document(
             {"name": "service", "description": "the service itself"},
             {"name": "operations", "description": "for whoever runs the service"},
         ],
-        "paths": _paths(),
+        "paths": _merged(_paths(), openapi_instances.paths()),
         "components": {"schemas": _schemas(handlers), "headers": parts.HEADERS, "securitySchemes": schemes},
         "security": [{name: []} for name in schemes],
     }
+
+
+def _merged(*all: Json) -> Json:
+    """By path: what one has of it beside what another has."""
+    found: Json = {}
+    for paths in all:
+        for path, item in paths.items():
+            found[path] = found.get(path, {}) | item
+    return found
 
 
 def _paths() -> Json:
@@ -107,9 +121,15 @@ def _paths() -> Json:
                 "getResults",
                 "Results of a terminal instance",
                 "409 while it is running: wait with `?wait=` on its status, then ask again.",
-                parameters=[parts.path("instance_id", "an `instance_id` or an `execution_id`")],
+                parameters=[parts.path("instance_id", "an `instance_id` or an `execution_id`"), parts.EPOCH],
                 success=parts.success(HTTPStatus.OK, "ResultsView", "What the nodes yielded"),
-                failures=[errors.NotFound, errors.StillRunning, errors.Unavailable, errors.NewerSchema],
+                failures=[
+                    errors.NotFound,
+                    errors.StillRunning,
+                    errors.InvalidDocument,
+                    errors.Unavailable,
+                    errors.NewerSchema,
+                ],
             )
         },
         "/api/health": {

@@ -131,6 +131,13 @@ NODES: Json = {
     "schema": {"type": "boolean", "default": True},
 }
 
+EPOCH: Json = {
+    "name": "epoch",
+    "in": "query",
+    "description": "As they were in an earlier run of the instance; 0, as without it: in its newest one.",
+    "schema": {"type": "integer", "minimum": 0, "maximum": 999_999, "default": 0},
+}
+
 AFTER_SUBMIT = {
     "trigger": link("triggerWorkflow", "execution_id", "$response.body#/execution_id", "start it"),
     "status": link("getStatus", "instance_id", "$response.body#/execution_id", "its newest instance"),

@@ -32,6 +32,11 @@ class Pace:
     def cost(self, name: str) -> int:
         """Of one node, from 1 to ROOM: a handler that nobody has seen yet may be slow, and is alone in its message."""
         handler = self._handlers.get(name)
-        if handler is None or handler.instant:
-            return INSTANT
-        return SHORT if self._seconds.get(name, SHORT_SECONDS) < SHORT_SECONDS else ROOM
+        return size(handler is None or handler.instant, self._seconds.get(name))
+
+
+def size(instant: bool, seconds: float | None) -> int:
+    """Of a node by the average of its handler, None where that is not known."""
+    if instant:
+        return INSTANT
+    return SHORT if seconds is not None and seconds < SHORT_SECONDS else ROOM

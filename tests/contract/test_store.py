@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
 from chalicelib import ids
 from chalicelib.protocols import (
+    Anew,
     Children,
     Dispatching,
     Done,
@@ -19,6 +21,7 @@ from chalicelib.protocols import (
     Unsettled,
     Wanted,
 )
+from chalicelib.store import keys
 from chalicelib.store.connection import connect
 from chalicelib.store.redis_store import RedisStore
 from tests.invariants import check_invariants
@@ -329,3 +332,26 @@ def test_workflows_and_idempotency(store: RedisStore) -> None:
     assert store.reserve("s", key, fingerprint="f", id="1") == ("f", "1")
     assert store.reserve("s", key, fingerprint="g", id="2") == ("f", "1")
     assert store.reserve("t", key, fingerprint="g", id="2") == ("g", "2")
+
+
+def test_no_script_has_more_arguments_than_serverless_takes(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ElastiCache Serverless refuses 4,000. A join of 5,000 is claimed all the same, with every result."""
+    wide = 5000
+    ref = new(store, [0], wide + 1)
+    store._client.hset(keys.results(ref.instance_id), mapping={node: b"%d" % node for node in range(wide)})
+    store._client.expire(keys.results(ref.instance_id), 60)
+    lengths: list[int] = []
+    run = store._scripts.run
+
+    def counted(name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
+        lengths.append(len(names) + len(arguments))
+        return run(name, names, arguments)
+
+    monkeypatch.setattr(store._scripts, "run", counted)
+    claim = store.claim(ref.instance_id, owner="me", lease_ms=1000, wanted=[Wanted(0, 1, tuple(range(wide)))])
+    assert claim.nodes[0].results == tuple(b"%d" % node for node in range(wide))
+    store.end(ref.instance_id, status="FAILED", error=ERROR)
+    anew = Anew([0], dict.fromkeys(range(1, wide), 0), 2)
+    assert store.rerun(ref.instance_id, epoch=1, anew=anew, params=None, reason="", by=BY) is Outcome.RERUN
+    store.end(ref.instance_id, status="FAILED", error=ERROR)
+    assert max(lengths) < 3000

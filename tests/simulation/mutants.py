@@ -86,7 +86,7 @@ MUTANTS = [
     Mutant(
         "close: leave the index entry",
         f"{LUA}/lib/4_instance.lua",
-        "owes and now or now + instance.retention + 1000, id)",
+        "instance.webhook and now or now + instance.retention + 1000, id)",
         "now, id)",
     ),
     Mutant("hop: a lease of no length", f"{LUA}/lib/5_unblock.lua", "now + hop.lease_ms", "now"),

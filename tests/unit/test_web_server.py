@@ -71,7 +71,7 @@ def test_one_connection_serves_many_requests(connection: http.client.HTTPConnect
         ("GET", "/nowhere", 404),
         ("HEAD", "/nowhere", 404),
         ("PUT", "/api/health", 405),
-        ("HEAD", "/api/workflow", 405),
+        ("HEAD", "/api/workflow/trigger/x", 405),
         ("OPTIONS", "/api/health", 200),
         ("GET", "/api/docs", 200),
     ]:

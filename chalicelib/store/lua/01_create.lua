@@ -18,12 +18,14 @@ local instance = {
 }
 redis.call('HSET', META, 'schema', 1, 'execution_id', ARGV[2], 'total', ARGV[3], 'params', ARGV[4], 'cancelled', 0,
   'retention_ms', ARGV[5], 'created_at', now)
-for field, value in pairs(cjson.decode(ARGV[9])) do redis.call('HSET', META, field, value) end
+local terms, fields = cjson.decode(ARGV[9]), {}
+for field, value in pairs(terms) do fields[#fields + 1], fields[#fields + 2] = field, value end
+if #fields > 0 then redis.call('HSET', META, unpack(fields)) end
 unblock(instance, now, ARGV, 10, ARGV[6] == '1', tonumber(ARGV[7]))
 if cursor >= 0 then
   redis.call('HSET', NODES, '-1', 'C:0:0:0:0:' .. cursor .. '::::')
   redis.call('ZADD', DUE, now + ARGV[7], '-1')
 end
-set_time_limit(now)
+set_time_limit(now, terms.timeout_ms)
 save(id, instance, now)
 return { 'CREATED', tostring(now) }

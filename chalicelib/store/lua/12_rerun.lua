@@ -1,12 +1,13 @@
 -- 12 rerun: a terminal instance -> PENDING, as its next epoch: some of its nodes begin anew, the others stay as they are.
 -- Edges: n (each of the former: waiting or ready), a (of these, the ones whose parents have all ended well)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
--- ARGV: instance_id epoch first params taken resend_ms reason owing ready, then so many nodes that stay and had not been
---         settled to their end, then so many ready nodes, then pairs: waiting node, number of its parents that stay
+-- ARGV: instance_id epoch first params taken resend_ms reason anew
 --   epoch   that it ends: another caller may have been here. first: the attempt that nodes begin with, above any before
+--   anew    lists in JSON, since a request has room for some 4,000 arguments: `owing`, nodes that stay and had not been
+--           settled to their end; `ready` nodes; `waiting`, pairs of a node and the number of its parents that stay
 --   params  '': as they were. taken 1: the caller sends the ready ones; 0: somebody else will, at once
 -- Returns: RERUN | LIVE | SUPERSEDED (another epoch) | GONE. Results and records of nodes that begin anew go to ARCHIVE.
-local id, epoch, owing, ready = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local id, epoch, lists = ARGV[1], tonumber(ARGV[2]), cjson.decode(ARGV[8])
 check(redis.call('HGET', META, 'schema'))
 local v = redis.call('HMGET', META, 'status', 'epoch', 'total', 'completed', 'failed', 'skipped', 'ignored', 'calls', 'messages')
 if not v[1] then return { 'GONE' } end
@@ -17,20 +18,21 @@ local now, records, due, waits, anew = now_ms(), {}, {}, {}, {}
 local instance = { status = 'PENDING', listed = v[1], total = tonumber(v[3]), running = 0, completed = tonumber(v[4]),
   failed = tonumber(v[5]), skipped = tonumber(v[6]), ignored = tonumber(v[7] or 0), first = tonumber(ARGV[3]),
   calls = tonumber(v[8] or 0) + 1, messages = tonumber(v[9] or 0) }
-for i = 10, 9 + owing do
-  local record = read(ARGV[i])
+for _, node in ipairs(lists.owing) do
+  local record = read(node)
   record.cursor = -1
-  write(ARGV[i], record)
+  write(node, record)
 end
 redis.call('HDEL', NODES, '-1')
-for i = 10 + owing, 9 + owing + ready do
-  anew[#anew + 1] = ARGV[i]
-  records[#records + 1], records[#records + 2] = ARGV[i], 'Q:' .. ARGV[3] .. ':0:0:' .. ARGV[5] .. ':-1:' .. now .. ':::'
-  due[#due + 1], due[#due + 2] = ARGV[5] == '1' and now + ARGV[6] or now, ARGV[i]
+for _, node in ipairs(lists.ready) do
+  anew[#anew + 1] = node
+  records[#records + 1], records[#records + 2] = node, 'Q:' .. ARGV[3] .. ':0:0:' .. ARGV[5] .. ':-1:' .. now .. ':::'
+  due[#due + 1], due[#due + 2] = ARGV[5] == '1' and now + ARGV[6] or now, node
 end
-for i = 10 + owing + ready, #ARGV, 2 do
-  anew[#anew + 1] = ARGV[i]
-  if ARGV[i + 1] ~= '0' then waits[#waits + 1], waits[#waits + 2] = ARGV[i], ARGV[i + 1] end
+for i = 1, #lists.waiting, 2 do
+  local node, staying = lists.waiting[i], lists.waiting[i + 1]
+  anew[#anew + 1] = node
+  if staying > 0 then waits[#waits + 1], waits[#waits + 2] = node, staying end
 end
 
 -- unpack has room for some 8,000.
@@ -61,8 +63,9 @@ redis.call('HSET', META, 'schema', SCHEMA, 'epoch', epoch + 1, 'first', ARGV[3],
 redis.call('HDEL', META, 'started_at', 'finished_at', 'error', 'error_node', 'owes', 'paused')
 if ARGV[4] ~= '' then redis.call('HSET', META, 'params', ARGV[4]) end
 redis.call('DEL', DONE)
-for _, key in ipairs({ META, NODES, RESULTS, ERRORS, ARCHIVE }) do redis.call('PERSIST', key) end
+for _, key in ipairs({ META, NODES, RESULTS, ERRORS }) do redis.call('PERSIST', key) end
+keep_aside(ARCHIVE)
 note(now, { event = 'rerun', epoch = epoch + 1, reason = ARGV[7] })
-set_time_limit(now)
+set_time_limit(now, redis.call('HGET', META, 'timeout_ms'))
 save(id, instance, now)
 return { 'RERUN' }

@@ -2,8 +2,13 @@
 -- what was sent again, and what people did. The newest HISTORY_MOST entries are kept, as JSON:
 -- at (ms), event, node, attempt, owner, queued, started (ms, of that attempt), reason.
 local HISTORY_MOST = 1000
--- A release that does not know of it, and ends the instance, must not leave it behind for ever.
-local HISTORY_MS = 90 * 86400000
+local ASIDE_MS = 90 * 86400000
+
+-- HISTORY and ARCHIVE have a time to live from the first on, longer than the instance's own, and are deleted when that is
+-- over: so most instances, which have neither, pay nothing for them, and no release that does not know them leaves any.
+local function keep_aside(key)
+  redis.call('PEXPIRE', key, ASIDE_MS + redis.call('HGET', META, 'retention_ms'))
+end
 
 local function note(now, entry)
   entry.at = now
@@ -11,7 +16,7 @@ local function note(now, entry)
     redis.call('LPOP', HISTORY)
     redis.call('HINCRBY', META, 'forgotten', 1)
   end
-  redis.call('PEXPIRE', HISTORY, HISTORY_MS)
+  keep_aside(HISTORY)
 end
 
 -- Of an attempt, before its record changes.

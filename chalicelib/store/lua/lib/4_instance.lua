@@ -24,7 +24,7 @@ end
 local function open()
   local v = redis.call('HMGET', META, 'status', 'total', 'running', 'completed', 'failed', 'skipped', 'retention_ms',
     'ignored', 'first', 'paused', 'calls', 'messages',
-    'schema')
+    'schema', 'webhook')
   if not v[1] then return nil, 'GONE' end
   check(v[13])
   if v[1] ~= 'PENDING' and v[1] ~= 'RUNNING' then return nil, 'CLOSED' end
@@ -32,7 +32,7 @@ local function open()
     status = v[1], total = tonumber(v[2]), running = tonumber(v[3]), completed = tonumber(v[4]),
     failed = tonumber(v[5]), skipped = tonumber(v[6]), retention = tonumber(v[7]),
     ignored = tonumber(v[8] or 0), first = tonumber(v[9] or 1), paused = v[10] == '1', listed = v[1],
-    calls = tonumber(v[11] or 0) + 1, messages = tonumber(v[12] or 0),
+    calls = tonumber(v[11] or 0) + 1, messages = tonumber(v[12] or 0), webhook = v[14],
   }
 end
 
@@ -56,19 +56,17 @@ end
 local function close(id, instance, now)
   redis.call('HSET', META, 'status', instance.status, 'finished_at', now)
   enlist(id, instance)
-  local owes = redis.call('HGET', META, 'webhook')
-  if owes then redis.call('HSET', META, 'owes', 1) end
-  redis.call('ZADD', INDEX, owes and now or now + instance.retention + 1000, id)
+  if instance.webhook then redis.call('HSET', META, 'owes', 1) end
+  redis.call('ZADD', INDEX, instance.webhook and now or now + instance.retention + 1000, id)
   redis.call('DEL', DUE, WAITS)
   redis.call('RPUSH', DONE, instance.status)
-  for _, key in ipairs({ META, NODES, RESULTS, ERRORS, DONE, HISTORY, ARCHIVE }) do
+  for _, key in ipairs({ META, NODES, RESULTS, ERRORS, DONE }) do
     redis.call('PEXPIRE', key, instance.retention)
   end
 end
 
 -- From now on, where the workflow says how long an instance may take.
-local function set_time_limit(now)
-  local limit = redis.call('HGET', META, 'timeout_ms')
+local function set_time_limit(now, limit)
   if limit then redis.call('ZADD', DUE, now + limit, TIME_LIMIT) end
 end
 
@@ -76,6 +74,7 @@ end
 local function look_at_ended(id, why, now, resend_ms)
   if why == 'GONE' then
     redis.call('ZREM', INDEX, id)
+    redis.call('DEL', HISTORY, ARCHIVE)
     for _, letter in pairs(LETTER) do redis.call('ZREM', LIST, letter .. id) end
     return why
   end

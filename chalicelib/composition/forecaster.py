@@ -1,0 +1,42 @@
+"""How the forecaster is put together: by the rules of the real engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.composition.service import limits
+from chalicelib.core.forecast import Engine
+from chalicelib.core.rules import Rules
+from chalicelib.queues.sqs import MAX_ENTRIES
+from chalicelib.usecases.forecaster import Forecaster
+from chalicelib.worker import pace
+from chalicelib.worker.ledger import MOST
+from chalicelib.worker.traits import Traits
+from chalicelib.worker.worker import DEFAULT_SECONDS, MARGIN_SECONDS
+
+if TYPE_CHECKING:
+    from chalicelib.composition.root import Application
+
+
+def make(app: Application, *, due: int) -> Forecaster:
+    """`due`: how many nodes the scheduler takes at a time."""
+    settings = app.settings
+    traits = Traits(app.handlers, default_timeout=settings.default_timeout_seconds)
+    rules = Rules(
+        inline=settings.scheduling == "inline",
+        room=pace.ROOM,
+        batch=MAX_ENTRIES,
+        most=MOST,
+        due=due,
+        hop_seconds=settings.hop_seconds,
+        function_seconds=DEFAULT_SECONDS - MARGIN_SECONDS,
+        lease_seconds=settings.lease_seconds,
+    )
+    engine = Engine(
+        rules=rules,
+        needs=traits.needs,
+        instant=traits.instant,
+        longest=traits.longest,
+        size=pace.size,
+    )
+    return Forecaster(lookup=app.lookup, handlers=app.handlers, engine=engine, limits=limits(app))

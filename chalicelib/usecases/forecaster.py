@@ -1,0 +1,89 @@
+"""What a workflow will take, before it runs; and what it was to take, beside what it took."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from chalicelib.core import definition, forecast, strictjson
+from chalicelib.core.forecast import Durations, Engine
+from chalicelib.core.plan import Plan
+from chalicelib.errors import InvalidDocument, Problem
+from chalicelib.handlers.api import Handler
+from chalicelib.models.forecast import WORKERS, Forecast, PlanRequest
+from chalicelib.models.views import Planned
+from chalicelib.models.workflow import Workflow
+from chalicelib.usecases.lookup import Lookup
+from chalicelib.usecases.service import Limits
+
+
+class Forecaster:
+    """The use cases. Nothing is stored, and nothing runs."""
+
+    def __init__(self, *, lookup: Lookup, handlers: Mapping[str, Handler], engine: Engine, limits: Limits) -> None:
+        self._lookup = lookup
+        self._handlers = handlers
+        self._engine = engine
+        self._limits = limits
+        self._planned: WeakKeyDictionary[Plan, Planned] = WeakKeyDictionary()
+
+    def of_body(self, body: bytes) -> Forecast:
+        """Of a workflow, checked as a submission is, alone or in a PlanRequest."""
+        document = strictjson.loads(body, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
+        if not (isinstance(document, dict) and "workflow" in document):
+            return self._of(self._plan(self._checked(document)), {}, None, WORKERS)
+        problems: list[Problem] = []
+        request = workflow = None
+        try:
+            workflow = self._checked(document["workflow"])
+        except InvalidDocument as error:
+            problems += (Problem("/workflow" + one.pointer, one.detail) for one in error.problems)
+        try:
+            request = definition.check_body(document, PlanRequest)
+        except InvalidDocument as error:
+            problems += (one for one in error.problems if not one.pointer.startswith("/workflow"))
+        if workflow is None or request is None or problems:
+            raise InvalidDocument(problems[: definition.MAX_PROBLEMS])
+        plan = self._plan(workflow)
+        if unknown := [*itertools.islice(_unknown(plan, request.durations), definition.MAX_PROBLEMS)]:
+            raise InvalidDocument(unknown)
+        return self._of(plan, request.durations, request.instance_id, request.workers)
+
+    def of_stored(self, execution_id: str, *, instance_id: str | None = None, workers: int = WORKERS) -> Forecast:
+        """Of a stored workflow, with the durations of one of its instances or any other."""
+        return self._of(self._lookup.plan(execution_id), {}, instance_id, workers)
+
+    def planned(self, plan: Plan) -> Planned:
+        """What the store was to count in one run, on the assumptions of a forecast that knows no durations."""
+        found = self._planned.get(plan)
+        if found is None:
+            run = forecast.tally(plan, forecast.durations(plan, self._engine, {}), self._engine)
+            found = self._planned[plan] = Planned(messages=run.messages, transitions=run.transitions)
+        return found
+
+    def _checked(self, document: Any) -> Workflow:
+        return definition.check(document, self._handlers, max_nodes=self._limits.nodes)
+
+    def _plan(self, workflow: Workflow) -> Plan:
+        return Plan.from_json(workflow.model_dump_json(exclude_defaults=True).encode())
+
+    def _of(self, plan: Plan, given: Mapping[str, float], instance_id: str | None, workers: int) -> Forecast:
+        return forecast.forecast(plan, self._durations(plan, given, instance_id), self._engine, workers)
+
+    def _durations(self, plan: Plan, given: Mapping[str, float], instance_id: str | None) -> Durations:
+        if instance_id is None:
+            return forecast.durations(plan, self._engine, given)
+        snapshot = self._lookup.snapshot(instance_id)
+        known = forecast.recorded(self._lookup.plan(snapshot.execution_id), snapshot.records)
+        return forecast.durations(plan, self._engine, given, known)
+
+
+def _unknown(plan: Plan, given: Mapping[str, float]) -> Iterator[Problem]:
+    handlers = {node.handler for node in plan.nodes}
+    for name in given:
+        if name not in plan.index and name not in handlers:
+            short = name if len(name) <= 60 else name[:60] + "..."
+            detail = f"the workflow has no node and no handler `{short}`: use a node's id, or a handler that it names"
+            yield Problem(strictjson.pointer("durations", name), detail)

@@ -1,0 +1,39 @@
+// The attempts of a node, of its status and its history. Pure.
+
+import { at } from "./format.js";
+
+const OUTCOMES = { completed: "COMPLETED", failed: "FAILED", lost: "LOST", cancelled: "CANCELLED", "cut off": "CANCELLED" };
+
+/**
+ * The attempts, oldest first: {attempt, epoch, queued, started, ended (ms, NaN for none), outcome, reason, worker}.
+ * `outcome` is a node status or LOST. Events of other nodes are left out; without events there is one attempt, the last.
+ */
+export function attempts(id, node, events = [], epoch = 1) {
+  const all = new Map();
+  const of = (event) => {
+    const key = `${event.epoch}/${event.attempt}`;
+    if (!all.has(key)) all.set(key, blank(event.attempt, event.epoch));
+    return all.get(key);
+  };
+  for (const event of events) {
+    if (event.node !== id || !event.attempt) continue;
+    const one = of(event);
+    if (event.event === "ready") one.queued = at(event.at);
+    else if (event.event === "started") Object.assign(one, { started: at(event.at), worker: event.worker });
+    else if (event.event in OUTCOMES) {
+      Object.assign(one, { ended: at(event.at), outcome: OUTCOMES[event.event], reason: event.reason });
+    }
+  }
+  if (node.attempt > 0) {
+    // A result that an earlier epoch committed keeps that epoch's number in the history.
+    const known = [...all.values()].filter((one) => one.attempt === node.attempt).at(-1);
+    const last = known ?? of({ attempt: node.attempt, epoch });
+    last.queued = at(node.queued_at);
+    last.started = at(node.started_at);
+    last.ended = at(node.finished_at);
+    last.outcome = node.status;
+  }
+  return [...all.values()].sort((a, b) => a.epoch - b.epoch || a.attempt - b.attempt);
+}
+
+const blank = (attempt, epoch) => ({ attempt, epoch, queued: NaN, started: NaN, ended: NaN, outcome: "PENDING" });
