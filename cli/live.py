@@ -88,7 +88,11 @@ class _Display:
         state = "paused" if status.get("paused") else status["status"]
         self._progress.update(self._task, total=counts["total"], completed=over, state=state)
         room = max(self._output.messages.size.height - 4, 4)
-        self._live.update(Group(self._progress, *self._lines(status, nodes, room)), refresh=True)
+        lines = self._lines(status, nodes, room)
+        if status["status"] not in views.OVER:
+            for line in lines:  # one line each, or they would not fit; the last picture is whole
+                line.no_wrap, line.overflow = True, "ellipsis"
+        self._live.update(Group(self._progress, *lines), refresh=True)
 
     def _lines(self, status: dict[str, Any], nodes: Nodes, room: int) -> list[Text]:
         if status["nodes"]:

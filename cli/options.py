@@ -14,8 +14,10 @@ from cli.session import Session
 
 def complete_node(ctx: typer.Context, incomplete: str) -> list[str]:
     """The nodes of the instance that stands on the command line; nothing where the service does not tell."""
+    # Of a line that is not complete Typer leaves arguments unread.
+    id = next((word for word in (ctx.params.get("id"), *ctx.args) if word), "")
     try:
-        nodes: dict[str, Any] = Session.of(ctx).client.get("workflows", str(ctx.params["id"]), retry=False)["nodes"]
+        nodes: dict[str, Any] = Session.of(ctx).client.get("workflows", id, retry=False)["nodes"]
     except (Failure, KeyError, TypeError):
         return []
     return [id for id in nodes if id.startswith(incomplete)]

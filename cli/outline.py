@@ -34,8 +34,8 @@ def order(nodes: Nodes) -> list[str]:
 
 
 def outline(nodes: Nodes) -> list[Line]:
-    """A node is below the nearest node that every path to it goes through (its dominator). It is indented if it is one
-    of several branches that begin there; an only child, and a join, are on the level of the node they are below."""
+    """Each node after its dominator: the nearest node that every path to it goes through. What follows a node is on its
+    level, a join as well; branches that begin there are indented, and what follows within a branch once more."""
     above: dict[str, str | None] = {}
     rank: dict[str | None, int] = {None: 0}
     below: dict[str | None, list[str]] = {None: []}
@@ -47,16 +47,22 @@ def outline(nodes: Nodes) -> list[Line]:
         above[id], rank[id], below[id] = meet, rank[meet] + 1, []
         below[meet].append(id)
     lines: list[Line] = []
-    stack = [(id, 0) for id in reversed(below[None])]
+    stack = _level(below[None], nodes, depth=-1, is_branch=False)
     while stack:
-        id, depth = stack.pop()
+        id, depth, is_branch = stack.pop()
         lines.append(Line(depth, id, (id,)))
-        branches = [child for child in below[id] if len(nodes[child]) == 1]
-        joins = [child for child in below[id] if len(nodes[child]) != 1]
-        alone = len(branches) == 1 and not joins
-        stack += [(child, depth) for child in reversed(joins)]
-        stack += [(child, depth if alone else depth + 1) for child in reversed(branches)]
+        stack += _level(below[id], nodes, depth=depth, is_branch=is_branch)
     return lines
+
+
+def _level(ids: Sequence[str], nodes: Nodes, *, depth: int, is_branch: bool) -> list[tuple[str, int, bool]]:
+    """What is below a node, the last first: (id, depth, whether it is one of several branches)."""
+    branches = [id for id in ids if len(nodes[id]) <= 1]
+    joins = [id for id in ids if len(nodes[id]) > 1]
+    here = depth + 1 if is_branch or depth < 0 else depth  # on the level of the node itself, unless it is a branch
+    several = len(branches) > 1 or bool(joins)
+    deeper = here + 1 if several and depth >= 0 else here
+    return [*((id, here, False) for id in reversed(joins)), *((id, deeper, several) for id in reversed(branches))]
 
 
 def _meet(
@@ -71,11 +77,11 @@ def _meet(
 
 
 def fold(lines: Sequence[Line], room: int, weight: Callable[[str], int]) -> list[Line]:
-    """At most about `room` lines: the heaviest nodes stay, of equals the first; what is between them is one line."""
+    """At most about `room` lines: the heaviest nodes stay, of equals the least indented; a line for what is between."""
     if len(lines) <= room:
         return list(lines)
     # Each line that stays may bring one along that stands for what is before it.
-    ranked = sorted(range(len(lines)), key=lambda place: (-weight(lines[place].ids[0]), place))
+    ranked = sorted(range(len(lines)), key=lambda place: (-weight(lines[place].ids[0]), lines[place].depth, place))
     stay = set(ranked[: max(room // 2, 1)])
     folded: list[Line] = []
     hidden: list[Line] = []

@@ -49,7 +49,10 @@ class Output:
         for row in cells:
             table.add_row(*(row[place] for place in shown))
         if cells:
-            self.out.print(table)
+            with self.out.capture() as captured:
+                self.out.print(table)
+            for line in captured.get().splitlines():
+                sys.stdout.write(line.rstrip() + "\n")
 
     def failure(self, failure: Failure) -> None:
         """What went wrong, and where, on stderr."""
