@@ -9,11 +9,17 @@ from typing import Any
 
 from chalicelib import ids
 from chalicelib.core.plan import Plan
+from chalicelib.handlers.api import Context
 from chalicelib.protocols import Due
 from tests.invariants import Picture, check_picture, take_picture
 from tests.simulation.faults import Faults
 
 Saved = tuple[dict[str, Picture], dict[tuple[str, str, int], object]]
+
+
+def _lasting(picture: Picture) -> tuple[Any, ...]:
+    meta = {name: value for name, value in picture.meta.items() if name != "owes"}
+    return meta, picture.nodes, picture.results
 
 
 class Broken(BaseException):
@@ -28,6 +34,8 @@ class Monitor:
     ) -> None:
         self._client, self._now_ms, self._broken, self._faults = client, now_ms, broken, faults
         self.sweeper: object = None
+        # Somebody pauses, cancels and reruns: then the sweep has something to put right without a fault.
+        self.operated = False
         self.queued: Callable[[str, int, int], bool] | None = None
         self.plans: dict[str, Plan] = {}
         self.pictures: dict[str, Picture] = {}
@@ -38,7 +46,7 @@ class Monitor:
         self.trace: Callable[[str], None] | None = None
         self._ancestors: dict[str, list[set[int]]] = {}
         self._leases: dict[tuple[str, str, int], object] = {}
-        self._keys: dict[tuple[str, str], str] = {}
+        self._keys: dict[tuple[str, str, int], str] = {}
 
     def know(self, execution_id: str, plan: Plan) -> None:
         ancestors: list[set[int]] = [set() for _ in plan.nodes]
@@ -70,12 +78,14 @@ class Monitor:
             if name in ("fail", "lose") and answer.outcome in ("RETRY", "FAILED"):
                 held = before.nodes[str(named["node"])][1]
                 self.require(held == str(named["attempt"]), f"S2: {name} of a straggler: {named['node']}")
-            if name == "take_due" and owner is self.sweeper and not self._faults.happened:
+            if name == "take_due" and owner is self.sweeper and not self._faults.happened and not self.operated:
                 self._check_sweep(instance_id, answer, before)
         self.pictures[instance_id] = after
 
-    def started(self, instance_id: str, node_id: str, attempt: int, key: str) -> None:
+    def started(self, context: Context) -> None:
         """A handler starts."""
+        instance_id, node_id, attempt = context.instance_id, context.node_id, context.attempt
+        key, epoch = context.idempotency_key, context.epoch
         self.starts[instance_id, node_id, attempt] += 1
         if self.trace:
             self.trace(f"{node_id} starts, attempt {attempt}")
@@ -83,7 +93,7 @@ class Monitor:
             self.starts[instance_id, node_id, attempt] <= 1 + self.failovers,
             f"L2: attempt {attempt} of {node_id} started twice",
         )
-        self.require(self._keys.setdefault((instance_id, node_id), key) == key, f"L2: {node_id} has two keys")
+        self.require(self._keys.setdefault((instance_id, node_id, epoch), key) == key, f"L2: {node_id} has two keys")
 
     def require(self, holds: bool, what: str) -> None:
         if not holds:
@@ -112,7 +122,8 @@ class Monitor:
     def _check_parents(self, picture: Picture, name: str) -> None:
         execution_id = picture.meta["execution_id"]
         plan, ancestors = self.plans[execution_id], self._ancestors[execution_id]
-        completed = {int(node) for node, record in picture.nodes.items() if record[0] == "C"}
+        completed = {int(node) for node, record in picture.nodes.items() if record[0] in "CI"}
+        first = int(picture.meta.get("first", 1))
         failed = {int(node) for node, record in picture.nodes.items() if record[0] == "F"}
         for node, (status, attempt, failures, lost, *_) in picture.nodes.items():
             if node == "-1":
@@ -124,8 +135,10 @@ class Monitor:
             self.require(
                 parents <= completed, f"S1: {node} is {status}, of its parents {parents - completed} are not C"
             )
-            tries = int(failures) + int(lost) + (0 if status == "F" else 1)
-            self.require(int(attempt) == tries, f"L2: {node} {status} has attempt {attempt}, and {failures}+{lost}")
+            tries = first - 1 + int(failures) + int(lost) + (0 if status in "FI" else 1)
+            # What stayed as it was in an earlier epoch has the number that it had.
+            right = int(attempt) == tries or int(attempt) < first
+            self.require(right, f"L2: {node} {status} has attempt {attempt}, and {failures}+{lost}")
 
     def _check_sweep(self, instance_id: str, due: Due, before: Picture) -> None:
         """Where nothing goes wrong the sweep finds nothing lost: only what waits for a worker, or for its time."""
@@ -143,7 +156,7 @@ class Monitor:
                     self._hold(instance_id, claimed.node, claimed.attempt, owner)
         elif name == "complete":
             for node in answer.claimed:
-                self._hold(instance_id, node, 1, owner)
+                self._hold(instance_id, node, answer.first, owner)
 
     def _hold(self, instance_id: str, node: int, attempt: int, owner: object) -> None:
         holder = self._leases.setdefault((instance_id, str(node), attempt), owner)
@@ -152,9 +165,11 @@ class Monitor:
     def _check_change(
         self, name: str, instance_id: str, named: dict[str, Any], before: Picture, after: Picture, owner: object
     ) -> None:
+        if name == "rerun":
+            self._check_rerun(before, after, named)
+            return
         if before.terminal:
-            same = before.meta == after.meta and before.nodes == after.nodes and before.results == after.results
-            self.require(same, f"S3: {name} changed a terminal instance")
+            self.require(_lasting(before) == _lasting(after), f"S3: {name} changed a terminal instance")
         for node, value in before.results.items():
             self.require(after.results.get(node) == value, f"S2: {name} changed the result of {node}")
         attempts = {str(done.node): done.attempt for done in named.get("done", ())}
@@ -168,8 +183,22 @@ class Monitor:
             then = after.nodes.get(node)
             if then is None:
                 self.require(node == "-1", f"S3: {name} forgot {node}")
-            elif record[0] in "CFS":
+            elif record[0] in "CFIS":
                 self.require(record[0] == then[0], f"S3: {name} made {node} {then[0]} from {record[0]}")
             elif record[0] == "R" and int(then[3]) > int(record[3]):
                 over = before.due[node] <= self._now_ms()
                 self.require(over, f"L2: {name} took {node} from its worker before the lease was over")
+
+    def _check_rerun(self, before: Picture, after: Picture, named: dict[str, Any]) -> None:
+        """S3: nothing but this changes a terminal instance, and it changes what it was asked to."""
+        if _lasting(before) == _lasting(after):
+            return
+        self.require(before.terminal, "S3: a live instance was run again")
+        anew = {str(node) for node in (*named["anew"].ready, *named["anew"].waiting)}
+        for node, value in after.results.items():
+            self.require(node not in anew and before.results.get(node) == value, f"S2: rerun made a result of {node}")
+        for node, record in before.nodes.items():
+            kept = node in after.nodes and after.nodes[node][:5] == record[:5]
+            self.require(kept or node in anew or node == "-1", f"S3: rerun changed {node}")
+        for node in anew & set(after.nodes):
+            self.require(after.nodes[node][0] == "Q", f"S1: {node} is {after.nodes[node][0]} right after a rerun")

@@ -35,6 +35,17 @@ class Scenario:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Somebody does something to the `instance`-th instance, `after` so many seconds."""
+
+    instance: int
+    after: float
+    what: str  # cancel, pause, rerun
+    nodes: tuple[int, ...] = ()
+    seconds: float = 0.0  # how long it stays paused
+
+
 @dataclass(slots=True)
 class Drawn:
     """What the seed's dice gave. Times are in seconds."""
@@ -54,6 +65,7 @@ class Drawn:
     slice: int
     limit: int
     faulty: float  # faults happen until then
+    acts: list[Act]  # what people do meanwhile
 
 
 def draw(scenario: Scenario) -> Drawn:
@@ -75,15 +87,43 @@ def draw(scenario: Scenario) -> Drawn:
         slice=rng.choice([1, 2, 500]),
         limit=rng.choice([1, 3, 200]),
         faulty=rng.choice([10.0, 60.0, 300.0]),
+        acts=[],
     )
     dice = Random(f"{scenario.seed}/workflows")
     for number in range(dice.choice([1, 1, 2])):
         workflow = _workflow(dice, number, lease)
+        _policies(Random(f"{scenario.seed}/policies/{number}"), workflow)
         del workflow["dag"]["nodes"][scenario.nodes :]
         drawn.workflows.append(workflow)
     drawn.triggers = [dice.randrange(len(drawn.workflows)) for _ in range(dice.choice([1, 1, 2, 3]))]
     del drawn.triggers[scenario.instances :]
+    people = Random(f"{scenario.seed}/people")
+    if people.random() < 0.4:
+        drawn.acts = [_act(people, len(drawn.triggers)) for _ in range(people.randint(1, 4))]
     return drawn
+
+
+def _policies(rng: Random, workflow: dict[str, Any]) -> None:
+    """Of three workflows two are as they ever were."""
+    if rng.random() < 0.67:
+        return
+    if rng.random() < 0.3:
+        workflow["failure_policy"] = "fail_fast"
+    if rng.random() < 0.2:
+        workflow["timeout_seconds"] = rng.choice([5.0, 100.0, 5000.0])
+    for node in workflow["dag"]["nodes"]:
+        if rng.random() < 0.3:
+            node["on_failure"] = "ignore"
+
+
+def _act(rng: Random, instances: int) -> Act:
+    return Act(
+        instance=rng.randrange(instances),
+        after=rng.choice([0.1, 1.0, 10.0, 100.0]) * rng.random(),
+        what=rng.choice(["cancel", "pause", "pause", "rerun", "rerun"]),
+        nodes=tuple(rng.sample(range(12), rng.choice([0, 1, 2]))),
+        seconds=rng.choice([0.0, 1.0, 100.0]),
+    )
 
 
 def _workflow(rng: Random, number: int, lease: float) -> dict[str, Any]:
@@ -137,10 +177,11 @@ def ends_as(node: dict[str, Any]) -> str:
     return "FAILED" if hopeless else "COMPLETED"
 
 
-def sums(workflow: dict[str, Any]) -> dict[str, int | None]:
-    """The result of each node: 1 and the results of its parents; noop yields nothing."""
+def sums(workflow: dict[str, Any], status: dict[str, str]) -> dict[str, int | None]:
+    """The result of each node that completed: 1 and the results of its parents; noop and what failed yield nothing."""
     found: dict[str, int | None] = {}
     for node in workflow["dag"]["nodes"]:
         total = 1 + sum(found[parent] or 0 for parent in node["dependencies"])
-        found[node["id"]] = None if node["handler"] == "noop" else total
+        nothing = node["handler"] == "noop" or status[node["id"]] != "C"
+        found[node["id"]] = None if nothing else total
     return found

@@ -20,7 +20,7 @@ import scheduler.scheduler
 from chalicelib import ids
 from chalicelib.composition import Application
 from chalicelib.core import plan as plans
-from chalicelib.errors import DoNotRetry, NotFound, Unavailable
+from chalicelib.errors import Conflict, DoNotRetry, NotFound, Unavailable
 from chalicelib.handlers.api import Config, Context, Handler, handler
 from chalicelib.handlers.flow import noop
 from chalicelib.protocols import Message
@@ -29,10 +29,11 @@ from chalicelib.settings import Settings
 from chalicelib.worker import pace
 from chalicelib.worker.heart import Heart
 from scheduler.dispatch import LambdaDispatch
+from tests.invariants import Picture
 from tests.simulation.calls import Calls
 from tests.simulation.faults import Faults
 from tests.simulation.monitor import Broken, Monitor
-from tests.simulation.scenario import FOREVER, Drawn, Scenario, draw, ends_as, sums
+from tests.simulation.scenario import FOREVER, Act, Drawn, Scenario, draw, ends_as, sums
 from tests.simulation.sqs import Entry, SimQueue, SimSender
 from tests.simulation.store import SimStore
 from tests.simulation.world import Died, Process, World
@@ -96,11 +97,14 @@ class Simulation:
             max_receives=self._drawn.max_receives,
             dead=self._dead,
         )
+        self._monitor.operated = bool(self._drawn.acts)
         if self._drawn.scheduling == "inline":
             self._monitor.queued = self._queue.holds
         self._handlers = {one.name: one for one in (self._work(), self._quick(), noop)}
         self._raised: Counter[tuple[str, str]] = Counter()
         self._accepted: dict[int, str] = {}
+        self._acting = len(self._drawn.acts)
+        self._cancelled: set[str] = set()
         self._count = 0
         self.report = Report(scenario)
         if trace:
@@ -113,7 +117,7 @@ class Simulation:
         with self._seeded():
             try:
                 self._begin()
-                world.run(lambda: world.now >= drawn.faulty and len(self._accepted) == len(drawn.triggers), until=1e6)
+                world.run(lambda: world.now >= drawn.faulty and self._all_asked(), until=1e6)
                 self._faults.stopped = True
                 stopped, sweeps = world.now, report.sweeps
                 bound = self._bound()
@@ -147,6 +151,10 @@ class Simulation:
         self._world.start(outside, self._dead_letter_poller)
         self._world.start(outside, self._sweeper)
         self._world.start(outside, self._weather)
+        for act in self._drawn.acts:
+            self._world.start(outside, functools.partial(self._person, act))
+        if self._drawn.acts:
+            self._world.start(outside, self._caretaker)
 
     def _application(self, name: str) -> tuple[Process, Application]:
         """A process of the service with all that a Lambda container holds."""
@@ -190,6 +198,40 @@ class Simulation:
             # It may have taken the key of the submission as well: then there is a new id.
             self._monitor.require(self._monitor.failovers > 0, f"{execution_id} was accepted, and is lost")
 
+    def _person(self, act: Act) -> None:
+        """Does one thing to an instance: again, until it was done or is not possible."""
+        while act.instance not in self._accepted:
+            self._world.sleep(1.0)
+        self._world.sleep(act.after)
+        instance_id = self._accepted[act.instance]
+        nodes = self._drawn.workflows[self._drawn.triggers[act.instance]]["dag"]["nodes"]
+        chosen = [nodes[number]["id"] for number in act.nodes if number < len(nodes)]
+        with contextlib.suppress(NotFound, Conflict):
+            if act.what == "cancel":
+                self._insist(lambda app: app.control.cancel(instance_id, b""))
+                self._cancelled.add(instance_id)
+            elif act.what == "pause":
+                self._insist(lambda app: app.control.pause(instance_id))
+                self._world.sleep(act.seconds)
+                self._insist(lambda app: app.control.resume(instance_id))
+            else:
+                for _ in range(200):
+                    if self._monitor.pictures[instance_id].terminal:
+                        break
+                    self._world.sleep(5.0)
+                body = json.dumps({"from": chosen}).encode()
+                self._insist(lambda app: app.control.rerun(instance_id, body, f"rerun {act}"))
+        self._acting -= 1
+
+    def _caretaker(self) -> None:
+        """A failover may bring a pause back that was over. Whoever paused it would see that, and resume it."""
+        while True:
+            self._world.sleep(30.0)
+            for instance_id, picture in list(self._monitor.pictures.items()):
+                if not self._acting and "paused" in picture.meta and not picture.terminal:
+                    with contextlib.suppress(NotFound, Conflict):
+                        self._insist(lambda app, id=instance_id: app.control.resume(id))
+
     def _insist(self, call: Callable[[Application], Any]) -> Any:
         while True:
             process, app = self._application("http")
@@ -197,7 +239,7 @@ class Simulation:
                 return self._world.start(process, lambda app=app: call(app)).wait()
             except (Died, Unavailable):
                 self._world.sleep(1.0)
-            except NotFound:
+            except (NotFound, Conflict):
                 raise
             except Exception as error:
                 self._monitor.require(False, f"the API answers {error!r}")
@@ -280,6 +322,9 @@ class Simulation:
 
     # the end
 
+    def _all_asked(self) -> bool:
+        return len(self._accepted) == len(self._drawn.triggers) and not self._acting
+
     def _all_terminal(self) -> bool:
         return not self._live()
 
@@ -311,14 +356,13 @@ class Simulation:
         nodes = workflow["dag"]["nodes"]
         self.report.nodes += len(nodes)
         if picture.cut:
-            require(self._monitor.failovers > 0, f"{instance_id} was aborted: {picture.meta.get('error')}")
+            self._check_cut(instance_id, workflow, picture)
             return
-        status: dict[str, str] = {}
+        status = {node["id"]: picture.nodes[str(number)][0] for number, node in enumerate(nodes)}
         errors = {int(node): json.loads(raw) for node, raw in self._store.snapshot(instance_id).errors.items()}
-        for number, (node, total) in enumerate(zip(nodes, sums(workflow).values(), strict=True)):
+        for number, (node, total) in enumerate(zip(nodes, sums(workflow, status).values(), strict=True)):
             record = picture.nodes[str(number)]
-            status[node["id"]] = record[0]
-            if any(status[parent] != "C" for parent in node["dependencies"]):
+            if any(status[parent] not in "CI" for parent in node["dependencies"]):
                 require(record[0] == "S", f"{node['id']} is {record[0]}, though a parent did not complete")
             elif record[0] == "C":
                 require(ends_as(node) == "COMPLETED", f"{node['id']} completed, though its handler never can")
@@ -331,11 +375,24 @@ class Simulation:
         failed = "F" in status.values()
         require(picture.meta["status"] == ("FAILED" if failed else "COMPLETED"), f"{instance_id} ends wrongly")
 
+    def _check_cut(self, instance_id: str, workflow: dict[str, Any], picture: Picture) -> None:
+        """It ended before its nodes did: by whom, and was that right?"""
+        require, kind = self._monitor.require, json.loads(picture.meta.get("error", "{}")).get("type")
+        if kind == "Cancelled":
+            require(instance_id in self._cancelled, f"{instance_id} was cancelled by nobody")
+        elif kind == "TimedOut":
+            require("timeout_seconds" in workflow, f"{instance_id} had no time limit")
+        elif kind is None:
+            require(workflow.get("failure_policy") == "fail_fast", f"{instance_id} was cut off by nobody")
+        else:
+            require(self._monitor.failovers > 0, f"{instance_id} was aborted: {kind}")
+
     def _check_failed(
         self, instance_id: str, number: int, node: dict[str, Any], record: list[str], error: dict[str, Any]
     ) -> None:
         require = self._monitor.require
-        require(record[0] == "F", f"{node['id']} is {record[0]}, though its parents completed")
+        ends = "I" if node.get("on_failure") == "ignore" else "F"
+        require(record[0] == ends, f"{node['id']} is {record[0]}, though its parents completed")
         kind = error.get("type")
         if kind == "DeadLettered":
             require((instance_id, number) in self._monitor.dead_letters, f"{node['id']} had no dead letter")
@@ -376,7 +433,7 @@ class Simulation:
     def _work(self) -> Handler:
         @handler("work")
         def work(config: Work, context: Context) -> int:
-            self._monitor.started(context.instance_id, context.node_id, context.attempt, context.idempotency_key)
+            self._monitor.started(context)
             self._world.sleep(config.seconds)
             if self._faults.hit("crash in a handler"):
                 self._world.current.process.crash()
@@ -396,7 +453,7 @@ class Simulation:
     def _quick(self) -> Handler:
         @handler("quick", instant=True)
         def quick(config: Config, context: Context) -> int:
-            self._monitor.started(context.instance_id, context.node_id, context.attempt, context.idempotency_key)
+            self._monitor.started(context)
             return added(context)
 
         return quick

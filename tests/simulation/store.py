@@ -12,7 +12,8 @@ from tests.simulation.calls import Calls
 from tests.simulation.faults import Faults
 from tests.simulation.monitor import Monitor
 
-TRANSITIONS = frozenset({"create", "take_due", "claim", "extend", "complete", "settle", "fail", "lose", "abort"})
+TRANSITIONS = frozenset({"create", "take_due", "claim", "extend", "complete", "settle", "fail", "lose", "end"})
+TRANSITIONS |= {"pause", "resume", "rerun", "told"}
 
 
 class SimStore:
