@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from local.localstack import command as localstack_command
 from local.processes import ROOT, Missing, is_free
 from tests.servers import unavailable
@@ -97,3 +99,10 @@ def running_stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
             process.wait(30)
         finally:
             process.kill()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """For tests that break nothing of it: one for all of them, since it takes seconds to start."""
+    with running_stack(tmp_path_factory.mktemp("stack"), HANDLER_MODULES="examples.greet_handler") as running:
+        yield running

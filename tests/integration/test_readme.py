@@ -8,22 +8,15 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local.processes import ROOT
-from tests.stack import Stack, running_stack
+from tests.stack import Stack
 
 README = (ROOT / "README.md").read_text("utf-8")
 VARYING = [(r"\b(ex|in)-[0-9a-f]{30}", r"\1-ID"), (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"), (r"^\[1\] .*\n", "")]
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("readme"), HANDLER_MODULES="examples.greet_handler") as running:
-        yield running
 
 
 def normal(text: str) -> str:
