@@ -8,7 +8,7 @@ from typing import Any, cast
 from chalice.app import Chalice, CloudWatchEvent, Rate, Request, Response, SQSEvent
 
 from chalicelib import composition, invocation
-from chalicelib.web import access, docs, instances, journal, problems, requests
+from chalicelib.web import access, docs, instances, journal, plans, problems, requests
 from chalicelib.web.answers import answer, location
 
 # composition configures the logs: chalice's own handler would print every line twice.
@@ -22,6 +22,7 @@ ANY_TYPE = ["*/*"]
 # Chalice packages routes as they are made here. Health and the docs are open: they hold nothing of any workflow.
 PROTECTED = access.protected(composition.api_auth())
 app.register_blueprint(instances.routes(lambda: composition.application(), PROTECTED))
+app.register_blueprint(plans.routes(lambda: composition.application(), PROTECTED))
 
 
 @app.route("/api/workflow", methods=["POST"], content_types=ANY_TYPE, **PROTECTED)

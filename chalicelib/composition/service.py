@@ -24,13 +24,21 @@ def make(app: Application) -> Service:
         handlers=app.handlers,
         gate=app.gate,
         tracer=app.tracer,
+        planned=lambda plan: app.forecaster.planned(plan),
         limits=limits(app),
         versions={"dag-service": __version__, "python": platform.python_version()},
     )
 
 
 def make_control(app: Application) -> Control:
-    return Control(store=app.store, lookup=app.lookup, dispatch=app.dispatch, settler=app.scheduler, limits=limits(app))
+    return Control(
+        store=app.store,
+        lookup=app.lookup,
+        dispatch=app.dispatch,
+        settler=app.scheduler,
+        planned=lambda plan: app.forecaster.planned(plan),
+        limits=limits(app),
+    )
 
 
 def limits(app: Application) -> Limits:

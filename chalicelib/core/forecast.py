@@ -26,8 +26,10 @@ NOTES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What of the service a forecast depends on. `needs`, `instant` and `longest` (s) are those of worker/traits.py, `size`
-    is that of worker/pace.py: what a node takes of the room by its handler's average, None where that is not known."""
+    """What of the service a forecast depends on. `needs`, `instant` and `longest` (s) are those of worker/traits.py.
+
+    `size`, of worker/pace.py: what a node takes of the room by its handler's average, None where that is not known.
+    """
 
     rules: Rules
     needs: Callable[[Plan, int], Iterable[int]]

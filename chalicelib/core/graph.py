@@ -82,7 +82,7 @@ def not_ancestors(
 
 
 def levels(parents: Sequence[Sequence[int]], order: Sequence[int]) -> list[list[int]]:
-    """The nodes by how many come before them on the longest path: what is in one level does not depend on each other."""
+    """The nodes by how many come before them on the longest path: in a level none depends on another."""
     depth = [0] * len(parents)
     found: list[list[int]] = []
     for node in order:

@@ -1,8 +1,8 @@
 """A run played through without doing it: what the engine asks of Redis, SQS and Lambda, and how long that takes. Pure.
 
 It goes by the rules of the real one, in virtual seconds: `_crew` is worker/crew.py, `_commit` combiner.py, `_act`
-worker/ledger.py, `_dispatch` and `_schedule` are scheduler/, `_unblock` lua/lib/5_unblock.lua. One instance runs; nothing fails, is
-lost or sent again; results are small. A generator is a thread, and what it yields the seconds until it goes on.
+worker/ledger.py, `_dispatch` and `_schedule` are in scheduler/, `_unblock` is lua/lib/5_unblock.lua. One instance runs;
+nothing fails, is lost or sent again; results are small. A generator is a thread and yields the seconds to wait.
 """
 
 from __future__ import annotations

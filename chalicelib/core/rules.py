@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How the engine groups work: `room` in a message or a hop, `batch` messages in a request or an invocation, `most` nodes
-    in a commit, `due` nodes that the scheduler takes at a time. `function_seconds`: how long an invocation may go on."""
+    """How the engine groups work: `room` in a message or a hop, `batch` messages in a request or an invocation.
+
+    `most` nodes are in a commit, `due` is what the scheduler takes at a time. `function_seconds` end an invocation.
+    """
 
     inline: bool
     room: int
@@ -22,7 +24,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delays:
-    """A call of Redis, one of SQS or Lambda; how long a message is on its way to a worker, an invocation to the scheduler."""
+    """A call of Redis, one of SQS or Lambda; a message's way to a worker, an invocation's to the scheduler."""
 
     redis: float
     aws: float
@@ -32,10 +34,8 @@ class Delays:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A node as the engine sees it: how long it takes, and what of the room where its handler was measured and where not.
-
-    `longest` is how long it may take: its timeout.
-    """
+    """A node as the engine sees it: how long it takes, and may take; what it takes of the room where its handler was
+    measured, and where not."""
 
     seconds: float
     cost: int
@@ -46,8 +46,9 @@ class Step:
 
 @dataclass(slots=True)
 class Tally:
-    """What a run takes: `messages` that workers claim, `transitions` that change the instance, `sends` requests to SQS that
-    send, `calls` of Redis and the `commands` in them; `busy`: all invocations together; `at_once`: workers at most."""
+    """What a run takes: `messages` that workers claim, `transitions` that change the instance, `calls` of Redis and the
+    `commands` in them, `sends` of up to a batch. `busy`: all invocations together; `at_once`: workers at most.
+    """
 
     messages: int = 0
     transitions: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 WORKERS = 5  # as many as AWS Lambda begins with
 MOST_WORKERS = 10_000
@@ -17,7 +17,7 @@ class PlanRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    workflow: Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/Workflow"})]
+    workflow: dict[str, Any] = Field(description="as for a submission")
     durations: dict[str, Seconds] = Field(
         default_factory=dict, description="seconds by node id, or by handler for those of its nodes that are not named"
     )
@@ -75,7 +75,7 @@ class StepFunctionsBill(BaseModel):
 
 
 class Cost(BaseModel):
-    """US$ a run, by public list prices without free tiers. Storage, API requests and idle polling are in none of these."""
+    """US$ a run, by public list prices without free tiers. Storage, API requests and idle polling are not in it."""
 
     dag_service: Bill
     step_functions_standard: StepFunctionsBill
@@ -113,8 +113,7 @@ class Forecast(BaseModel):
     nodes: int
     edges: int
     levels: list[list[str]] = Field(
-        description="node ids by the number of nodes on the longest path that leads to them: none depends on another one "
-        "of its level"
+        description="node ids by how many come before them on the longest path: none depends on another in its level"
     )
     max_parallelism: int = Field(
         description="nodes in the widest level: so many can run at once. A larger set of independent nodes across "

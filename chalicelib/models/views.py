@@ -93,7 +93,7 @@ class NodeView:
 
 
 class Planned(BaseModel):
-    """What one run from beginning to end was to use, nothing being known of its durations: see POST /api/workflow/plan."""
+    """What one run is to use where nothing fails, and nothing is known of durations: see POST /api/workflow/plan."""
 
     messages: int
     transitions: int
@@ -104,7 +104,7 @@ class Usage(BaseModel):
 
     messages: int = Field(description="taken from the queue by a worker")
     transitions: int = Field(description="calls to Redis that changed the instance")
-    planned: Planned | None = Field(None, description="null where the workflow is gone")
+    planned: Planned | None = Field(default=None, description="null where the workflow is gone")
 
 
 class StatusView(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from typing import TypeVar
 
 from chalicelib import ids
@@ -12,7 +13,7 @@ from chalicelib.core import definition, strictjson
 from chalicelib.core.plan import Plan
 from chalicelib.core.rerun import plan_rerun
 from chalicelib.errors import Conflict, IdempotencyConflict, InvalidDocument, NotFound, Problem
-from chalicelib.models.views import InstanceStatus, Restarted, StatusView
+from chalicelib.models.views import InstanceStatus, Planned, Restarted, StatusView
 from chalicelib.models.workflow import Reason, Rerun
 from chalicelib.protocols import Dispatch, Outcome, Ready, Ref, Settler, Store
 from chalicelib.usecases import present
@@ -27,11 +28,21 @@ log = logging.getLogger(__name__)
 class Control:
     """The use cases. Each may be asked for again: the second time changes nothing."""
 
-    def __init__(self, *, store: Store, lookup: Lookup, dispatch: Dispatch, settler: Settler, limits: Limits) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        lookup: Lookup,
+        dispatch: Dispatch,
+        settler: Settler,
+        planned: Callable[[Plan], Planned],
+        limits: Limits,
+    ) -> None:
         self._store = store
         self._lookup = lookup
         self._dispatch = dispatch
         self._settler = settler
+        self._planned = planned
         self._limits = limits
 
     def cancel(self, id: str, body: bytes) -> StatusView:
@@ -133,7 +144,8 @@ class Control:
 
     def _view(self, ref: Ref) -> StatusView:
         snapshot = self._lookup.snapshot(ref.instance_id, whole=False)
-        return present.status(snapshot, self._lookup.plan(ref.execution_id), nodes=False)
+        plan = self._lookup.plan(ref.execution_id)
+        return present.status(snapshot, plan, self._planned(plan), nodes=False)
 
     def _read(self, model: type[M], body: bytes) -> M:
         raw = body if body.strip() else b"{}"

@@ -13,6 +13,7 @@ from chalicelib.models.views import (
     InstanceStatus,
     NodeStatus,
     NodeView,
+    Planned,
     Progress,
     ResultsView,
     StatusView,
@@ -42,7 +43,7 @@ def _second(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
-def never_triggered(workflow: StoredWorkflow, plan: Plan, *, nodes: bool = True) -> StatusView:
+def never_triggered(workflow: StoredWorkflow, plan: Plan, planned: Planned, *, nodes: bool = True) -> StatusView:
     """A workflow that has no instance: everything is PENDING."""
     total = len(plan.nodes)
     return StatusView(
@@ -53,11 +54,12 @@ def never_triggered(workflow: StoredWorkflow, plan: Plan, *, nodes: bool = True)
         status=InstanceStatus.PENDING,
         progress=Progress(total=total, pending=total, running=0, completed=0, failed=0, skipped=0, cancelled=0),
         created_at=rfc3339(workflow.created_at),
+        usage=Usage(messages=0, transitions=0, planned=planned),
         nodes={node.id: NodeView(status=NodeStatus.PENDING, attempt=0) for node in (plan.nodes if nodes else [])},
     )
 
 
-def status(snapshot: Snapshot, plan: Plan, *, nodes: bool = True) -> StatusView:
+def status(snapshot: Snapshot, plan: Plan, planned: Planned | None, *, nodes: bool = True) -> StatusView:
     """The status of an instance, with or without its nodes."""
     terminal = InstanceStatus(snapshot.status).terminal
     return StatusView(
@@ -68,7 +70,7 @@ def status(snapshot: Snapshot, plan: Plan, *, nodes: bool = True) -> StatusView:
         paused=snapshot.paused,
         epoch=snapshot.epoch,
         tags=dict(snapshot.tags),
-        usage=Usage(messages=snapshot.messages, transitions=snapshot.calls),
+        usage=Usage(messages=snapshot.messages, transitions=snapshot.calls, planned=planned),
         progress=Progress(**snapshot.counts),
         created_at=rfc3339(snapshot.created_at),
         started_at=_time(snapshot.started_at),
@@ -83,7 +85,7 @@ def status(snapshot: Snapshot, plan: Plan, *, nodes: bool = True) -> StatusView:
 
 def definition_gone(snapshot: Snapshot) -> StatusView:
     """Of an instance whose workflow is deleted: how it went, without the names that only the definition had."""
-    return status(snapshot, Plan("", [], {}))
+    return status(snapshot, Plan("", [], {}), None)
 
 
 def results(instance_id: str, now: Snapshot, epoch: int, plan: Plan, values: dict[int, bytes]) -> ResultsView:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from chalicelib import ids
@@ -13,7 +13,7 @@ from chalicelib.core.plan import Plan
 from chalicelib.core.rerun import as_of
 from chalicelib.errors import IdempotencyConflict, NotFound, StillRunning, Unavailable
 from chalicelib.handlers.api import Handler
-from chalicelib.models.views import Health, InstanceStatus, ResultsView, StatusView, Submitted, Triggered
+from chalicelib.models.views import Health, InstanceStatus, Planned, ResultsView, StatusView, Submitted, Triggered
 from chalicelib.models.workflow import Trigger
 from chalicelib.protocols import Children, Dispatch, Queue, Ready, Ref, Settler, Store
 from chalicelib.store.definitions import Definitions
@@ -47,6 +47,7 @@ class Service:
         handlers: Mapping[str, Handler],
         gate: Gate,
         tracer: Tracer,
+        planned: Callable[[Plan], Planned],
         limits: Limits,
         versions: Mapping[str, str],
     ) -> None:
@@ -58,6 +59,7 @@ class Service:
         self._handlers = handlers
         self._gate = gate
         self._tracer = tracer
+        self._planned = planned
         self._limits = limits
         self._versions = versions
 
@@ -99,7 +101,8 @@ class Service:
             if workflow is None:
                 raise NotFound(f"there is no workflow `{id}`")
             if workflow.latest is None or self._store.status(workflow.latest) is None:
-                return present.never_triggered(workflow, Plan.from_json(workflow.document), nodes=nodes)
+                plan = self._plan(id)
+                return present.never_triggered(workflow, plan, self._planned(plan), nodes=nodes)
             instance_id = workflow.latest
         elif not ids.is_valid(id, ids.INSTANCE):
             raise NotFound(f"`{id}` is neither an instance_id nor an execution_id")
@@ -110,8 +113,10 @@ class Service:
         snapshot = self._store.snapshot(instance_id, whole=nodes)
         if snapshot is None:
             raise NotFound(f"there is no instance `{instance_id}`, or its retention is over")
-        plan = self._definitions.get(snapshot.execution_id)
-        return present.status(snapshot, plan, nodes=nodes) if plan else present.definition_gone(snapshot)
+        found = self._definitions.get(snapshot.execution_id)
+        if found is None:
+            return present.definition_gone(snapshot)
+        return present.status(snapshot, found, self._planned(found), nodes=nodes)
 
     def results(self, instance_id: str, epoch: int | None = None) -> ResultsView:
         """Of a terminal instance; of an earlier epoch at any time."""

@@ -50,6 +50,18 @@ WORKFLOWS: dict[str, Any] = {
     },
 }
 
+PLANS: dict[str, Any] = {
+    "workflow": {"summary": "A workflow alone", "value": WORKFLOWS["smallest"]["value"]},
+    "durations": {
+        "summary": "With how long its nodes take, by id or by handler",
+        "value": {
+            "workflow": WORKFLOWS["policy_lookup"]["value"],
+            "durations": {"get_user": 0.25, "call_llm_service": 3},
+            "workers": 2,
+        },
+    },
+}
+
 TRIGGERS: dict[str, Any] = {
     "params": {"summary": "With parameters", "value": {"params": {"user_id": 42}}},
     "none": {"summary": "Without", "value": {}},
@@ -64,4 +76,58 @@ RERUNS: dict[str, Any] = {
     "retry": {"summary": "What did not complete", "value": {}},
     "from": {"summary": "From a node on", "value": {"from": ["get_user"]}},
     "params": {"summary": "All of it, with other params", "value": {"params": {"user_id": 43}}},
+}
+
+FORECAST: dict[str, Any] = {
+    "name": "Policy lookup",
+    "nodes": 4,
+    "edges": 4,
+    "levels": [["input"], ["get_user"], ["summary"], ["output"]],
+    "max_parallelism": 1,
+    "critical_path": {"nodes": ["input", "get_user", "summary", "output"], "seconds": 3.2502},
+    "makespan": {"seconds": 3.2797, "workers": 2, "unlimited_seconds": 3.2797, "unlimited_workers": 1},
+    "usage": {
+        "messages": 1,
+        "transitions": 6,
+        "sqs_requests": 3,
+        "sqs_send_requests": 1,
+        "worker_invocations": 1,
+        "scheduler_invocations": 0,
+        "lambda_seconds": 3.2527,
+        "redis_calls": 7,
+        "redis_commands": 73,
+    },
+    "cost_usd": {
+        "dag_service": {
+            "sqs": 1.2e-06,
+            "functions": 2.7305887545000006e-05,
+            "store": 1.679e-07,
+            "total": 2.8673787545000003e-05,
+        },
+        "step_functions_standard": {"orchestration": 0.000125, "functions": 2.788505417e-05, "total": 0.00015288505417},
+        "step_functions_express": {
+            "orchestration": 4.386302125e-06,
+            "functions": 2.788505417e-05,
+            "total": 3.2271356295e-05,
+        },
+    },
+    "durations": {"given": 2, "recorded": 0, "assumed": 2, "total_seconds": 3.2502},
+    "assumptions": {
+        "instant_seconds": 0.0001,
+        "other_seconds": 1.0,
+        "redis_seconds": 0.0005,
+        "aws_seconds": 0.01,
+        "queue_seconds": 0.016,
+        "scheduler_seconds": 0.073,
+        "memory_gb": 0.5,
+        "scheduling": "inline",
+        "hop_seconds": 10.0,
+        "notes": [
+            "nothing fails, is lost, or is sent again, and no other instance takes workers or room",
+            "handlers wait and do not compute: a worker runs all nodes of up to 10 messages at once",
+            "workers are warm: they have the workflow in memory, and have measured its handlers",
+            "instant nodes take what is assumed, unless they are given: a record holds what "
+            "they waited for each other, too",
+        ],
+    },
 }

@@ -12,12 +12,13 @@ from pydantic.json_schema import models_json_schema
 from chalicelib import __version__, errors
 from chalicelib.handlers.api import Handler
 from chalicelib.models import views
+from chalicelib.models.forecast import Forecast, PlanRequest
 from chalicelib.models.workflow import Reason, Rerun, Trigger, Workflow
-from chalicelib.web import examples, openapi_instances, problems
+from chalicelib.web import examples, openapi_instances, openapi_plans, problems
 from chalicelib.web import openapi_parts as parts
 from chalicelib.web.openapi_parts import Json
 
-_INPUTS: tuple[type[BaseModel], ...] = (Workflow, Trigger, Reason, Rerun, views.ProblemDetails)
+_INPUTS: tuple[type[BaseModel], ...] = (Workflow, PlanRequest, Trigger, Reason, Rerun, views.ProblemDetails)
 _OUTPUTS: tuple[type[BaseModel], ...] = (
     views.Submitted,
     views.Triggered,
@@ -28,6 +29,7 @@ _OUTPUTS: tuple[type[BaseModel], ...] = (
     views.WorkflowView,
     views.HistoryView,
     views.Restarted,
+    Forecast,
     views.Health,
 )
 
@@ -62,7 +64,7 @@ def document(
             {"name": "service", "description": "the service itself"},
             {"name": "operations", "description": "for whoever runs the service"},
         ],
-        "paths": _merged(_paths(), openapi_instances.paths()),
+        "paths": _merged(_paths(), openapi_instances.paths(), openapi_plans.paths()),
         "components": {"schemas": _schemas(handlers), "headers": parts.HEADERS, "securitySchemes": schemes},
         "security": [{name: []} for name in schemes],
     }
@@ -191,6 +193,8 @@ def _schemas(handlers: Mapping[str, Handler]) -> Json:
     outputs: list[tuple[type[BaseModel], Mode]] = [(model, "serialization") for model in _OUTPUTS]
     refs, generated = models_json_schema(inputs + outputs, ref_template=parts.REF)
     schemas: Json = generated["$defs"]
+    # As a dict in the model: core/definition.py finds more faults of it than pydantic does.
+    schemas["PlanRequest"]["properties"]["workflow"] = parts.ref("Workflow")
     node = schemas["Node"]["properties"]
     lines = ["", "", "Templates may stand for any value. By handler:", ""]
     for name, handler in sorted(handlers.items()):
