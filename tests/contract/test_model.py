@@ -264,6 +264,16 @@ class Transitions(RuleBasedStateMachine):
     def pause(self, which: int, resume: bool) -> None:
         self._both("resume" if resume else "pause", self._dag(which).ref.instance_id)
 
+    @rule(which=PICKS, by=DISPATCH)
+    def paused_while_it_runs(self, which: int, by: Dispatching) -> None:
+        """What that unblocks is held back, and goes on with the resumption."""
+        dag = self._dag(which)
+        node, attempt = self._any(dag, "Q")
+        self._both("claim", dag.ref.instance_id, owner="one", lease_ms=5000, wanted=[Wanted(node, attempt, ())])
+        self._both("pause", dag.ref.instance_id)
+        self._complete(dag, {node: attempt}, by, 5000)
+        self._both("resume", dag.ref.instance_id)
+
     @rule(which=PICKS, rarely=st.integers(0, 9))
     def forget(self, which: int, rarely: int) -> None:
         """Of what is live it must not, and of what is terminal nothing may be left."""
@@ -569,7 +579,7 @@ BROKEN = {
     ),
     "extend does not look at the attempt": ("04_extend", " or record.attempt ~= tonumber(ARGV[3])", ""),
     "a completed node stays due": ("05_complete", "redis.call('ZREM', DUE, unpack(done))", ""),
-    "an ended instance is not closed": ("4_instance", "    close(id, instance)\n  else", "  else"),
+    "an ended instance is not closed": ("4_instance", "    close(id, instance, now)\n  else", "  else"),
     "a lost lease keeps its attempt": ("6_lose", "record.attempt + 1", "record.attempt"),
     "a doubled claim is let in": ("03_claim", "record.owner == owner and 'CLAIMED' or 'RUNNING'", "'CLAIMED'"),
     "settle does not look at the cursor": ("06_settle", "record.cursor ~= tonumber(ARGV[3])", "false"),
@@ -578,6 +588,24 @@ BROKEN = {
     "the index is not renewed": ("04_extend", "reindex(id)", ""),
     "an old error stays": ("05_complete", "redis.call('HDEL', ERRORS, node)", ""),
     "a hop claims more than there is room for": ("5_unblock", "hop.budget = hop.budget - cost", ""),
+    "a paused instance starts a node": ("03_claim", "record.status == 'Q' and instance.paused", "false"),
+    "a paused instance runs on": ("5_unblock", "not instance.paused and hop.costs", "hop.costs"),
+    "a rerun begins with old attempts": ("12_rerun", "'first', ARGV[3], 'cancelled'", "'first', 1, 'cancelled'"),
+    "a rerun does not look at the epoch": ("12_rerun", "tonumber(v[2] or 1) ~= epoch", "false"),
+    "a rerun forgets the old results": ("12_rerun", "if #kept > 0 then", "if false then"),
+    "an ignored failure stops its children": ("6_lose", "record.status = 'I'", "record.status = 'F'"),
+    "a first failure does not end the others": ("6_lose", "instance.give_up = fail_fast", ""),
+    "an instance has no time limit": (
+        "4_instance",
+        "if limit then redis.call('ZADD', DUE",
+        "if false then redis.call('ZADD', DUE",
+    ),
+    "a resumed node stays held": ("11_resume", "'HDEL', META, 'paused'", "'HGET', META, 'paused'"),
+    "a list keeps what has ended": (
+        "4_instance",
+        "  enlist(id, instance)\n  if instance.webhook",
+        "  if instance.webhook",
+    ),
     "a dead letter loses what runs": ("08_lose", "record.status ~= 'Q' or", ""),
 }
 

@@ -89,6 +89,23 @@ MUTANTS = [
         "instance.webhook and now or now + instance.retention + 1000, id)",
         "now, id)",
     ),
+    Mutant(
+        "rerun: attempts begin with 1 again",
+        f"{LUA}/12_rerun.lua",
+        "'first', ARGV[3], 'cancelled'",
+        "'first', 1, 'cancelled'",
+    ),
+    Mutant(
+        "pause: nodes begin all the same", f"{LUA}/03_claim.lua", "record.status == 'Q' and instance.paused", "false"
+    ),
+    Mutant("resume: forget what was held", f"{LUA}/11_resume.lua", "'ZADD', DUE, unpack(due)", "'ZCARD', DUE"),
+    Mutant(
+        "cancel: a late result is taken",
+        f"{LUA}/lib/4_instance.lua",
+        "if v[1] ~= 'PENDING' and v[1] ~= 'RUNNING' then",
+        "if v[1] ~= 'PENDING' and v[1] ~= 'RUNNING' and v[1] ~= 'CANCELLED' then",
+    ),
+    Mutant("ignore: skip its children", f"{LUA}/06_settle.lua", "record.status ~= 'F'", "record.status == 'C'"),
     Mutant("hop: a lease of no length", f"{LUA}/lib/5_unblock.lua", "now + hop.lease_ms", "now"),
     Mutant(
         "worker: the heart does not beat",
