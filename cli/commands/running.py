@@ -100,10 +100,13 @@ def finish(session: Session, instance_id: str, nodes: Nodes, timeout: float | No
         if session.output.as_json:
             session.output.json(status)
         return code
-    if status.get("error"):
+    if status.get("error") and not status["error"].get("node"):  # a node's is shown beside it
         session.output.say(views.reason(status["error"]), style="red")
     results: dict[str, Any] = session.client.get("workflows", instance_id, "results")
-    session.output.json(results if session.output.as_json else results["output"])
+    if session.output.as_json:
+        session.output.json(results)
+    elif code is Exit.OK or results["output"] is not None:
+        session.output.json(results["output"])
     return code
 
 
