@@ -40,6 +40,7 @@ _OF_HTTP = {
     401: Exit.DENIED,
     403: Exit.DENIED,
     404: Exit.NOT_FOUND,
+    405: Exit.SERVER,  # a release that has no such route
     409: Exit.CONFLICT,
     429: Exit.UNREACHABLE,
     502: Exit.UNREACHABLE,
@@ -74,6 +75,11 @@ class Failure(Exception):
         self.code, self.message = code, message
         self.faults, self.problem = tuple(faults), problem
         super().__init__(message)
+
+    def within(self, pointer: str) -> Failure:
+        """The same, said of what `pointer` leads to."""
+        faults = [Fault(fault.pointer.removeprefix(pointer), fault.detail, fault.line) for fault in self.faults]
+        return Failure(self.code, self.message, faults=faults, problem=self.problem)
 
     def as_dict(self) -> dict[str, Any]:
         """{"error": "...", "exit": n, "errors": [{pointer, detail, line}], "problem": {...} or null}"""

@@ -76,10 +76,12 @@ def validate(session: Session, file: options.File) -> Exit:
     Every fault is told at once, with its line.
     """
     source = Source(file)
+    source.json()
     try:
-        session.client.post("workflow", "plan", raw=source.raw)
+        # A plan checks it as a submission would. As a part of its request, it is taken for nothing else.
+        session.client.post("workflow", "plan", raw=b'{"workflow": %b}' % source.raw)
     except Failure as failure:
-        found = source.located(failure)
+        found = source.located(failure.within("/workflow"))
         if session.output.as_json and found.code is Exit.INVALID and found.faults:
             session.output.json({"valid": False, "errors": [fault.as_dict() for fault in found.faults]})
             return Exit.INVALID

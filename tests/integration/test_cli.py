@@ -116,7 +116,23 @@ def test_the_script_on_a_terminal(stack: Stack) -> None:
     assert "2/2" in drawn and "━" in drawn and "greeting" in drawn
 
 
-def test_health_and_faults(stack: Stack) -> None:
+def test_validate_stores_nothing(tmp_path: Path) -> None:
+    before = asked("list", "--workflows", "-n", "1")
+    assert dag("validate", "examples/linear.json").exit_code == Exit.OK
+    file = tmp_path / "wf.json"
+    file.write_text(
+        '{"name": "x",\n "dag": {"nodes": [\n  {"id": "a",\n   "handler": "noop", "dependencies": ["a"]}]}}'
+    )
+    refused = dag("validate", str(file), "--json")
+    [error] = json.loads(refused.stdout)["errors"]
+    assert refused.exit_code == Exit.INVALID and error["pointer"].startswith("/dag/nodes/0") and error["line"] in (3, 4)
+    assert dag("validate", "-", stdin={"workflow": workflow(CALL)}).exit_code == Exit.INVALID
+    file.write_text('{"name":\n oops}')
+    assert "line 2, / Expecting value" in dag("validate", str(file)).stderr
+    assert asked("list", "--workflows", "-n", "1") == before
+
+
+def test_health_and_faults() -> None:
     assert asked("health")["status"] == "ok"
     refused = dag("submit", "-", stdin=workflow({"id": "a", "handler": "nop", "dependencies": ["b"]}))
     assert refused.exit_code == Exit.INVALID

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import hmac
 import json
 import re
 import stat
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as xml
@@ -214,3 +216,18 @@ def test_what_is_no_workflow_is_not_drawn(document: object) -> None:
 
 def test_an_empty_dag_is_drawn() -> None:
     assert xml.fromstring(drawing.svg({}, {})) is not None
+
+
+def test_dag_knows_the_service_by_http_alone() -> None:
+    """Of the service's code it has the version, and the doctor, where that is asked for."""
+    known = {"__future__", "cli", *sys.stdlib_module_names, "botocore", "igraph", "rich", "tomlkit", "typer", "urllib3"}
+    for path in Path(drawing.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "chalicelib":
+                assert [alias.name for alias in node.names] == ["__version__"], path
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                names = (
+                    [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                )
+                foreign = {name.split(".")[0] for name in names} - known
+                assert foreign <= ({"doctor"} if path.name == "stacks.py" else set()), path
