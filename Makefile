@@ -81,5 +81,5 @@ $(VENV_LOCALSTACK)/.installed: requirements-localstack.txt
 
 .PHONY: clean
 clean: ## remove what runs and installs left behind, data included
-	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments *.egg-info
+	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments *.egg-info build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,14 +43,20 @@ def doctor(
 
     Exit codes: 0, 1 where there are warnings, 2 where something is broken.
     """
-    try:
-        import doctor as findings
-        from doctor import __main__ as page
-        from doctor import instance as stuck
-    except ImportError as error:
-        raise Failure(Exit.INVALID, f"run it from the project's folder, after `make install`: {error}") from error
+    import doctor as findings
+    from doctor import __main__ as page
+    from doctor import instance as stuck
+
+    if stage is None and not Path(findings.__file__).parents[1].joinpath("Makefile").exists():
+        remedy = "say --stage, or use `.venv/bin/dag` in the project's folder"
+        raise Failure(Exit.INVALID, f"this dag is installed apart from the project, and sees no local stack: {remedy}")
     if instance is not None:
-        said = stuck.as_text(stuck.gather(findings.settings(stage), instance))
+        try:
+            said = stuck.as_text(stuck.gather(findings.settings(stage), instance))
+        except LookupError as error:
+            raise Failure(Exit.NOT_FOUND, str(error)) from error
+        except Exception as error:  # botocore's and redis-py's have no common root
+            raise Failure(Exit.UNREACHABLE, f"the stack cannot be looked at: {error}") from error
         if session.output.as_json:
             session.output.json({"instance_id": instance, "lines": said.splitlines()})
         else:

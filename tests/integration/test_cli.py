@@ -116,6 +116,16 @@ def test_the_script_on_a_terminal(stack: Stack) -> None:
     assert "2/2" in drawn and "━" in drawn and "greeting" in drawn
 
 
+def test_the_doctor_of_an_instance(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", stack.environment["DATA_DIR"])
+    id = asked("run", "-", "-p", f"url={NOWHERE}", stdin=workflow({**CALL, "retry_policy": LATER}))["instance_id"]
+    wait_until(lambda: asked("status", id)["nodes"]["call"]["attempt"] == 2, what="the first failure")
+    said = asked("doctor", "--instance", id)["lines"]
+    assert said[0].startswith(f"{id} of ex-") and "it waits for a worker" in said[-1]
+    assert dag("doctor", "--instance", "in-" + "0" * 30).exit_code == Exit.NOT_FOUND
+    dag("cancel", id)
+
+
 def test_validate_stores_nothing(tmp_path: Path) -> None:
     before = asked("list", "--workflows", "-n", "1")
     assert dag("validate", "examples/linear.json").exit_code == Exit.OK
