@@ -66,8 +66,8 @@ class Lane:
         """What is to be committed; None where there is nothing any more. Errors of the store leave it to the sweep."""
         ended = None
         fields = events.fields(job)
-        with logs.bound(**fields):
-            events.started(job)
+        with logs.bound(fields):
+            events.started()
             try:
                 with self._tracer.node(job) as span:
                     ended = self._attempt(job, span, fields)

@@ -302,7 +302,7 @@ def test_what_a_handler_logs_carries_where_it_ran(
     app = application(valkey_url, queue, [which], retention_seconds=60, workflow_retention_seconds=60)
     logs.configure("WARNING", "json")
     instance_id = run(app, {"name": "w", "dag": {"nodes": [{"id": "a", "handler": which.name}]}})
-    with logs.bound(request_id="r"):
+    with logs.bound({"request_id": "r"}):
         drain(app, queue)
     by_root, by_context = map(json.loads, capsys.readouterr().err.splitlines())
     expected = {"instance_id": instance_id, "node": "a", "handler": which.name, "request_id": "r"}
