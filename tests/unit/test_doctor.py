@@ -15,6 +15,7 @@ from doctor import activity, findings, functions, machine, parts, processes, que
 from doctor.__main__ import as_json, as_text
 from doctor.findings import Finding, Level
 from doctor.section import Section, examine
+from tests import aws_cli
 
 ATTRIBUTES = {
     "QueueArn": "arn:aws:sqs:us-east-1:1:q",
@@ -244,6 +245,8 @@ def test_one_thing_is_wrong(check: Any, facts: Any, level: Level, says: str, do:
     """The finding says what, and what to do."""
     (found,) = judged(check, facts)
     assert found.level is level and says in found.says and do in found.do, found
+    for words in aws_cli.commands(found.do):
+        aws_cli.parse(words)  # raises where AWS has no such command
 
 
 def test_what_cannot_be_gathered_is_broken_and_keeps_nobody_else() -> None:
