@@ -216,8 +216,10 @@ class Application:
     @cached_property
     def tracer(self) -> Tracer:
         if self.settings.tracing == "otlp":
-            from chalicelib.tracing.otlp import OtlpTracer
-
+            try:
+                from chalicelib.tracing.otlp import OtlpTracer
+            except ImportError as error:
+                raise ImportError(f"TRACING=otlp needs what requirements-tracing.txt names: {error}") from error
             # A collector that is away must not hold an invocation up for the exporter's own ten seconds.
             given = any(name in os.environ for name in OTLP_TIMEOUTS)
             return OtlpTracer(self.settings.queue_name, timeout_seconds=None if given else OTLP_SECONDS)
