@@ -60,6 +60,19 @@ ROUNDS ?= 20
 chaos: install ## ROUNDS of load on the whole service in its processes, which are killed, stopped and cut off meanwhile
 	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS)
 
+STAGE ?= dev
+.PHONY: package
+package: install ## the zip and the CloudFormation template of STAGE (dev), into build/
+	@$(BIN)/python -m deploy package --stage $(STAGE)
+
+.PHONY: deploy
+deploy: install ## STAGE on AWS: PARAMS="Name=Value ..." sets parameters of the template (docs/deploy.md)
+	@$(BIN)/python -m deploy deploy --stage $(STAGE) $(PARAMS) $(DEPLOY_ARGS)
+
+.PHONY: destroy
+destroy: install ## delete STAGE from AWS, with all that is in it (YES=1: without asking)
+	@$(BIN)/python -m deploy destroy --stage $(STAGE) $(if $(YES),--yes)
+
 # An engine that cannot be installed is left out of the report, and said so.
 BENCH_ENGINES := celery rq dask dbos dagster prefect
 .PHONY: bench
@@ -81,5 +94,5 @@ $(VENV_LOCALSTACK)/.installed: requirements-localstack.txt
 
 .PHONY: clean
 clean: ## remove what runs and installs left behind, data included
-	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments
+	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
