@@ -60,18 +60,17 @@ ROUNDS ?= 20
 chaos: install ## ROUNDS of load on the whole service in its processes, which are killed, stopped and cut off meanwhile
 	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS)
 
-STAGE ?= dev
 .PHONY: package
 package: install ## the zip and the CloudFormation template of STAGE (dev), into build/
-	@$(BIN)/python -m deploy package --stage $(STAGE)
+	@$(BIN)/python -m deploy package $(if $(STAGE),--stage $(STAGE))
 
 .PHONY: deploy
-deploy: install ## STAGE on AWS: PARAMS="Name=Value ..." sets parameters of the template (docs/deploy.md)
-	@$(BIN)/python -m deploy deploy --stage $(STAGE) $(PARAMS) $(DEPLOY_ARGS)
+deploy: install ## STAGE (dev) on AWS: PARAMS="Name=Value ..." sets parameters of the template (docs/deploy.md)
+	@$(BIN)/python -m deploy deploy $(if $(STAGE),--stage $(STAGE)) $(PARAMS) $(DEPLOY_ARGS)
 
 .PHONY: destroy
-destroy: install ## delete STAGE from AWS, with all that is in it (YES=1: without asking)
-	@$(BIN)/python -m deploy destroy --stage $(STAGE) $(if $(YES),--yes)
+destroy: install ## delete STAGE (dev) from AWS, with all that is in it (YES=1: without asking)
+	@$(BIN)/python -m deploy destroy $(if $(STAGE),--stage $(STAGE)) $(if $(YES),--yes)
 
 # An engine that cannot be installed is left out of the report, and said so.
 BENCH_ENGINES := celery rq dask dbos dagster prefect
