@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chalice.test import Client
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
+import app as web
 from chalicelib import ids
-from chalicelib.errors import Unavailable
+from chalicelib.composition import Application
+from chalicelib.errors import NotFound, Unavailable
+from chalicelib.invocation import Invocation
 from chalicelib.metrics import catalogue
 from chalicelib.metrics.bill import Bill
 from chalicelib.metrics.catalogue import METRICS
@@ -24,6 +28,9 @@ from chalicelib.metrics.protocol import NodeEnd
 from chalicelib.metrics.recorder import Recorder
 from chalicelib.protocols import Pressure
 from chalicelib.queues.memory import MemoryQueue
+from chalicelib.queues.sqs import SqsQueue
+from chalicelib.settings import Settings
+from chalicelib.store.redis_store import RedisStore
 from tests import emf
 
 ROOT = Path(__file__).parents[2]
@@ -159,8 +166,6 @@ def test_gauges_leave_out_what_cannot_be_read() -> None:
 
 
 def test_an_invocation_is_paid_for_whatever_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
-    from chalicelib.invocation import Invocation
-
     clock = iter([10.0, 12.0])
     tally = Tally()
     bill = Bill(Recorder(Emf("s")), tally, memory_gb=0.5, clock=lambda: next(clock))
@@ -173,6 +178,27 @@ def test_an_invocation_is_paid_for_whatever_became_of_it(capsys: pytest.CaptureF
     found = emf.values(capsys.readouterr().out.splitlines())
     assert found == {("Cost", ""): [pytest.approx(lambda_ + sqs + redis)]}
     assert (tally.commands, tally.requests) == (0, 0)
+
+
+def test_with_none_nothing_stands_around_anything() -> None:
+    app = Application(Settings())
+    assert type(app.store) is RedisStore and type(app.queue) is SqsQueue and app.metering.parts == ()
+    with pytest.raises(NotFound, match="METRICS"):
+        app.metering.exposition("")
+
+
+def test_the_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: dict[str, Any] = {}
+    with Client(web.app) as client:
+        for metrics in ("none", "emf", "prometheus"):
+            app = Application(Settings.from_environment({"METRICS": metrics}))
+            app.store = app.queue = Away()  # type: ignore[assignment]
+            monkeypatch.setattr("chalicelib.composition.application", lambda app=app: app)
+            answers[metrics] = client.http.get("/api/metrics")
+    for metrics in ("none", "emf"):
+        assert (answers[metrics].status_code, answers[metrics].json_body["title"]) == (404, "Not found")
+    assert answers["prometheus"].status_code == 200
+    assert b"# TYPE dag_refused_total counter\n" in answers["prometheus"].body
 
 
 def test_the_table_of_metrics_is_the_catalogue() -> None:

@@ -8,15 +8,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.metrics import catalogue
 from tests import packaging
 
 STAGES = ("dev", "prod")
 FUNCTIONS = ("APIHandler", "Worker", "DeadLetters", "Scheduler", "Sweep")
-METRICS = {
-    *("InstancesStarted", "InstancesCompleted", "InstancesFailed", "InstanceDuration", "NodeDuration", "NodesFailed"),
-    *("NodeAttempts", "QueueDelay", "DispatchLag", "SweepRepairs", "SweepLag", "SweepFailures", "DeadLetters"),
-    *("Refused", "Cost"),
-}
+METRICS = {metric.name for metric in catalogue.METRICS}
 
 
 @pytest.fixture(params=STAGES)
