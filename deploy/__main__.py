@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -119,9 +120,9 @@ def _out(stage: str) -> Path:
 def _session() -> Any:
     import boto3
 
-    session = boto3.session.Session()
+    session = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))
     if session.region_name is None:
-        raise NotDeployed("which region? AWS_DEFAULT_REGION=..., or one in your AWS configuration")
+        raise NotDeployed("which region? AWS_REGION=..., or one in your AWS configuration")
     return session
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.metrics import catalogue
+from local.processes import ROOT
 from tests import packaging
 
 STAGES = ("dev", "prod")
@@ -65,7 +66,7 @@ def test_any_stage_has_the_sizes_of_prod() -> None:
 
 
 def test_parameters_of_a_stage_are_those_of_the_template() -> None:
-    config = json.loads((packaging.ROOT / ".chalice/config.json").read_text("utf-8"))
+    config = json.loads((ROOT / ".chalice/config.json").read_text("utf-8"))
     for stage, settings in config["stages"].items():
         assert set(settings.get("parameters", {})) <= set(packaging.template(stage)["Parameters"])
 
