@@ -38,14 +38,10 @@ def invocation(current: Invocation) -> bound:
 
 
 class Bound(logging.LoggerAdapter[logging.Logger]):
-    """A logger whose lines carry `fields` wherever they come from, beside what a call gives as `extra`."""
-
-    def __init__(self, logger: logging.Logger, fields: Mapping[str, Any]) -> None:
-        super().__init__(logger, fields)
-        self._bound = fields
+    """A logger whose lines carry its `extra` whichever thread they come from, beside what a call gives as `extra`."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        return msg, {**kwargs, "extra": {**(kwargs.get("extra") or {}), **self._bound}}
+        return msg, {**kwargs, "extra": {**(kwargs.get("extra") or {}), **(self.extra or {})}}
 
 
 class _Bind(logging.Filter):
