@@ -129,7 +129,8 @@ class Lane:
             return self._executor.run(handler, config, context, timeout)
         try:
             return self._executor.run(handler, config, context, timeout)
-        except TimeoutError:
+        except Exception:
+            # Whatever it is: a handler that keeps to its time raises an error of its own in the same moment.
             if timeout < own and self._clock() >= end:
                 raise _CutOff(f"the invocation ended {own - timeout:.0f} s before the node's own timeout") from None
             raise
