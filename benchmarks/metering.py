@@ -1,7 +1,7 @@
 """What metrics cost: `python -m benchmarks.metering`. Microseconds of processor time a node, by the setting METRICS.
 
-One worker in this process, a queue in memory, a real Valkey; what is written for CloudWatch goes nowhere. Each setting has a
-process of its own, and its turn in each round; the fastest round counts.
+One worker, a queue in memory, a real Valkey; what is written for CloudWatch goes nowhere. Each setting has a process of
+its own in each round; the fastest counts.
 """
 
 from __future__ import annotations

@@ -45,6 +45,8 @@ def test_one_module_each_touches_redis_chalice_and_the_environment() -> None:
     assert importers("chalice") <= {"app.py", *routes}
     environment = {path for path in importers("os") if path.startswith(("chalicelib", "scheduler", "app"))}
     assert environment == {ROOT_PART, "chalicelib/composition/__init__.py"}
+    assert importers("aws_lambda_powertools") == {"chalicelib/metrics/emf.py"}
+    assert importers("prometheus_client") == {"chalicelib/metrics/prometheus.py"}
 
 
 def test_the_core_is_pure() -> None:
