@@ -72,6 +72,16 @@ deploy: install ## STAGE (dev) on AWS: PARAMS="Name=Value ..." sets parameters o
 destroy: install ## delete STAGE (dev) from AWS, with all that is in it (YES=1: without asking)
 	@$(BIN)/python -m deploy destroy $(if $(STAGE),--stage $(STAGE)) $(if $(YES),--yes)
 
+.PHONY: test-cloudformation
+test-cloudformation: install .venv-localstack-full/.installed ## deploy the template into LocalStack without Docker, and run workflows there
+	@CI=true $(BIN)/python -m pytest -m slow tests/cloudformation
+
+.PHONY: deploy-local
+deploy-local: install ## the same into LocalStack with Docker (localstack-compose.yml)
+	@docker compose -f localstack-compose.yml up --wait cloud valkey
+	@AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \
+		$(BIN)/python -m deploy deploy --stage dev RedisUrl=redis://valkey:6379/0 $(PARAMS)
+
 # An engine that cannot be installed is left out of the report, and said so.
 BENCH_ENGINES := celery rq dask dbos dagster prefect
 .PHONY: bench
@@ -91,7 +101,10 @@ $(VENV)/.installed: requirements.txt requirements-tracing.txt requirements-dev.t
 $(VENV_LOCALSTACK)/.installed: requirements-localstack.txt
 	@PYTHON="$(PYTHON)" local/install.sh $(VENV_LOCALSTACK) requirements-localstack.txt "LocalStack (the local SQS)"
 
+.venv-localstack-full/.installed: requirements-localstack-full.txt
+	@PYTHON="$(PYTHON)" local/install.sh .venv-localstack-full $< "LocalStack with CloudFormation (500 MB)"
+
 .PHONY: clean
 clean: ## remove what runs and installs left behind, data included
-	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments build
+	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-localstack-full .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
