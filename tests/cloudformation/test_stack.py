@@ -91,6 +91,11 @@ def test_a_workflow_runs_through_api_gateway_queue_and_functions(api: Api, examp
     assert status == 200 and results["output"]
 
 
+def test_a_key_is_asked_for(cloud: Cloud) -> None:
+    stranger = Api(cloud, cloud.outputs(STACK)["RestAPIId"], "not-the-key")
+    assert stranger.call("/workflow", {})[0] == 403 and stranger.call("/health")[0] == 200
+
+
 def test_the_functions_are_well(cloud: Cloud, api: Api) -> None:
     status, health = api.call("/health")
     assert status == 200 and health["store"] == health["queue"] == "ok"

@@ -90,8 +90,11 @@ def test_the_dashboard_shows_every_metric_and_no_widget_hides_another(resources:
 def test_every_alarm_says_where_to_look_and_tells_who_asked_to_be_told(resources: dict[str, Any]) -> None:
     alarms = [resource for resource in resources.values() if resource["Type"] == "AWS::CloudWatch::Alarm"]
     assert len(alarms) == 8
+    runbook = (ROOT / "docs/operate.md").read_text("utf-8")
     for alarm in alarms:
-        assert "docs/operate.md" in alarm["AlarmDescription"] or "dashboard" in alarm["AlarmDescription"]
+        sections = re.findall(r'docs/operate.md, "(.+)"', alarm["AlarmDescription"])
+        assert sections or "dashboard" in alarm["AlarmDescription"]
+        assert all(f"\n## {section}\n" in runbook for section in sections)
         assert alarm["AlarmActions"]["Fn::If"][:2] == ["HasAlarmEmail", [{"Ref": "AlarmTopic"}]]
     silent = [alarm for alarm in alarms if alarm["TreatMissingData"] == "breaching"]
     assert [alarm["MetricName"] for alarm in silent] == ["Invocations"]  # a sweep that is not there says nothing
