@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import logs
 from chalicelib.composition.clients import Clients, botocore_session
@@ -226,6 +226,12 @@ class Application:
         from chalicelib.tracing.tracer import Off
 
         return Off()
+
+    @cached_property
+    def signals(self) -> list[Any]:
+        """The clients by which a commit is followed: made before they are needed where they surely will be."""
+        services = ["sqs"] if self.settings.scheduling == "inline" else ["sqs", "lambda"]
+        return [self.clients.signal(service) for service in services]
 
     @cached_property
     def definitions(self) -> Definitions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,10 +65,31 @@ def test_protocols_import_no_implementation() -> None:
     assert all(name.startswith("chalicelib.core.plan") for name in names if name.startswith("chalicelib"))
 
 
-@pytest.mark.parametrize("module", ["boto3", "botocore"])
-def test_a_cold_start_does_not_import(module: str) -> None:
-    code = f"import app, sys; sys.exit({module!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+# What marks the parts of a function, and those of the others.
+HTTP, WORKER, OPENAPI = "chalicelib.usecases.service", "chalicelib.worker.lane", "chalicelib.web.openapi"
+HANDLERS, SENDS, SWEEP = "chalicelib.handlers.registry", "boto3", "scheduler.sweep"
+MARKS = {HTTP, WORKER, OPENAPI, HANDLERS, SENDS, SWEEP}
+LOADED = {
+    "app": {HTTP, HANDLERS, SENDS},
+    "worker": {WORKER, HANDLERS, SENDS},
+    "dead_letters": set(),
+    "scheduler": {HANDLERS, SENDS},
+    "sweep": {SWEEP},
+}
+
+
+@pytest.mark.parametrize("function", LOADED)
+def test_a_function_starts_with_its_own_parts_only(function: str) -> None:
+    program = f"import sys, app; print(sorted({MARKS!r} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=os.environ | {"_HANDLER": f"app.{function}"},
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(sorted(LOADED[function]))
 
 
 def test_a_cold_start_imports_nothing_that_it_may_not_need() -> None:
