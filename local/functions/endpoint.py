@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 from local.functions.environment import FunctionError
 from local.functions.function import Function
+from local.functions.server import Handler, Server
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +28,14 @@ class Endpoint:
     def __init__(self, functions: Mapping[str, Function], *, threads: int = 8) -> None:
         self._functions = functions
         self._later = ThreadPoolExecutor(threads, thread_name_prefix="lambda-event")
-        self._server = _server(self)
-        threading.Thread(target=self._server.serve_forever, daemon=True, name="lambda-endpoint").start()
+        self._server = Server(_invoke(self))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://{self._server.address}"
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
         self._later.shutdown(cancel_futures=True)
 
     def function(self, name: str) -> Function | None:
@@ -57,40 +54,22 @@ class Endpoint:
             log.warning("%s failed on an asynchronous event: %s", function.name, error)
 
 
-def _server(endpoint: Endpoint) -> ThreadingHTTPServer:
-    class Invoke(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-
+def _invoke(endpoint: Endpoint) -> type[Handler]:
+    class Invoke(Handler):
         def do_POST(self) -> None:
-            payload = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}"
+            payload = self.body() or b"{}"
             name = unquote(self.path.removeprefix("/2015-03-31/functions/").removesuffix("/invocations"))
             function = endpoint.function(name)
             if function is None:
                 message = json.dumps({"Type": "User", "Message": f"Function not found: {name}"})
-                self._answer(404, message.encode(), {"X-Amzn-ErrorType": "ResourceNotFoundException"})
+                self.answer(404, message.encode(), {"X-Amzn-ErrorType": "ResourceNotFoundException"})
             elif self.headers.get("X-Amz-Invocation-Type") == "Event":
                 endpoint.later(function, payload)
-                self._answer(202, b"")
+                self.answer(202, b"")
             else:
                 try:
-                    self._answer(200, function.invoke(payload))
+                    self.answer(200, function.invoke(payload))
                 except FunctionError as error:
-                    self._answer(200, error.payload, {"X-Amz-Function-Error": "Unhandled"})
+                    self.answer(200, error.payload, {"X-Amz-Function-Error": "Unhandled"})
 
-        def _answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-            self.wfile.flush()
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Invoke)
-    server.daemon_threads = True
-    server.block_on_close = False
-    return server
+    return Invoke

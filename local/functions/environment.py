@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from local.functions.server import Handler, Server
 
 INIT_SECONDS = 10.0
 MAX_ANSWER_BYTES = 6 * 1024 * 1024 + 100
@@ -54,19 +55,17 @@ class Environment:
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self.current: _Call | None = None
         self.broken: tuple[str, str] | None = None
-        self._server = _server(self)
-        address = f"127.0.0.1:{self._server.server_port}"
+        self._server = Server(_runtime_api(self))
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 command,
                 cwd=directory,
-                env={**env, "AWS_LAMBDA_RUNTIME_API": address},
+                env={**env, "AWS_LAMBDA_RUNTIME_API": self._server.address},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        for target in (self._server.serve_forever, self._watch):
-            threading.Thread(target=target, daemon=True, name="lambda").start()
+        threading.Thread(target=self._watch, daemon=True, name="lambda").start()
 
     @property
     def alive(self) -> bool:
@@ -105,6 +104,18 @@ class Environment:
         self.process.send_signal(signal.SIGCONT)
         return call
 
+    def answered(self, id: str, body: bytes, *, failed: bool) -> None:
+        """What the function made of the event `id`."""
+        call = self.current
+        if call is None or call.id != id:
+            return
+        if failed:
+            call.fail(*_reason(body))
+        elif len(body) > MAX_ANSWER_BYTES:
+            call.fail("Function.ResponseSizeTooLarge", f"{len(body)} bytes, {MAX_ANSWER_BYTES} are allowed")
+        elif not call.answer.done():
+            call.answer.set_result(body)
+
     def _end(self, kind: str, message: str) -> None:
         """The first reason for which it ended is the one that is told."""
         self.broken = self.broken or (kind, message)
@@ -118,55 +129,36 @@ class Environment:
     def _watch(self) -> None:
         code = self.process.wait()
         self._end("Runtime.ExitError", f"the runtime exited with {code}")
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
-def _server(environment: Environment) -> ThreadingHTTPServer:
-    class RuntimeApi(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-
+def _runtime_api(environment: Environment) -> type[Handler]:
+    class RuntimeApi(Handler):
         def do_GET(self) -> None:
             call = environment.next()
             if call is None:  # the process has ended
                 self.close_connection = True
                 return
-            self._answer(200, call.payload, call)
+            self.answer(
+                200,
+                call.payload,
+                {
+                    "Lambda-Runtime-Aws-Request-Id": call.id,
+                    "Lambda-Runtime-Deadline-Ms": str(round((time.time() + call.seconds) * 1000)),
+                    "Lambda-Runtime-Invoked-Function-Arn": environment.arn,
+                },
+            )
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.body()
             *_, subject, verb = self.path.split("/")
-            call = environment.current
             if subject == "init":
                 environment.broken = _reason(body)
-            elif call and verb == "error":
-                call.fail(*_reason(body))
-            elif call and call.id == subject and len(body) > MAX_ANSWER_BYTES:
-                call.fail("Function.ResponseSizeTooLarge", f"{len(body)} bytes, {MAX_ANSWER_BYTES} are allowed")
-            elif call and call.id == subject and not call.answer.done():
-                call.answer.set_result(body)
-            self._answer(202, b'{"status":"OK"}')
+            else:
+                environment.answered(subject, body, failed=verb == "error")
+            self.answer(202, b'{"status":"OK"}')
 
-        def _answer(self, status: int, body: bytes, call: _Call | None = None) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            if call:
-                self.send_header("Lambda-Runtime-Aws-Request-Id", call.id)
-                self.send_header("Lambda-Runtime-Deadline-Ms", str(round((time.time() + call.seconds) * 1000)))
-                self.send_header("Lambda-Runtime-Invoked-Function-Arn", environment.arn)
-            self.end_headers()
-            self.wfile.write(body)
-            self.wfile.flush()
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
-    server.daemon_threads = True
-    server.block_on_close = False
-    return server
+    return RuntimeApi
 
 
 def _reason(body: bytes) -> tuple[str, str]:

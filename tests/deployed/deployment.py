@@ -19,9 +19,9 @@ from local.functions import runtime
 from local.functions.endpoint import Endpoint
 from local.functions.environment import Environment
 from local.functions.function import Function
+from local.functions.template import Template
 from local.mapping import EventSourceMapping
 from tests.deployed.gateway import Gateway
-from tests.deployed.template import Template
 
 STAGE = "dev"
 POLLERS = 2  # of each queue
