@@ -2,7 +2,7 @@
 
 A directory is what `make package` made (build/...), of this version or another, to compare; without one the app is
 packaged first. Each start is a process of its own under awslambdaric, as on Lambda, with the settings that the template
-gives it and a Valkey beside it. The directories take turns; medians are shown.
+gives it, a Valkey and an SQS beside it. The directories take turns; medians are shown.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from typing import Any
 
 import yaml
 
+from benchmarks.floor import running_localstack
 from benchmarks.turn import running_valkey
-from local import package
+from local import package, queues
 from local.functions import runtime
 from local.functions.environment import Environment
 from local.functions.template import Template
@@ -31,14 +32,14 @@ from local.functions.template import Template
 RUNS = 9
 STAGE = "dev"
 TICK = os.sysconf("SC_CLK_TCK")
-# Of an instance that nobody knows: each asks the store, and has nothing more to do.
+# Each asks the store about an instance that nobody knows, and has nothing more to do; health asks the queue as well.
 INSTANCE = "in-00"
 BODY = json.dumps({"instance_id": INSTANCE, "execution_id": "ex-00", "nodes": [{"node": 0, "attempt": 1}]})
 RECORDS = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": BODY, "attributes": {}}]}
 EVENTS: Mapping[str, Any] = {
     "APIHandler": {
-        "requestContext": {"httpMethod": "GET", "resourcePath": "/api/workflows/{instance_id}", "identity": {}},
-        "pathParameters": {"instance_id": INSTANCE},
+        "requestContext": {"httpMethod": "GET", "resourcePath": "/api/health", "identity": {}},
+        "pathParameters": None,
         "multiValueQueryStringParameters": None,
         "headers": {"host": "localhost"},
         "stageVariables": None,
@@ -85,9 +86,9 @@ class Zip:
         template = Template(document, parameters={"RedisUrl": redis_url}, names=names)
         return cls(made.name, task, runtime.provide(provided), template.functions)
 
-    def start(self, function: str, redis_url: str) -> Start:
+    def start(self, function: str, servers: Mapping[str, str]) -> Start:
         properties = self.functions[function]
-        own = properties["Environment"]["Variables"] | {"REDIS_URL": redis_url, "LOG_LEVEL": "ERROR"}
+        own = properties["Environment"]["Variables"] | {**servers, "LOG_LEVEL": "ERROR"}
         handler, megabytes = properties["Handler"], properties["MemorySize"]
         env = runtime.variables(function, handler, task=self.task, provided=self.provided, megabytes=megabytes, own=own)
         command, payload = runtime.command(handler), json.dumps(EVENTS[function]).encode()
@@ -103,7 +104,14 @@ class Zip:
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
-    with tempfile.TemporaryDirectory() as folder, running_valkey(Path(folder)) as redis_url:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_valkey(Path(folder)) as redis_url,
+        running_localstack(Path(folder)) as endpoint_url,
+        contextlib.closing(queues.client(endpoint_url)) as sqs,
+    ):
+        urls = queues.ensure(sqs, visibility_seconds=30)
+        servers = {"REDIS_URL": redis_url, "QUEUE_URL": urls.queue, "AWS_ENDPOINT_URL_SQS": endpoint_url}
         made = [Path(name).resolve() for name in sys.argv[2:]] or [_packaged(Path(folder) / "this")]
         zips = [
             Zip.unpacked(one, Path(folder) / f"unpacked{number}", redis_url=redis_url)
@@ -118,7 +126,7 @@ def main() -> None:
         for function in EVENTS:
             starts: dict[str, list[Start]] = {one.name: [] for one in zips}
             for one in zips * runs:
-                starts[one.name].append(one.start(function, redis_url))
+                starts[one.name].append(one.start(function, servers))
             for name, measured in starts.items():
                 row = [statistics.median(column) for column in zip(*map(astuple, measured), strict=True)]
                 figures = " | ".join(f"{value:.1f}" if value < 10 else f"{value:.0f}" for value in row)
