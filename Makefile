@@ -15,7 +15,7 @@ export DATA_DIR PORT HOST
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 .PHONY: run
 run: install ## the whole service on this machine: HTTP, workers, queue, store
@@ -61,15 +61,15 @@ chaos: install ## ROUNDS of load on the whole service in its processes, which ar
 	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS)
 
 .PHONY: package
-package: install ## the zip and the CloudFormation template of STAGE (dev), into build/
+package: $(VENV)/.installed ## the zip and the CloudFormation template of STAGE (dev), into build/
 	@$(BIN)/python -m deploy package $(if $(STAGE),--stage $(STAGE))
 
 .PHONY: deploy
-deploy: install ## STAGE (dev) on AWS: PARAMS="Name=Value ..." sets parameters of the template (docs/deploy.md)
+deploy: $(VENV)/.installed ## STAGE (dev) on AWS: PARAMS="Name=Value ..." sets parameters of the template (docs/deploy.md)
 	@$(BIN)/python -m deploy deploy $(if $(STAGE),--stage $(STAGE)) $(PARAMS) $(DEPLOY_ARGS)
 
 .PHONY: destroy
-destroy: install ## delete STAGE (dev) from AWS, with all that is in it (YES=1: without asking)
+destroy: $(VENV)/.installed ## delete STAGE (dev) from AWS, with all that is in it (YES=1: without asking)
 	@$(BIN)/python -m deploy destroy $(if $(STAGE),--stage $(STAGE)) $(if $(YES),--yes)
 
 .PHONY: test-cloudformation

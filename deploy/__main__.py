@@ -28,6 +28,10 @@ def main() -> None:
         sys.exit(f"not done: {error}")
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"not done: AWS says: {error}")
+    except EOFError:
+        sys.exit("not done: nobody answered (YES=1, or --yes, does not ask)")
+    except KeyboardInterrupt:
+        sys.exit("\nleft. What CloudFormation has begun it ends by itself")
 
 
 def _package(arguments: argparse.Namespace) -> None:
@@ -37,7 +41,7 @@ def _package(arguments: argparse.Namespace) -> None:
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
-    session, stack = _session(), _stack(arguments.stage)
+    stack, session = _stack(arguments.stage), _session()
     given = _pairs(arguments.parameters)
     bucket = _bucket(session)
     _say(f"packaging {arguments.stage}")
@@ -69,7 +73,7 @@ def _deploy(arguments: argparse.Namespace) -> None:
 
 
 def _destroy(arguments: argparse.Namespace) -> None:
-    session, stack = _session(), _stack(arguments.stage)
+    stack, session = _stack(arguments.stage), _session()
     if stack.describe() is None:
         _say(f"there is no stack {stack.name}")
         return
@@ -120,14 +124,15 @@ def _out(stage: str) -> Path:
 def _session() -> Any:
     import boto3
 
-    session = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))
+    session = boto3.session.Session(region_name=os.environ.get("AWS_REGION") or None)
     if session.region_name is None:
         raise NotDeployed("which region? AWS_REGION=..., or one in your AWS configuration")
     return session
 
 
 def _stack(stage: str) -> Stack:
-    return Stack(_session().client("cloudformation"), plan.stack_name(stage), say=_say)
+    name = plan.stack_name(stage)
+    return Stack(_session().client("cloudformation"), name, say=_say)
 
 
 def _bucket(session: Any) -> Bucket:

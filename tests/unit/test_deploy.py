@@ -1,8 +1,10 @@
-"""`python -m deploy`: what it decides, and what it asks AWS for (moto; LocalStack's is tests/deployed)."""
+"""`python -m deploy`: what it decides, and what it asks AWS for (moto; into LocalStack: tests/cloudformation)."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ from deploy import plan
 from deploy.bucket import Bucket
 from deploy.plan import NotDeployed
 from deploy.stack import Stack
+from local.processes import ROOT
 from tests import packaging
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
@@ -83,6 +86,27 @@ def test_what_holds_instances_is_not_replaced_unasked() -> None:
         "Queue",
     ]
     assert set(packaging.template("dev")["Resources"]) >= plan.STATE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "says"),
+    [
+        (["deploy", "--stage", "Dev"], {}, "`Dev` is no name for a stage"),
+        (["deploy"], {}, "which region?"),
+        (["destroy"], {"AWS_REGION": REGION}, "AWS says: Unable to locate credentials"),
+        (["deploy", "Colour"], {"AWS_REGION": REGION}, "Name=Value is wanted, not Colour"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(arguments: list[str], environment: dict[str, str], says: str) -> None:
+    nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "HOME": "/dev/null"}
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy", *arguments],
+        cwd=ROOT,
+        env=nowhere | environment | {"AWS_SHARED_CREDENTIALS_FILE": "/dev/null"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and done.stderr.startswith(f"not done: {says}") and done.stderr.count("\n") == 1
 
 
 # what AWS is asked for
