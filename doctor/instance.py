@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib import ids
-from chalicelib import ids
 from chalicelib.composition import Application
 from chalicelib.settings import Settings
 from chalicelib.store import keys
