@@ -15,7 +15,7 @@ export DATA_DIR PORT HOST
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 21
 
 .PHONY: run
 run: install ## the whole service on this machine: HTTP, workers, queue, store
@@ -60,6 +60,28 @@ ROUNDS ?= 20
 chaos: install ## ROUNDS of load on the whole service in its processes, which are killed, stopped and cut off meanwhile
 	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS)
 
+.PHONY: package
+package: $(VENV)/.installed ## the zip and the CloudFormation template of STAGE (dev), into build/
+	@$(BIN)/python -m deploy package $(if $(STAGE),--stage $(STAGE))
+
+.PHONY: deploy
+deploy: $(VENV)/.installed ## STAGE (dev) on AWS: PARAMS="Name=Value ..." sets parameters of the template (docs/deploy.md)
+	@$(BIN)/python -m deploy deploy $(if $(STAGE),--stage $(STAGE)) $(PARAMS) $(DEPLOY_ARGS)
+
+.PHONY: destroy
+destroy: $(VENV)/.installed ## delete STAGE (dev) from AWS, with all that is in it (YES=1: without asking)
+	@$(BIN)/python -m deploy destroy $(if $(STAGE),--stage $(STAGE)) $(if $(YES),--yes)
+
+.PHONY: test-cloudformation
+test-cloudformation: install .venv-localstack-full/.installed ## deploy the template into LocalStack without Docker, and run workflows there
+	@CI=true $(BIN)/python -m pytest -m slow tests/cloudformation
+
+.PHONY: deploy-local
+deploy-local: install ## the same into LocalStack with Docker (localstack-compose.yml)
+	@docker compose -f localstack-compose.yml up --wait cloud valkey
+	@AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \
+		$(BIN)/python -m deploy deploy --stage dev RedisUrl=redis://valkey:6379/0 $(PARAMS)
+
 # An engine that cannot be installed is left out of the report, and said so.
 BENCH_ENGINES := celery rq dask dbos dagster prefect
 .PHONY: bench
@@ -79,7 +101,10 @@ $(VENV)/.installed: requirements.txt requirements-tracing.txt requirements-cli.t
 $(VENV_LOCALSTACK)/.installed: requirements-localstack.txt
 	@PYTHON="$(PYTHON)" local/install.sh $(VENV_LOCALSTACK) requirements-localstack.txt "LocalStack (the local SQS)"
 
+.venv-localstack-full/.installed: requirements-localstack-full.txt
+	@PYTHON="$(PYTHON)" local/install.sh .venv-localstack-full $< "LocalStack with CloudFormation (500 MB)"
+
 .PHONY: clean
 clean: ## remove what runs and installs left behind, data included
-	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments *.egg-info build
+	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-localstack-full .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments build *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

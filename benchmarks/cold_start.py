@@ -1,89 +1,157 @@
-"""What a cold start costs: `python -m benchmarks.cold_start [runs]`. Import, start under awslambdaric, memory.
+"""What a cold start costs, each function out of the real zip: `python -m benchmarks.cold_start [runs [DIRECTORY ...]]`.
 
-awslambdaric is what runs a Python function on AWS Lambda: here it asks a small server of our own for its first event
-(AWS Lambda Developer Guide, "Using the Lambda runtime API"). Each start is a process of its own; medians are shown.
+A directory is what `make package` made (build/...), of this version or another, to compare; without one the app is
+packaged first. Each start is a process of its own under awslambdaric, as on Lambda, with the settings that the template
+gives it, a Valkey and an SQS beside it. The directories take turns; medians are shown.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import statistics
-import subprocess
 import sys
-import threading
+import tempfile
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
 
-from local.processes import ROOT
+import yaml
 
-FUNCTIONS = {"api_handler": "app.app", "worker": "app.worker", "scheduler": "app.scheduler", "sweep": "app.sweep"}
-ENVIRONMENT = {"PYDANTIC_DISABLE_PLUGINS": "__all__", "AWS_REGION": "us-east-1", "PYTHONPATH": str(ROOT)}
+from benchmarks.floor import running_localstack
+from benchmarks.turn import running_valkey
+from local import package, queues
+from local.functions import runtime
+from local.functions.environment import Environment
+from local.functions.template import Template
+
+RUNS = 9
+STAGE = "dev"
+TICK = os.sysconf("SC_CLK_TCK")
+# Each asks the store about an instance that nobody knows, and has nothing more to do; health asks the queue as well.
+INSTANCE = "in-00"
+BODY = json.dumps({"instance_id": INSTANCE, "execution_id": "ex-00", "nodes": [{"node": 0, "attempt": 1}]})
+RECORDS = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": BODY, "attributes": {}}]}
+EVENTS: Mapping[str, Any] = {
+    "APIHandler": {
+        "requestContext": {"httpMethod": "GET", "resourcePath": "/api/health", "identity": {}},
+        "pathParameters": None,
+        "multiValueQueryStringParameters": None,
+        "headers": {"host": "localhost"},
+        "stageVariables": None,
+        "body": None,
+        "isBase64Encoded": False,
+    },
+    "Worker": RECORDS,
+    "DeadLetters": RECORDS,
+    "Scheduler": {"instance_id": INSTANCE},
+    "Sweep": {
+        **{"id": "1", "detail-type": "Scheduled Event", "source": "aws.events", "account": "0", "detail": {}},
+        **{"time": "2026-01-01T00:00:00Z", "region": "us-east-1", "resources": [], "version": "0"},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Milliseconds until the first event is asked for, wall-clock and processor; of the first two answers; MB then."""
+
+    ready: float
+    processor: float
+    first: float
+    second: float
+    megabytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Zip:
+    """What was packaged, unpacked."""
+
+    name: str
+    task: Path
+    provided: Path
+    functions: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def unpacked(cls, made: Path, into: Path, *, redis_url: str) -> Zip:
+        task, provided = into / "task", into / "provided"
+        provided.mkdir(parents=True)
+        package.unpack(made / package.ARCHIVE, task)
+        document = yaml.safe_load((made / package.TEMPLATE).read_text("utf-8"))
+        names = {name: name for name in document["Resources"]} | {"AWS::StackName": "dag-service"}
+        template = Template(document, parameters={"RedisUrl": redis_url}, names=names)
+        return cls(made.name, task, runtime.provide(provided), template.functions)
+
+    def start(self, function: str, servers: Mapping[str, str]) -> Start:
+        properties = self.functions[function]
+        own = properties["Environment"]["Variables"] | {**servers, "LOG_LEVEL": "ERROR"}
+        handler, megabytes = properties["Handler"], properties["MemorySize"]
+        env = runtime.variables(function, handler, task=self.task, provided=self.provided, megabytes=megabytes, own=own)
+        command, payload = runtime.command(handler), json.dumps(EVENTS[function]).encode()
+        environment = Environment(command, directory=self.task, env=env, arn="arn", log=Path(os.devnull))
+        with contextlib.closing(environment):
+            environment.asked.wait(30)
+            ready = time.perf_counter() - environment.started
+            processor = _processor_seconds(environment.process.pid)
+            first, second = (_seconds(environment, payload) for _ in range(2))
+            seconds = (ready, processor, first, second)
+            return Start(*(1000 * one for one in seconds), _megabytes(environment.process.pid))
 
 
 def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 9
-    bare = statistics.median(seconds("pass") for _ in range(runs))
-    imported = statistics.median(seconds("import app") for _ in range(runs))
-    print(f"import app: {(imported - bare) * 1000:.0f} ms (python alone: {bare * 1000:.0f} ms)\n")
-    print("| package | ms of the import, its own imports included |\n|---|---|")
-    for name, milliseconds in slowest()[:12]:
-        print(f"| {name} | {milliseconds:.0f} |")
-    print("\n| function | process start to first event, ms | memory then, MB |\n|---|---|---|")
-    for name, handler in FUNCTIONS.items():
-        starts = [start(handler) for _ in range(runs)]
-        took, memory = (statistics.median(column) for column in zip(*starts, strict=True))
-        print(f"| {name} | {took * 1000:.0f} | {memory:.0f} |")
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_valkey(Path(folder)) as redis_url,
+        running_localstack(Path(folder)) as endpoint_url,
+        contextlib.closing(queues.client(endpoint_url)) as sqs,
+    ):
+        urls = queues.ensure(sqs, visibility_seconds=30)
+        servers = {"REDIS_URL": redis_url, "QUEUE_URL": urls.queue, "AWS_ENDPOINT_URL_SQS": endpoint_url}
+        made = [Path(name).resolve() for name in sys.argv[2:]] or [_packaged(Path(folder) / "this")]
+        zips = [
+            Zip.unpacked(one, Path(folder) / f"unpacked{number}", redis_url=redis_url)
+            for number, one in enumerate(made)
+        ]
+        for one, directory in zip(zips, made, strict=True):
+            archive = directory / package.ARCHIVE
+            unpacked = sum(path.stat().st_size for path in one.task.rglob("*") if path.is_file())
+            print(f"{one.name}: zip {archive.stat().st_size / 1e6:.1f} MB, unpacked {unpacked / 1e6:.1f} MB")
+        print("\n| zip | function | first event asked for, ms | processor, ms | first answer, ms | second, ms | MB |")
+        print("|---|---|---|---|---|---|---|")
+        for function in EVENTS:
+            starts: dict[str, list[Start]] = {one.name: [] for one in zips}
+            for one in zips * runs:
+                starts[one.name].append(one.start(function, servers))
+            for name, measured in starts.items():
+                row = [statistics.median(column) for column in zip(*map(astuple, measured), strict=True)]
+                figures = " | ".join(f"{value:.1f}" if value < 10 else f"{value:.0f}" for value in row)
+                print(f"| {name} | {function} | {figures} |", flush=True)
 
 
-def seconds(program: str) -> float:
+def _packaged(directory: Path) -> Path:
+    package.package(STAGE, directory)
+    return directory
+
+
+def _seconds(environment: Environment, payload: bytes) -> float:
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment(), check=True)
+    environment.invoke(payload, seconds=30)
     return time.perf_counter() - started
 
 
-def slowest() -> list[tuple[str, float]]:
-    """Top-level packages by what importing them took, in ms (python -X importtime)."""
-    command = [sys.executable, "-X", "importtime", "-c", "import app"]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), text=True, capture_output=True, check=True)
-    lines = re.findall(r"^import time:\s+\d+ \|\s+(\d+) \|\s+(\S+)$", done.stderr, re.M)
-    packages = [(name, int(us) / 1000) for us, name in lines if "." not in name and not name.startswith("_")]
-    return sorted(packages, key=lambda package: -package[1])
+def _processor_seconds(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / TICK
 
 
-def start(handler: str) -> tuple[float, float]:
-    """Seconds until the function asks for its first event, and MB resident then."""
-    asked = threading.Event()
-
-    class Runtime(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.set()
-            time.sleep(60)
-
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Runtime) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        env = environment() | {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}", "_HANDLER": handler}
-        started = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-m", "awslambdaric", handler], cwd=ROOT, env=env)
-        try:
-            if not asked.wait(30):
-                raise RuntimeError(f"{handler} did not start")
-            took = time.perf_counter() - started
-            with open(f"/proc/{process.pid}/status") as status:
-                resident = re.search(r"VmRSS:\s+(\d+) kB", status.read())
-            return took, int(resident[1]) / 1024 if resident else 0.0
-        finally:
-            process.kill()
-            process.wait()
-            server.shutdown()
-
-
-def environment() -> dict[str, str]:
-    return os.environ | ENVIRONMENT
+def _megabytes(pid: int) -> float:
+    resident = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(resident[1]) / 1024 if resident else 0.0
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Meter:
         self._redis = self.app.store._client  # type: ignore[attr-defined]
         for name in ROUND_TRIPS:
             setattr(self._redis, name, self._counted(getattr(self._redis, name)))
-        self._mapping = EventSourceMapping(self._sqs, queue_url, self._handle, wait_seconds=1)
+        self._mapping = EventSourceMapping(self._sqs, queue_url, self._handle, wait_seconds=1, timeout_seconds=900)
 
     def close(self) -> None:
         self._sqs.close()
@@ -73,6 +73,7 @@ class Meter:
         """See protocols.Invoker."""
         started = time.perf_counter()
         self.calls["invocation"] += 1
+        self.calls["scheduler"] += 1
         self.app.scheduler.handle({"instance_id": instance_id})
         self.seconds += time.perf_counter() - started
 

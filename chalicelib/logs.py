@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, MutableMapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from chalicelib.invocation import Invocation
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_fields: ContextVar[Mapping[str, Any]] = ContextVar("log fields", default={})  # noqa: B039  # nobody changes it
+# Fields, and what was bound around them: put together only if a line is written, as every node binds some.
+_Chain = tuple[Mapping[str, Any], "_Chain"] | None
+_fields: ContextVar[_Chain] = ContextVar("log fields", default=None)
 
 
 class bound:  # a block, as contextlib's are; a generator would take three times as long, for every node
@@ -20,40 +22,37 @@ class bound:  # a block, as contextlib's are; a generator would take three times
 
     __slots__ = ("_given", "_token")
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, fields: Mapping[str, Any]) -> None:
         self._given = fields
-        self._token: Token[Mapping[str, Any]] | None = None
 
     def __enter__(self) -> None:
-        self._token = _fields.set({**_fields.get(), **self._given})
+        self._token = _fields.set((self._given, _fields.get()))
 
     def __exit__(self, *_: object) -> None:
-        assert self._token is not None
         _fields.reset(self._token)
 
 
 def invocation(current: Invocation) -> bound:
     """A part of every invocation: its lines carry its request id."""
-    return bound(request_id=current.request_id)
+    return bound({"request_id": current.request_id})
 
 
 class Bound(logging.LoggerAdapter[logging.Logger]):
-    """A logger whose lines carry `fields` wherever they come from, beside what a call gives as `extra`."""
-
-    def __init__(self, logger: logging.Logger, fields: Mapping[str, Any]) -> None:
-        super().__init__(logger, fields)
-        self._bound = fields
+    """A logger whose lines carry its `extra` whichever thread they come from, beside what a call gives as `extra`."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        return msg, {**kwargs, "extra": {**(kwargs.get("extra") or {}), **self._bound}}
+        return msg, {**kwargs, "extra": {**(kwargs.get("extra") or {}), **(self.extra or {})}}
 
 
 class _Bind(logging.Filter):
     """Puts what is bound where a line is logged into its record; what the call itself gave stays."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        for name, value in _fields.get().items():
-            vars(record).setdefault(name, value)
+        chain = _fields.get()
+        while chain:
+            fields, chain = chain
+            for name, value in fields.items():
+                vars(record).setdefault(name, value)
         return True
 
 

@@ -23,7 +23,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--instance", metavar="ID", help="an instance that seems stuck: show what it waits for")
     options = parser.parse_args(arguments)
     if options.instance:
-        print(instance.as_text(instance.gather(doctor.settings(options.stage or None), options.instance)))
+        try:
+            print(instance.as_text(instance.gather(doctor.settings(options.stage or None), options.instance)))
+        except LookupError as error:
+            print(error, file=sys.stderr)
+            return 2
         return 0
     found = doctor.run(options.stage or None)
     print(as_json(found) if options.json else as_text(found))

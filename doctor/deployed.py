@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 from typing import Any
@@ -51,12 +52,8 @@ class Account:
     def activity(self) -> activity.ActivityFacts:
         return activity.gather(self.client("cloudwatch"), self.stack, datetime.datetime.now(datetime.UTC))
 
-    def parts(self) -> parts.PartFacts:
-        return parts.gather(self.client("events"), self.client("elasticache"), self.stack)
-
     def queue(self) -> queue.QueueFacts:
         sqs, urls = self.client("sqs"), [self.stack.physical(name) for name in ("Queue", "DeadLetterQueue")]
-        ages = [self.activity.most(name, "ApproximateAgeOfOldestMessage") for name in ("Queue", "DeadLetterQueue")]
         return queue.QueueFacts(
             url=urls[0],
             dead_url=urls[1],
@@ -64,9 +61,15 @@ class Account:
             dead=queue.attributes(sqs, urls[1]),
             seconds=self.worker.configuration["Timeout"],
             of="the worker's timeout",
-            oldest=ages[0],
-            dead_oldest=ages[1],
+            oldest=self._age("Queue"),
+            dead_oldest=self._age("DeadLetterQueue"),
         )
+
+    def _age(self, queue: str) -> float | None:
+        """None where CloudWatch is not to be had, too: that is a finding of its own."""
+        with contextlib.suppress(Exception):
+            return self.activity.most(queue, "ApproximateAgeOfOldestMessage")
+        return None
 
     @property
     def worker(self) -> Function:
@@ -104,7 +107,18 @@ def sections(account: Account) -> list[Section[Any]]:
             ALLOWED,
         ),
         Section("queue", account.queue, QUEUE_CHECKS, ALLOWED),
-        Section("schedule and cache", account.parts, (parts.schedule, parts.cache), ALLOWED),
+        Section(
+            "sweep schedule",
+            lambda: parts.gather_rules(account.client("events"), account.stack),
+            (parts.schedule,),
+            ALLOWED,
+        ),
+        Section(
+            "cache",
+            lambda: parts.gather_caches(account.client("elasticache"), account.stack),
+            (parts.cache,),
+            ALLOWED,
+        ),
         Section(
             "store", account.store, (_store,), "may this profile do elasticache:Connect, as the worker's role may?"
         ),

@@ -51,7 +51,8 @@ def client(settings: Settings) -> Any:
 
 def gather(settings: Settings, instance_id: str) -> InstanceFacts:
     """Raises LookupError where there is no such instance."""
-    meta_key, nodes_key, _, _, _, due_key, *_, index_key, _ = keys.instance(instance_id)
+    meta_key, nodes_key, _, _, _, due_key, *_ = keys.instance(instance_id)
+    index_key = keys.index(ids.shard(instance_id))
     with closing(client(settings)) as store:
         meta = {name.decode(): value.decode(errors="replace") for name, value in store.hgetall(meta_key).items()}
         if not meta:

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from doctor.findings import Finding, broken, ok, warning
 from doctor.stack import StackFacts
 
-
-@dataclass(frozen=True, kw_only=True)
-class PartFacts:
-    """`rules`: DescribeRule's answers. `caches`: name -> status; none where the stack was given a REDIS_URL."""
-
-    rules: tuple[Mapping[str, Any], ...]
-    caches: Mapping[str, str]
+Rules = Sequence[Mapping[str, Any]]
+Caches = Mapping[str, str]
 
 
-def gather(events: Any, elasticache: Any, stack: StackFacts) -> PartFacts:
-    """Raises what boto3 raises."""
+def gather_rules(events: Any, stack: StackFacts) -> Rules:
+    """DescribeRule's answers. Raises what boto3 raises."""
+    return [events.describe_rule(Name=one.physical) for one in stack.of_type("AWS::Events::Rule")]
+
+
+def gather_caches(elasticache: Any, stack: StackFacts) -> Caches:
+    """Name -> status; none where the stack was given a REDIS_URL. Raises what boto3 raises."""
     names = [one.physical for one in stack.of_type("AWS::ElastiCache::ServerlessCache")]
-    caches = {}
-    for name in names:
-        found = elasticache.describe_serverless_caches(ServerlessCacheName=name)["ServerlessCaches"]
-        caches[name] = found[0]["Status"]
-    rules = tuple(events.describe_rule(Name=one.physical) for one in stack.of_type("AWS::Events::Rule"))
-    return PartFacts(rules=rules, caches=caches)
+    answers = [elasticache.describe_serverless_caches(ServerlessCacheName=name) for name in names]
+    return {name: answer["ServerlessCaches"][0]["Status"] for name, answer in zip(names, answers, strict=True)}
 
 
-def schedule(facts: PartFacts) -> Iterator[Finding]:
-    scheduled = [rule for rule in facts.rules if rule.get("ScheduleExpression")]
+def schedule(rules: Rules) -> Iterator[Finding]:
+    scheduled = [rule for rule in rules if rule.get("ScheduleExpression")]
     if not scheduled:
         yield broken("sweep schedule", "no rule invokes the sweep", "make deploy STAGE=...")
     for rule in scheduled:
@@ -41,10 +36,10 @@ def schedule(facts: PartFacts) -> Iterator[Finding]:
             yield ok("sweep schedule", says)
 
 
-def cache(facts: PartFacts) -> Iterator[Finding]:
-    if not facts.caches:
+def cache(caches: Caches) -> Iterator[Finding]:
+    if not caches:
         yield ok("cache", "none of this stack: the store is the REDIS_URL that it was given")
-    for name, status in facts.caches.items():
+    for name, status in caches.items():
         do = f"aws elasticache describe-serverless-caches --serverless-cache-name {name}"
         if status == "available":
             yield ok("cache", f"{name} is available")

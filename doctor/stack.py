@@ -30,7 +30,8 @@ class StackFacts:
     resources: tuple[Resource, ...]
 
     def of_type(self, type: str) -> list[Resource]:
-        return [resource for resource in self.resources if resource.type == type]
+        """Those that were made: an emulator also lists what a condition leaves out."""
+        return [resource for resource in self.resources if resource.type == type and resource.physical]
 
     def physical(self, logical: str) -> str:
         """Raises LookupError."""

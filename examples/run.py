@@ -1,6 +1,6 @@
 """Runs an example against a running service: `python3 examples/run.py NAME` (`make run` in another terminal first).
 
-NAME is linear, fan_out_fan_in, http_call, retry, fan_out_1000, layered, or a file of your own (.json).
+NAME is linear, fan_out_fan_in, http_call, retry, policies, fan_out_1000, layered, or a file of your own (.json).
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def main() -> None:
     options = parser.parse_args()
     server = service.start()
     params: dict[str, Any] = {}
-    if options.name in ("http_call", "retry"):
-        params = {"service": f"http://127.0.0.1:{server.server_port}"}
+    if options.name in ("http_call", "retry", "policies"):
+        params = {"service": f"http://127.0.0.1:{server.server_port}", "user_id": 7}
     status, results, seconds = run(options.url, workflow(options.name), params)
     print(json.dumps(results["output"], indent=2))
     done, total = status["progress"]["completed"], status["progress"]["total"]

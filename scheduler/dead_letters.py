@@ -48,7 +48,7 @@ class DeadLetters:
         """An SQS event -> {"batchItemFailures": [...]}: what could not be dealt with stays in the queue."""
         failures = []
         for record in event["Records"]:
-            with logs.bound(message_id=record["messageId"]):
+            with logs.bound({"message_id": record["messageId"]}):
                 try:
                     self._lose(decode(record["body"]))
                 except BadMessage as error:

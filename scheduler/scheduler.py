@@ -101,7 +101,7 @@ class Scheduler:
     def handle(self, event: dict[str, str]) -> dict[str, int]:
         """The Lambda function: {"instance_id": ..., and what the sender's trace put there} -> {"handled": n}."""
         instance_id = event["instance_id"]
-        with self._tracer.schedule(instance_id, event), logs.bound(instance_id=instance_id):
+        with self._tracer.schedule(instance_id, event), logs.bound({"instance_id": instance_id}):
             started = self._clock()
             done = self.run(instance_id)
             if done.nodes:

@@ -1,21 +1,18 @@
-"""`chalice package` as deployment runs it, save for the zip: its dependencies would have to be fetched."""
+"""`chalice package` as deployment runs it: all of it, and without the zip where only the template matters."""
 
 from __future__ import annotations
 
 import functools
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from local.processes import ROOT
+from local import package
 
 # In a process of its own: the routes are made when `app` is imported, as the stage's environment has it then.
-_PACKAGE = """
+_WITHOUT_ZIP = """
 import sys
 from chalice.cli import main
 from chalice.deploy.packager import LambdaDeploymentPackager
@@ -39,10 +36,5 @@ def template(stage: str) -> dict[str, Any]:
 @functools.cache
 def text(stage: str) -> str:
     with tempfile.TemporaryDirectory() as out:
-        command = ["package", "--stage", stage, "--merge-template", ".chalice/resources.yaml", out]
-        environment = {name: value for name, value in os.environ.items() if name != "API_AUTH"}
-        done = subprocess.run(
-            [sys.executable, "-c", _PACKAGE, *command], cwd=ROOT, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return (Path(out) / "sam.yaml").read_text("utf-8")
+        package.generate(stage, Path(out), program=("-c", _WITHOUT_ZIP))
+        return (Path(out) / package.TEMPLATE).read_text("utf-8")

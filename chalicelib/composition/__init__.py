@@ -14,10 +14,10 @@ __all__ = ["Application", "api_auth", "application", "prepare"]
 
 # What a function needs, by the name in its entry point (`app.worker`).
 PARTS = {
-    "app": ("service",),
-    "worker": ("worker",),
+    "app": ("service", "signals"),
+    "worker": ("worker", "signals"),
     "dead_letters": ("dead_letters",),
-    "scheduler": ("scheduler", "handlers"),
+    "scheduler": ("scheduler", "handlers", "signals"),
     "sweep": ("sweep",),
 }
 

@@ -259,14 +259,22 @@ class Application:
     @cached_property
     def tracer(self) -> Tracer:
         if self.settings.tracing == "otlp":
-            from chalicelib.tracing.otlp import OtlpTracer
-
+            try:
+                from chalicelib.tracing.otlp import OtlpTracer
+            except ImportError as error:
+                raise ImportError(f"TRACING=otlp needs what requirements-tracing.txt names: {error}") from error
             # A collector that is away must not hold an invocation up for the exporter's own ten seconds.
             given = any(name in os.environ for name in OTLP_TIMEOUTS)
             return OtlpTracer(self.settings.queue_name, timeout_seconds=None if given else OTLP_SECONDS)
         from chalicelib.tracing.tracer import Off
 
         return Off()
+
+    @cached_property
+    def signals(self) -> list[Any]:
+        """The clients by which a commit is followed: made before they are needed where they surely will be."""
+        services = ["sqs"] if self.settings.scheduling == "inline" else ["sqs", "lambda"]
+        return [self.clients.signal(service) for service in services]
 
     @cached_property
     def definitions(self) -> Definitions:

@@ -22,7 +22,7 @@ DURABLE_OPERATION = 8e-6
 # it is about, and for each node it is about. Reads not listed are a command or two.
 COMMANDS: dict[str, tuple[int, int]] = {
     "complete": (11, 1),
-    "claim": (7, 4),
+    "claim": (7, 3),
     "create": (10, 0),
     "take_due": (7, 4),
     "settle": (11, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -95,8 +96,16 @@ def why(plan: Plan, snapshot: Snapshot, node: int, *, terminal: bool) -> str:
     if record.status == "S":
         failed = [plan.nodes[one].id for one in _ancestors(plan, node) if _is(snapshot, one, "F")]
         return f"it was skipped because {_listed(failed)} failed" if failed else "it was skipped"
-    ignored = ", which its on_failure ignores" if record.status == "I" else ""
-    return f"it failed at attempt {record.attempt} ({record.failures} failures, {record.lost} lost){ignored}"
+    ignored = "; its on_failure is ignore" if record.status == "I" else ""
+    tries = f"{record.failures} failed, {record.lost} lost"
+    return f"it failed at attempt {record.attempt} ({tries}){ignored}{_reason(snapshot, node)}"
+
+
+def _reason(snapshot: Snapshot, node: int) -> str:
+    if node not in snapshot.errors:
+        return ""
+    error = json.loads(snapshot.errors[node])
+    return f": {error['type']}: {error['message'][:200]}"
 
 
 def _waits(plan: Plan, snapshot: Snapshot, node: int) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 NAMESPACE = "dag-service"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is itself: as keys they are looked up for every commit
 class Metric:
     """In CloudWatch `name`, with the dimension `service`, and `handler` where it is kept by handler.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Sequence
 
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from chalicelib.metrics.catalogue import NAMESPACE, Metric
+from chalicelib.metrics.recorder import Figures
 
 # Of one metric in one line, by the specification.
 MOST_VALUES = 100
@@ -25,13 +25,14 @@ class Emf:
         self._lock = threading.Lock()
         self._kept: dict[str, dict[Metric, list[float]]] = {}
 
-    def add(self, metric: Metric, values: Sequence[float], handler: str = "") -> None:
-        if metric.is_duration:
-            values = [round(value * 1000, 3) for value in values]
+    def add(self, figures: Figures, handler: str = "") -> None:
         with self._lock:
-            kept = self._kept.setdefault(handler, {}).setdefault(metric, [])
-            kept += values
-            if len(kept) >= MOST_VALUES:
+            kept = self._kept.setdefault(handler, {})
+            for metric, values in figures.items():
+                if metric.is_duration:
+                    values = [round(value * 1000, 3) for value in values]
+                kept.setdefault(metric, []).extend(values)
+            if any(len(kept[metric]) >= MOST_VALUES for metric in figures):
                 self._write(handler, self._kept.pop(handler))
 
     def flush(self) -> None:

@@ -55,6 +55,7 @@ class MeteredStore:
 
     def claim(self, instance_id: str, *, wanted: Sequence[Any], **named: Any) -> Claim:
         self._tally.called("claim", len(wanted))
+        self._tally.commands += sum(bool(want.needs) for want in wanted)  # one more reads all that a node needs
         claim = self._store.claim(instance_id, wanted=wanted, **named)
         if claim.waited_ms is not None:
             self._metrics.claimed(claim.waited_ms / 1000)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Histogram, values
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import values as library_values
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from chalicelib.metrics.catalogue import METRICS, Metric
 from chalicelib.metrics.gauges import Gauge
+from chalicelib.metrics.recorder import Figures
 
 # Seconds: from a node that is over at once to one that takes Lambda's 15 minutes.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
@@ -28,7 +30,7 @@ class Prometheus:
 
     def __init__(self, gauges: Callable[[], Iterable[Gauge]], *, directory: str = "", process: str = "") -> None:
         if directory and process:
-            values.ValueClass = values.MultiProcessValue(lambda: process)
+            library_values.ValueClass = library_values.MultiProcessValue(lambda: process)
         prometheus_client.disable_created_metrics()
         own = CollectorRegistry()
         self._metrics: dict[Metric, Any] = {metric: _series(metric, own) for metric in METRICS}
@@ -39,13 +41,14 @@ class Prometheus:
             MultiProcessCollector(self._registry, directory)
         self._registry.register(_Now(gauges))
 
-    def add(self, metric: Metric, values: Sequence[float], handler: str = "") -> None:
-        series = self._series(metric, handler)
-        if metric.is_duration:
-            for value in values:
-                series.observe(value)
-        else:
-            series.inc(sum(values))
+    def add(self, figures: Figures, handler: str = "") -> None:
+        for metric, values in figures.items():
+            series = self._series(metric, handler)
+            if metric.is_duration:
+                for value in values:
+                    series.observe(value)
+            else:
+                series.inc(sum(values))
 
     def flush(self) -> None:
         return None

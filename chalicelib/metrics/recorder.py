@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from chalicelib import ids
@@ -11,12 +11,15 @@ from chalicelib.metrics import catalogue
 from chalicelib.metrics.catalogue import Metric
 from chalicelib.metrics.protocol import NodeEnd
 
+# Values by metric; durations are seconds.
+Figures = Mapping[Metric, Sequence[float]]
+
 
 class Sink(Protocol):
     """Where figures go. Any thread may call."""
 
-    def add(self, metric: Metric, values: Sequence[float], handler: str = "") -> None:
-        """Count them; durations are seconds."""
+    def add(self, figures: Figures, handler: str = "") -> None:
+        """Count them."""
 
     def flush(self) -> None: ...
 
@@ -28,49 +31,51 @@ class Recorder:
         self._sink = sink
 
     def started(self) -> None:
-        self._sink.add(catalogue.INSTANCES_STARTED, [1])
+        self._sink.add({catalogue.INSTANCES_STARTED: [1]})
 
     def ended(self, instance_id: str, status: str) -> None:
-        completed = status == "COMPLETED"
-        self._sink.add(catalogue.INSTANCES_COMPLETED if completed else catalogue.INSTANCES_FAILED, [1])
+        how = catalogue.INSTANCES_COMPLETED if status == "COMPLETED" else catalogue.INSTANCES_FAILED
         # By the clocks of two processes: good enough to look at, and nothing is decided by it.
         seconds = time.time() - ids.milliseconds(instance_id) / 1000
-        self._sink.add(catalogue.INSTANCE_DURATION, [max(0.0, seconds)])
+        self._sink.add({how: [1], catalogue.INSTANCE_DURATION: [max(0.0, seconds)]})
 
     def claimed(self, waited: float) -> None:
-        self._sink.add(catalogue.QUEUE_DELAY, [waited])
+        self._sink.add({catalogue.QUEUE_DELAY: [waited]})
 
     def nodes(self, ended: Iterable[NodeEnd]) -> None:
         by_handler: dict[str, list[NodeEnd]] = {}
         for one in ended:
             by_handler.setdefault(one.handler, []).append(one)
         for handler, nodes in by_handler.items():
-            self._sink.add(catalogue.NODE_DURATION, [node.seconds for node in nodes], handler)
-            self._sink.add(catalogue.NODE_ATTEMPTS, [node.attempts for node in nodes], handler)
+            figures: dict[Metric, Sequence[float]] = {
+                catalogue.NODE_DURATION: [node.seconds for node in nodes],
+                catalogue.NODE_ATTEMPTS: [node.attempts for node in nodes],
+            }
             if failed := [1 for node in nodes if node.failed]:
-                self._sink.add(catalogue.NODES_FAILED, failed, handler)
+                figures[catalogue.NODES_FAILED] = failed
+            self._sink.add(figures, handler)
 
     def lost(self, handler: str) -> None:
-        self._sink.add(catalogue.NODES_FAILED, [1], handler)
+        self._sink.add({catalogue.NODES_FAILED: [1]}, handler)
 
     def dispatched(self, lags: Iterable[float]) -> None:
         if values := list(lags):
-            self._sink.add(catalogue.DISPATCH_LAG, values)
+            self._sink.add({catalogue.DISPATCH_LAG: values})
 
     def swept(self, *, nodes: int, failed: int, late: float) -> None:
         # Zeros too: that a sweep found nothing is what an alarm on its lag needs to be sure of.
-        self._sink.add(catalogue.SWEEP_REPAIRS, [nodes])
-        self._sink.add(catalogue.SWEEP_FAILURES, [failed])
-        self._sink.add(catalogue.SWEEP_LAG, [late])
+        self._sink.add(
+            {catalogue.SWEEP_REPAIRS: [nodes], catalogue.SWEEP_FAILURES: [failed], catalogue.SWEEP_LAG: [late]}
+        )
 
     def dead_letters(self, count: int) -> None:
-        self._sink.add(catalogue.DEAD_LETTERS, [count])
+        self._sink.add({catalogue.DEAD_LETTERS: [count]})
 
     def refused(self) -> None:
-        self._sink.add(catalogue.REFUSED, [1])
+        self._sink.add({catalogue.REFUSED: [1]})
 
     def invoked(self, dollars: float) -> None:
-        self._sink.add(catalogue.COST, [dollars])
+        self._sink.add({catalogue.COST: [dollars]})
 
     def flush(self) -> None:
         self._sink.flush()

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
     """A middleware of chalice for HTTP. Whoever reports what went wrong has the id of the lines to look at."""
     started = time.monotonic()
-    with logs.bound(**_named(request)):
+    with logs.bound(_named(request)):
         response = get_response(request)
         response.headers[REQUEST_ID] = Invocation(request, request.lambda_context).request_id
         ms = round((time.monotonic() - started) * 1000, 1)

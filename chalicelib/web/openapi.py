@@ -41,6 +41,8 @@ Every error is `application/problem+json` (RFC 9457). Its `type` is one of:
 {types}
 
 In `errors[]`, a `pointer` leads into the body; `/query/...` and `/headers/...` name a parameter.
+
+Every answer has an `X-Request-Id`: with it, whoever runs the service finds its lines in the logs.
 """
 
 

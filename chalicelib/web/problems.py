@@ -12,7 +12,6 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import errors
-from chalicelib.models.views import ProblemDetails, ProblemError
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -69,13 +68,11 @@ BLANK = "about:blank"
 
 def problem(kind: Kind, detail: str, faults: list[errors.Problem] | None = None) -> Response:
     """A response for `kind`."""
-    document = ProblemDetails(type=kind.type, title=kind.title, status=kind.status, detail=kind.detail or detail)
-    if faults:
-        document.errors = [ProblemError(pointer=fault.pointer, detail=fault.detail) for fault in faults]
+    text = _document(kind.type, kind.title, kind.status, kind.detail or detail, faults)
     headers: dict[str, str | list[str]] = {"Content-Type": CONTENT_TYPE}
     if kind.retry_after is not None:
         headers["Retry-After"] = str(kind.retry_after)
-    return Response(_json(document), headers=headers, status_code=int(kind.status))
+    return Response(text, headers=headers, status_code=int(kind.status))
 
 
 def of_error(error: Exception) -> Response:
@@ -106,14 +103,20 @@ def middleware(request: Request, get_response: Callable[[Request], Response]) ->
     response = get_response(request)
     if response.status_code >= HTTPStatus.BAD_REQUEST and isinstance(response.body, dict) and "Code" in response.body:
         status = HTTPStatus(response.status_code)
-        document = ProblemDetails(
-            type=BLANK, title=status.phrase, status=status, detail=response.body.get("Message", "")
-        )
+        text = _document(BLANK, status.phrase, status, response.body.get("Message", ""))
         headers = {name: value for name, value in response.headers.items() if name.lower() != "content-type"}
-        return Response(_json(document), headers={**headers, "Content-Type": CONTENT_TYPE}, status_code=status.value)
+        return Response(text, headers={**headers, "Content-Type": CONTENT_TYPE}, status_code=status.value)
     return response
 
 
-def _json(document: ProblemDetails) -> str:
-    """Without `errors` where there are none."""
+def _document(
+    type: str, title: str, status: HTTPStatus, detail: str, faults: list[errors.Problem] | None = None
+) -> str:
+    """As JSON, without `errors` where there are none."""
+    # Every function imports this module, and only one of them the models of its answers.
+    from chalicelib.models.views import ProblemDetails, ProblemError
+
+    document = ProblemDetails(type=type, title=title, status=status, detail=detail)
+    if faults:
+        document.errors = [ProblemError(pointer=fault.pointer, detail=fault.detail) for fault in faults]
     return document.model_dump_json(exclude_unset=True)

@@ -35,8 +35,8 @@ def fields(job: Job) -> dict[str, Any]:
     }
 
 
-def started(job: Job) -> None:
-    """Its handler is about to run, in a block that carries its fields."""
+def started() -> None:
+    """An attempt begins, in a block that carries its fields."""
     log.debug("node started")
 
 

@@ -66,8 +66,8 @@ class Lane:
         """What is to be committed; None where there is nothing any more. Errors of the store leave it to the sweep."""
         ended = None
         fields = events.fields(job)
-        with logs.bound(**fields):
-            events.started(job)
+        with logs.bound(fields):
+            events.started()
             try:
                 with self._tracer.node(job) as span:
                     ended = self._attempt(job, span, fields)
@@ -133,7 +133,8 @@ class Lane:
             return self._executor.run(handler, config, context, timeout)
         try:
             return self._executor.run(handler, config, context, timeout)
-        except TimeoutError:
+        except Exception:
+            # Whatever it is: a handler that keeps to its time raises an error of its own in the same moment.
             if timeout < own and self._clock() >= end:
                 raise _CutOff(f"the invocation ended {own - timeout:.0f} s before the node's own timeout") from None
             raise

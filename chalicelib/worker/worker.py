@@ -142,7 +142,7 @@ class Worker:
 @contextlib.contextmanager
 def _noted(record: dict[str, Any], failed: list[dict[str, Any]]) -> Iterator[None]:
     """What goes wrong with a record is no reason to give up the others: the queue brings it again."""
-    with logs.bound(message_id=record["messageId"]):
+    with logs.bound({"message_id": record["messageId"]}):
         try:
             yield
         except Exception as error:  # not a message of ours, or the store is away, or worse

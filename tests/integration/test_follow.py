@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -143,6 +145,20 @@ def test_a_run_is_reconstructed_from_the_log(followed: Run) -> None:
     received = [line["request_id"] for line in lines if line["event"] == "message received"]
     started = [line["request_id"] for line in lines if line["event"] == "node started"]
     assert len(received) == 2 and set(started) == set(received)
+
+
+def test_the_queries_of_the_readme_follow_it(followed: Run, stack: Stack) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (command,) = re.findall(r"^grep .*INSTANCE_ID.*$", readme, re.M)
+    there = {"cwd": stack.log.parent, "env": os.environ | {"INSTANCE_ID": followed.instance_id}}
+    done = subprocess.run(
+        ["bash", "-c", command.replace("run.log", stack.log.name)], text=True, capture_output=True, check=True, **there
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line for line in found if "instance_id" in line] == followed.lines()
+    assert len(found) <= len(followed.lines()) + 1  # at DEBUG the local server names the path of a request as well
+    fields = re.findall(r"^fields (.*)\n\| filter instance_id", readme, re.M)[0].split(", ")
+    assert set(fields) <= {name for line in followed.lines() for name in line}
 
 
 def test_a_node_that_goes_well_says_nothing_at_info(followed: Run) -> None:
@@ -302,7 +318,7 @@ def test_what_a_handler_logs_carries_where_it_ran(
     app = application(valkey_url, queue, [which], retention_seconds=60, workflow_retention_seconds=60)
     logs.configure("WARNING", "json")
     instance_id = run(app, {"name": "w", "dag": {"nodes": [{"id": "a", "handler": which.name}]}})
-    with logs.bound(request_id="r"):
+    with logs.bound({"request_id": "r"}):
         drain(app, queue)
     by_root, by_context = map(json.loads, capsys.readouterr().err.splitlines())
     expected = {"instance_id": instance_id, "node": "a", "handler": which.name, "request_id": "r"}

@@ -52,7 +52,7 @@ OPERATIONS += ["getHealth", "getOpenApi", "getDocs", "getDocsAsset"]
 @pytest.fixture(scope="module")
 def service_url(valkey_url: str) -> Iterator[str]:
     queue = MemoryQueue()
-    engine = application(valkey_url, queue)
+    engine = application(valkey_url, queue, metrics="prometheus")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("chalicelib.composition.application", lambda: engine)
         patch.setattr(web.app, "__class__", web.app.__class__)  # creating the server changes it

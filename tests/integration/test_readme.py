@@ -56,7 +56,9 @@ def test_a_session_prints_what_the_readme_says(stack: Stack, block: str, tmp_pat
     assert normal(printed) == normal(expected)
 
 
-@pytest.mark.parametrize("name", ["linear", "fan_out_fan_in", "http_call", "retry", "fan_out_1000", "layered"])
+@pytest.mark.parametrize(
+    "name", ["linear", "fan_out_fan_in", "http_call", "retry", "policies", "fan_out_1000", "layered"]
+)
 def test_examples(stack: Stack, name: str) -> None:
     command = [sys.executable, "examples/run.py", name, "--url", stack.url]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=90, check=False)
@@ -64,6 +66,14 @@ def test_examples(stack: Stack, name: str) -> None:
     assert " COMPLETED: " in done.stdout
     if name == "retry":
         assert "third time lucky" in done.stdout
+
+
+def test_the_example_of_control(stack: Stack) -> None:
+    command = [sys.executable, "examples/control.py", "--url", stack.url]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = ["the first run is FAILED", "run 3 is COMPLETED", "then CANCELLED", "deleted: [204, 204]"]
+    assert [line for line in told if line not in done.stdout] == []
 
 
 def test_the_handler_of_the_readme_is_the_example_and_runs(stack: Stack, tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from local.processes import ROOT, free_port
+from tests.harness import wait_until
 
 MARKER = "DAG_SERVICE_TEST_STACK"
 WORKFLOW = {
@@ -101,6 +103,16 @@ class Run:
             response = connection.getresponse()
             return response.status, json.loads(response.read())
 
+    def metric(self, name: str) -> float:
+        """The sum of a metric of all processes."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request("GET", "/api/metrics")
+            response = connection.getresponse()
+            assert response.status == 200 and response.getheader("Content-Type", "").startswith("text/plain; version=")
+            families = text_string_to_metric_families(response.read().decode())
+            return sum(sample.value for family in families for sample in family.samples if sample.name == name)
+
     def run_workflow(self) -> str:
         """The status in which an instance of two nodes ends."""
         execution_id = self.request("POST", "/api/workflow", WORKFLOW)[1]["execution_id"]
@@ -132,6 +144,8 @@ def test_up_repaired_and_down(run: Run) -> None:
     assert run.request("GET", "/api/health")[0] == 200
     assert run.run_workflow() == "COMPLETED"
 
+    wait_until(lambda: run.metric("dag_sweep_lag_seconds_count") >= 1, what="the poller counts its sweeps")
+
     os.kill(run.pid_of("local.worker"), signal.SIGKILL)
     name = run.expect(r"worker-\d died \(SIGKILL\)").split("|")[1].split()[0]
     run.expect(f"{name} is back")
@@ -142,6 +156,11 @@ def test_up_repaired_and_down(run: Run) -> None:
         run.expect(rf"{server} died \(SIGKILL\)")
         run.expect(f"{server} is back")
         assert run.run_workflow() == "COMPLETED"
+
+    # Counted by HTTP and by workers, of which one was killed meanwhile.
+    wait_until(lambda: run.metric("dag_instances_completed_total") == 4, what="every end is counted once")
+    assert run.metric("dag_instances_started_total") == 4 and run.metric("dag_node_attempts_total") == 8
+    assert run.metric("dag_instances_live") == 0 and run.metric("dag_dead_letters_waiting") == 0
 
     begun = time.monotonic()
     run.process.send_signal(signal.SIGINT)

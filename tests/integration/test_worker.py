@@ -347,6 +347,21 @@ def test_a_node_that_its_invocation_cuts_off_loses_no_attempt(make: Make) -> Non
     assert (record.failures, record.lost) == (0, 1)
 
 
+def test_a_handler_that_gives_up_just_when_it_is_cut_off_has_not_failed(make: Make) -> None:
+    class GivesUp:
+        def run(self, handler: Any, config: Any, context: Context, timeout: float) -> Any:
+            wait_until(lambda: context.time_left() <= 0)
+            raise OSError("read timed out")
+
+    app, queue = make()
+    app.executor = GivesUp()
+    nodes = [node("cut", timeout_seconds=30), node("own", timeout_seconds=0.1)]
+    instance_id = run(app, {"name": "w", "dag": {"nodes": nodes}})
+    app.worker.handle(sqs_event(queue.take()), Ending(0))
+    view = app.service.status(instance_id)
+    assert {id: one.status for id, one in view.nodes.items()} == {"cut": "RUNNING", "own": "FAILED"}
+
+
 def test_what_an_instant_node_leads_to_does_not_keep_the_batch_waiting(make: Make) -> None:
     begun = threading.Event()
 

@@ -15,6 +15,7 @@ from doctor import activity, findings, functions, machine, parts, processes, que
 from doctor.__main__ import as_json, as_text
 from doctor.findings import Finding, Level
 from doctor.section import Section, examine
+from tests import aws_cli
 
 ATTRIBUTES = {
     "QueueArn": "arn:aws:sqs:us-east-1:1:q",
@@ -64,7 +65,6 @@ ACTIVITY = activity.ActivityFacts(
 )
 STACK = stack.StackFacts(name="s", status="UPDATE_COMPLETE", reason="", drift="IN_SYNC", outputs={}, resources=())
 RULE = {"Name": "r", "ScheduleExpression": "rate(1 minute)", "State": "ENABLED"}
-PARTS = parts.PartFacts(rules=(RULE,), caches={"s": "available"})
 MACHINE = machine.MachineFacts(python=(3, 11, 7), packages={"redis": ("8.1.0", "8.1.0")})
 RUNNING = Counter({"local.worker": 2, "local.poller": 1, "local.server": 1})
 PROCESSES = processes.ProcessFacts(data_dir=Path("data"), children=RUNNING, ports={})
@@ -108,7 +108,9 @@ WELL: list[tuple[Any, Any]] = [
     *((check, ACTIVITY) for check in (activity.errors, activity.throttles, activity.sweeps, activity.sweep_lag)),
     *((check, ACTIVITY) for check in (activity.cache, activity.alarms)),
     *((check, STACK) for check in (stack.status, stack.resources, stack.drift)),
-    *((check, PARTS) for check in (parts.schedule, parts.cache)),
+    (parts.schedule, [RULE]),
+    (parts.cache, {"s": "available"}),
+    (parts.cache, {}),
     *((check, MACHINE) for check in (machine.python, machine.requirements)),
     *((check, PROCESSES) for check in (processes.running, processes.workers, processes.poller)),
     *((check, SERVICE) for check in (service.health, service.load)),
@@ -215,9 +217,9 @@ ILL: list[tuple[Any, Any, Level, str, str]] = [
         "events",
     ),
     (stack.drift, replace(STACK, drift="DRIFTED"), Level.WARNING, "past the template", "drifts"),
-    (parts.schedule, replace(PARTS, rules=(OFF,)), Level.BROKEN, "disabled", "aws events enable-rule --name r"),
-    (parts.schedule, replace(PARTS, rules=()), Level.BROKEN, "no rule", "make deploy"),
-    (parts.cache, replace(PARTS, caches={"s": "create-failed"}), Level.BROKEN, "create-failed", "aws elasticache"),
+    (parts.schedule, [OFF], Level.BROKEN, "disabled", "aws events enable-rule --name r"),
+    (parts.schedule, [], Level.BROKEN, "no rule", "make deploy"),
+    (parts.cache, {"s": "create-failed"}, Level.BROKEN, "create-failed", "aws elasticache"),
     (machine.python, replace(MACHINE, python=(3, 10, 1)), Level.BROKEN, "3.11 or newer", "make"),
     (
         machine.requirements,
@@ -244,6 +246,8 @@ def test_one_thing_is_wrong(check: Any, facts: Any, level: Level, says: str, do:
     """The finding says what, and what to do."""
     (found,) = judged(check, facts)
     assert found.level is level and says in found.says and do in found.do, found
+    for words in aws_cli.commands(found.do):
+        aws_cli.parse(words)  # raises where AWS has no such command
 
 
 def test_what_cannot_be_gathered_is_broken_and_keeps_nobody_else() -> None:

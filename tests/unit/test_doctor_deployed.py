@@ -192,5 +192,5 @@ def test_the_cache_of_the_stack() -> None:
     answer = {"ServerlessCaches": [{"ServerlessCacheName": NAME, "Status": "modifying"}]}
     with Stubber(elasticache) as stub:
         stub.add_response("describe_serverless_caches", answer, {"ServerlessCacheName": NAME})
-        (found,) = parts.cache(parts.gather(None, elasticache, of))
+        (found,) = parts.cache(parts.gather_caches(elasticache, of))
     assert found.level is Level.WARNING and f"{NAME} is modifying" in found.says

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ def test_one_module_each_touches_redis_chalice_and_the_environment() -> None:
     assert importers("chalice") <= {"app.py", *routes}
     environment = {path for path in importers("os") if path.startswith(("chalicelib", "scheduler", "app"))}
     assert environment == {ROOT_PART, "chalicelib/composition/__init__.py"}
+    assert importers("aws_lambda_powertools") == {"chalicelib/metrics/emf.py"}
+    assert importers("prometheus_client") == {"chalicelib/metrics/prometheus.py"}
 
 
 def test_the_core_is_pure() -> None:
@@ -71,15 +74,37 @@ def test_protocols_import_no_implementation() -> None:
     assert all(name.startswith("chalicelib.core.plan") for name in names if name.startswith("chalicelib"))
 
 
-@pytest.mark.parametrize("module", ["boto3", "botocore"])
-def test_a_cold_start_does_not_import(module: str) -> None:
-    code = f"import app, sys; sys.exit({module!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+# What marks the parts of a function, and those of the others.
+HTTP, WORKER, OPENAPI = "chalicelib.usecases.service", "chalicelib.worker.lane", "chalicelib.web.openapi"
+HANDLERS, SENDS, SWEEP = "chalicelib.handlers.registry", "boto3", "scheduler.sweep"
+MARKS = {HTTP, WORKER, OPENAPI, HANDLERS, SENDS, SWEEP}
+LOADED = {
+    "app": {HTTP, HANDLERS, SENDS},
+    "worker": {WORKER, HANDLERS, SENDS},
+    "dead_letters": set(),
+    "scheduler": {HANDLERS, SENDS},
+    "sweep": {SWEEP},
+}
+
+
+@pytest.mark.parametrize("function", LOADED)
+def test_a_function_starts_with_its_own_parts_only(function: str) -> None:
+    program = f"import sys, app; print(sorted({MARKS!r} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=os.environ | {"_HANDLER": f"app.{function}"},
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(sorted(LOADED[function]))
 
 
 def test_a_cold_start_imports_nothing_that_it_may_not_need() -> None:
     """Clients are made, and their libraries imported, where they are first used."""
     heavy = ("boto3", "botocore", "urllib3", "redis.asyncio.client", "swagger_ui_bundle")
+    heavy += ("aws_lambda_powertools", "prometheus_client")
     program = f"import sys, app; print([name for name in {heavy!r} if name in sys.modules])"
     program += "; import redis.asyncio; print(redis.asyncio.Redis.__module__)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, text=True, capture_output=True, check=True)

@@ -193,6 +193,7 @@ def test_the_compose_file() -> None:
     assert services["localstack"]["environment"]["SERVICES"] == "sqs"
     assert services["valkey"]["image"] == "valkey/valkey:9"
     assert services["valkey"]["command"][1:3] == ["--appendonly", "yes"]
+    services["cloud"] = services["localstack"] | services["cloud"]  # it extends it
     for service in services.values():
         assert service["healthcheck"] and service["volumes"]
         assert all(binding.startswith("127.0.0.1:") for binding in service["ports"])

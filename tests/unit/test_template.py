@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 
+from chalicelib.metrics import catalogue
+from local.processes import ROOT
 from tests import packaging
 
 STAGES = ("dev", "prod")
 FUNCTIONS = ("APIHandler", "Worker", "DeadLetters", "Scheduler", "Sweep")
-METRICS = {
-    *("InstancesStarted", "InstancesCompleted", "InstancesFailed", "InstanceDuration", "NodeDuration", "NodesFailed"),
-    *("NodeAttempts", "QueueDelay", "DispatchLag", "SweepRepairs", "SweepLag", "SweepFailures", "DeadLetters"),
-    *("Refused", "Cost"),
-}
+METRICS = {metric.name for metric in catalogue.METRICS}
 
 
 @pytest.fixture(params=STAGES)
@@ -68,7 +66,7 @@ def test_any_stage_has_the_sizes_of_prod() -> None:
 
 
 def test_parameters_of_a_stage_are_those_of_the_template() -> None:
-    config = json.loads((packaging.ROOT / ".chalice/config.json").read_text("utf-8"))
+    config = json.loads((ROOT / ".chalice/config.json").read_text("utf-8"))
     for stage, settings in config["stages"].items():
         assert set(settings.get("parameters", {})) <= set(packaging.template(stage)["Parameters"])
 
@@ -92,8 +90,11 @@ def test_the_dashboard_shows_every_metric_and_no_widget_hides_another(resources:
 def test_every_alarm_says_where_to_look_and_tells_who_asked_to_be_told(resources: dict[str, Any]) -> None:
     alarms = [resource for resource in resources.values() if resource["Type"] == "AWS::CloudWatch::Alarm"]
     assert len(alarms) == 8
+    runbook = (ROOT / "docs/operate.md").read_text("utf-8")
     for alarm in alarms:
-        assert "docs/operate.md" in alarm["AlarmDescription"] or "dashboard" in alarm["AlarmDescription"]
+        sections = re.findall(r'docs/operate.md, "(.+)"', alarm["AlarmDescription"])
+        assert sections or "dashboard" in alarm["AlarmDescription"]
+        assert all(f"\n## {section}\n" in runbook for section in sections)
         assert alarm["AlarmActions"]["Fn::If"][:2] == ["HasAlarmEmail", [{"Ref": "AlarmTopic"}]]
     silent = [alarm for alarm in alarms if alarm["TreatMissingData"] == "breaching"]
     assert [alarm["MetricName"] for alarm in silent] == ["Invocations"]  # a sweep that is not there says nothing

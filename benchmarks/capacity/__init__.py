@@ -1,0 +1,1 @@
+"""How far this shape goes on AWS: which limit bites first, and at which load."""

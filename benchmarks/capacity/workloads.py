@@ -1,0 +1,113 @@
+"""What is run, and what of everything a node of it uses up: counted by `python -m benchmarks.capacity --count`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# AWS does not say what a script costs on ElastiCache Serverless. Its own estimator for moving there takes 3 us of the
+# server's time as a unit; chalicelib/core/cost.py takes a unit a command. Whichever is more is reckoned with here.
+SECONDS_PER_UNIT = 3e-6
+NODE_BYTES = 140  # a finished node with a null result (ARCHITECTURE, Speed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """Per node. `messages` are what the queue hands out; `schedulers`: invocations of the scheduler function.
+
+    `script_seconds`: of Redis itself, inside of scripts. `worker_seconds`: of a whole processor, in the worker.
+    """
+
+    sqs_requests: float
+    messages: float
+    schedulers: float
+    redis_calls: float
+    redis_commands: float
+    script_seconds: float
+    worker_seconds: float
+
+    @property
+    def units(self) -> float:
+        """ElastiCache processing units."""
+        return max(self.redis_commands, self.script_seconds / SECONDS_PER_UNIT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A part of an instance: so many messages at once, each of so many nodes, that wait one after the other."""
+
+    messages: int
+    nodes: int
+    wait_seconds: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long a message waits for its handlers."""
+        return self.nodes * self.wait_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """`result_bytes`: of a node's result, on average, as Redis keeps it."""
+
+    title: str
+    stages: tuple[Stage, ...]
+    use: Use
+    result_bytes: int = 0
+
+    @property
+    def nodes(self) -> int:
+        return sum(stage.messages * stage.nodes for stage in self.stages)
+
+    @property
+    def node_bytes(self) -> int:
+        return NODE_BYTES + self.result_bytes
+
+
+CALL_SECONDS = 0.2
+
+CHAIN = Workload(
+    title="chain of 10 calls of 0.2 s",
+    stages=(Stage(messages=1, nodes=10, wait_seconds=CALL_SECONDS),),
+    use=Use(
+        sqs_requests=0.12,
+        messages=0.1,
+        schedulers=0.1,
+        redis_calls=1.5,
+        redis_commands=16.3,
+        script_seconds=94e-6,
+        worker_seconds=410e-6,
+    ),
+    result_bytes=300,
+)
+FAN = Workload(
+    title="1 → 1,000 calls of 0.2 s → 1",
+    stages=(
+        Stage(messages=1, nodes=1),
+        Stage(messages=1000, nodes=1, wait_seconds=CALL_SECONDS),
+        Stage(messages=1, nodes=1),
+    ),
+    use=Use(
+        sqs_requests=0.30,
+        messages=1.0,
+        schedulers=0.002,
+        redis_calls=1.5,
+        redis_commands=17.7,
+        script_seconds=104e-6,
+        worker_seconds=590e-6,
+    ),
+    result_bytes=300,
+)
+SMALL = Workload(
+    title="1 → 8 → 1 no-ops",
+    stages=(Stage(messages=1, nodes=10),),
+    use=Use(
+        sqs_requests=0.12,
+        messages=0.1,
+        schedulers=0.1,
+        redis_calls=0.8,
+        redis_commands=9.0,
+        script_seconds=29e-6,
+        worker_seconds=57e-6,
+    ),
+)
+ALL = (CHAIN, FAN, SMALL)

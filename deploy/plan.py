@@ -1,0 +1,74 @@
+"""What is to be deployed, decided without asking AWS for anything: names, parameters, and what must not be replaced."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+Template = dict[str, Any]
+# What holds instances in flight: replacing one loses them.
+STATE = frozenset({"Cache", "Queue", "DeadLetterQueue"})
+# What CloudFormation says of failures that have one well-known remedy.
+REMEDIES = {
+    r"UnreservedConcurrentExecution": "The account allows too few functions at once to reserve any: "
+    "PARAMS=ReserveConcurrency=no, or have its limit raised.",
+    r"subnet.*(availability zone|not supported)": "Name other subnets: PARAMS='VpcId=... SubnetIds=...'.",
+    r"ConnectionType|public endpoint": "This region has no public endpoints for ElastiCache Serverless yet: "
+    "PARAMS='VpcId=... SubnetIds=...', or an existing store by RedisUrl.",
+}
+
+
+class NotDeployed(Exception):
+    """Why nothing was deployed, or not all of it, and what to do."""
+
+
+def stack_name(stage: str) -> str:
+    """dag-service-STAGE. Raises NotDeployed for a stage that AWS would not take in every name that is made of it."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", stage):
+        raise NotDeployed(f"`{stage}` is no name for a stage: a letter, then letters, digits and hyphens, at most 20")
+    return f"dag-service-{stage}"
+
+
+def parameters(
+    template: Template, stage: Mapping[str, str], given: Mapping[str, str], existing: Collection[str]
+) -> list[dict[str, Any]]:
+    """CloudFormation's Parameters: those given, else what the stage sets, else what the stack has, else the default.
+
+    Raises NotDeployed for names that the template does not have, and values that do not go together.
+    """
+    known = template.get("Parameters", {})
+    if unknown := sorted(set(given) - set(known)):
+        raise NotDeployed(f"there is no parameter {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    values = {**stage, **given}
+    if values.get("VpcId") and not (values.get("SubnetIds") or "SubnetIds" in existing):
+        raise NotDeployed("VpcId needs SubnetIds: two or three of its subnets, in different zones, with commas between")
+    kept = [name for name in known if name in existing and name not in values]
+    return [
+        *({"ParameterKey": name, "ParameterValue": value} for name, value in values.items()),
+        *({"ParameterKey": name, "UsePreviousValue": True} for name in kept),
+    ]
+
+
+def located(template: Template, bucket: str, key: str) -> Template:
+    """The template with the functions' code where it was uploaded, instead of beside it."""
+    moved = copy.deepcopy(template)
+    for resource in moved["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": key}
+    return moved
+
+
+def state_at_risk(changes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Of a change set's ResourceChanges: which of STATE would be replaced or removed."""
+    return sorted(
+        change["LogicalResourceId"]
+        for change in changes
+        if change["LogicalResourceId"] in STATE
+        and (change["Action"] == "Remove" or change.get("Replacement", "False") != "False")
+    )
+
+
+def remedy(reason: str) -> str | None:
+    return next((text for pattern, text in REMEDIES.items() if re.search(pattern, reason, re.I)), None)

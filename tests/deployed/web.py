@@ -1,0 +1,25 @@
+"""A service that nodes call: it does what a test wants before it answers."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+from collections.abc import Callable, Iterator
+
+from local.functions import server
+
+
+@contextlib.contextmanager
+def web(on_call: Callable[[int], object]) -> Iterator[str]:
+    """Calls `on_call` with the number of the request, from 1, then answers {"call": number}. Yields its URL."""
+    numbers = itertools.count(1)
+
+    class Handler(server.Handler):
+        def do_GET(self) -> None:
+            number = next(numbers)
+            on_call(number)
+            self.answer(200, json.dumps({"call": number}).encode())
+
+    with contextlib.closing(server.Server(Handler)) as running:
+        yield f"http://{running.address}/"

@@ -1,0 +1,47 @@
+"""docs/events.md names every event of the code at its level, and no other."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from chalicelib.worker import events
+from tests.unit.test_imports import FILES, ROOT
+
+LEVELS = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR", "exception": "ERROR"}
+# Calls whose level, or name, is worked out: by file and name.
+WORKED_OUT = {("worker.py", "record failed"): {"WARNING", "ERROR"}, ("events.py", None): set()}
+
+
+def logged() -> Iterator[tuple[str, set[str]]]:
+    """Every event with its levels."""
+    for path in FILES:
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+                continue
+            if not (isinstance(call.func.value, ast.Name) and call.func.value.id == "log"):
+                continue
+            name = call.args[1 if call.func.attr == "log" else 0] if call.args else None
+            fixed = name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
+            if call.func.attr in LEVELS:
+                assert fixed, f"{path}:{call.lineno}: an event is a fixed string"
+                yield fixed, {LEVELS[call.func.attr]}
+            elif call.func.attr == "log":
+                levels = WORKED_OUT[path.name, fixed]
+                if fixed:
+                    yield fixed, levels
+    for level, name in events.EVENTS.values():
+        yield name, {logging.getLevelName(level)}
+
+
+def test_the_table_is_what_the_code_says() -> None:
+    in_code: dict[str, set[str]] = defaultdict(set)
+    for name, levels in logged():
+        in_code[name] |= levels
+    rows = re.findall(r"^\| ([a-z ]+) \| ([A-Z, ]+) \|", (ROOT / "docs/events.md").read_text("utf-8"), re.M)
+    assert {name: set(levels.split(", ")) for name, levels in rows} == in_code
+    assert len(rows) == len(in_code) > 30
+    assert all(re.fullmatch("[a-z ]{4,40}", name) for name in in_code)
