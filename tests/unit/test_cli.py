@@ -209,6 +209,7 @@ def test_list_goes_on_behind_a_short_page(service: Service) -> None:
     assert "in-1" in done.stdout and "--cursor in-1" in done.stderr
     assert service.query(0)["status"] == ["FAILED,RUNNING"]
     assert service.query(0)["tag"] == ["team:a b", "x:y"]
+    assert "team%3Aa%20b" in service.asked[0][1]  # as a signature wants it: no `+`
     assert service.query(1)["cursor"] == ["in-9"]
 
 
