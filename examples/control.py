@@ -1,7 +1,7 @@
-"""What can be done to instances, one after the other: `python3 examples/control.py` (`make run` in another terminal first).
+"""What can be done to instances: `python3 examples/control.py` (`make run` in another terminal first).
 
-A service fails twice. So the first run of the instance fails, and so does the second; the third completes. Another one is
-paused, resumed, cancelled. Both are listed, and deleted.
+A service fails twice. So the first run of the instance fails, and so does the second; the third completes. Another
+one is paused, resumed, cancelled. Both are listed, and deleted.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import service  # noqa: E402
-from run import call, workflow  # noqa: E402
+import service
+from run import call, workflow
 
 
 def wait(base: str, instance_id: str) -> dict[str, Any]:

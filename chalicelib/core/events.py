@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from chalicelib.core import graph
 from chalicelib.core.plan import Plan
 from chalicelib.protocols import Archived, Event, Record, Snapshot
 
@@ -29,8 +30,8 @@ class Happened:
     reason: str | None = None
 
 
-def history(snapshot: Snapshot, log: Sequence[Event], archive: Sequence[Archived]) -> list[Happened]:
-    """Everything that is known, the oldest first."""
+def history(plan: Plan, snapshot: Snapshot, log: Sequence[Event], archive: Sequence[Archived]) -> list[Happened]:
+    """Everything that is known, the oldest first; of one millisecond, parents before their children."""
     known = {(event.node, event.attempt) for event in log if event.event in _LOGGED}
     made = [Happened(at=snapshot.created_at, event="created"), *_logged(log)]
     for node, record in snapshot.records.items():
@@ -39,12 +40,14 @@ def history(snapshot: Snapshot, log: Sequence[Event], archive: Sequence[Archived
         made += _of_record(old.node, old.record, old.epoch, known)
     if snapshot.finished_at is not None:
         made.append(Happened(at=snapshot.finished_at, event="finished", epoch=snapshot.epoch, reason=snapshot.status))
-    return sorted(made, key=_place)
+    rank = {node: place for place, node in enumerate(graph.topological_order([n.dependencies for n in plan.nodes]))}
+    last = len(rank)
 
+    def place(one: Happened) -> tuple[int, int, int]:
+        order = _ORDER.index(one.event) if one.event in _ORDER else len(_ORDER)
+        return one.at, last if one.event == "finished" else -1 if one.node is None else rank[one.node], order
 
-def _place(one: Happened) -> tuple[int, int, int]:
-    order = _ORDER.index(one.event) if one.event in _ORDER else len(_ORDER)
-    return one.at, len(_ORDER) + 1 if one.event == "finished" else order, -1 if one.node is None else one.node
+    return sorted(made, key=place)
 
 
 def _logged(log: Iterable[Event]) -> Iterator[Happened]:

@@ -51,7 +51,7 @@ class Control:
         ref = self._lookup.ref(id)
         error = json.dumps({"type": "Cancelled", "message": reason or "somebody asked for it"}).encode()
         if self._store.end(ref.instance_id, status="CANCELLED", error=error) is Outcome.ENDED:
-            self._say("instance cancelled", ref)
+            log.info("instance cancelled", extra=_of(ref))
             self._settler.run(ref.instance_id)  # it may owe a webhook
         elif self._status(ref) is not InstanceStatus.CANCELLED:
             raise Conflict(f"instance `{ref.instance_id}` is {self._status(ref)} already: there is nothing to cancel")
@@ -61,13 +61,13 @@ class Control:
         """What runs goes on; no further node starts until it is resumed."""
         ref = self._lookup.ref(id)
         self._live(ref, self._store.pause(ref.instance_id))
-        self._say("instance paused", ref)
+        log.info("instance paused", extra=_of(ref))
         return self._view(ref)
 
     def resume(self, id: str) -> StatusView:
         ref = self._lookup.ref(id)
         self._live(ref, self._store.resume(ref.instance_id))
-        self._say("instance resumed", ref)
+        log.info("instance resumed", extra=_of(ref))
         self._settler.run(ref.instance_id)
         return self._view(ref)
 
@@ -100,7 +100,7 @@ class Control:
             raise gone(ref.instance_id)
         if outcome is not Outcome.RERUN:
             raise Conflict(f"instance `{ref.instance_id}` was run again by somebody else at the same time")
-        self._say("instance run again", ref)
+        log.info("instance run again", extra=_of(ref))
         self._dispatch.unblocked(ref, plan, [Ready(node, anew.first) for node in anew.ready])
         return self._restarted(ref, epoch + 1, len(anew.ready) + len(anew.waiting))
 
@@ -114,7 +114,7 @@ class Control:
         ref = self._lookup.ref(id)
         if self._store.forget(ref.instance_id) is Outcome.LIVE:
             raise Conflict(f"instance `{ref.instance_id}` still runs: cancel it first")
-        self._say("instance deleted", ref)
+        log.info("instance deleted", extra=_of(ref))
 
     def _epoch(self, ref: Ref, current: int, body: bytes, key: str | None) -> int:
         """The epoch that this request ends: with an Idempotency-Key, the one that it was first sent in."""
@@ -152,8 +152,9 @@ class Control:
         document = strictjson.loads(raw, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
         return definition.check_body(document, model)
 
-    def _say(self, what: str, ref: Ref) -> None:
-        log.info(what, extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
+
+def _of(ref: Ref) -> dict[str, str]:
+    return {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
 
 
 def _numbers(plan: Plan, names: list[str]) -> set[int]:

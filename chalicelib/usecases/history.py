@@ -24,7 +24,7 @@ class History:
         plan = self._lookup.plan(snapshot.execution_id)
         number = None if node is None else _number(plan, node)
         log, archive = self._store.history(snapshot.instance_id), self._store.archive(snapshot.instance_id)
-        happened = events.history(snapshot, log, archive)
+        happened = events.history(plan, snapshot, log, archive)
         if number is not None:
             happened = [one for one in happened if one.node in (number, None)]
         page = happened[cursor : cursor + limit]
