@@ -8,7 +8,7 @@ from typing import Any, cast
 from chalice.app import Chalice, CloudWatchEvent, Rate, Request, Response, SQSEvent
 
 from chalicelib import composition, invocation
-from chalicelib.web import access, docs, instances, journal, plans, problems, requests
+from chalicelib.web import access, instances, journal, pages, plans, problems, requests
 from chalicelib.web.answers import answer, location
 
 # composition configures the logs: chalice's own handler would print every line twice.
@@ -23,6 +23,7 @@ ANY_TYPE = ["*/*"]
 PROTECTED = access.protected(composition.api_auth())
 app.register_blueprint(instances.routes(lambda: composition.application(), PROTECTED))
 app.register_blueprint(plans.routes(lambda: composition.application(), PROTECTED))
+app.register_blueprint(pages.routes(composition.api_auth()))
 
 
 @app.route("/api/workflow", methods=["POST"], content_types=ANY_TYPE, **PROTECTED)
@@ -88,24 +89,6 @@ def openapi_document() -> Response:
         composition.application().handlers, server=requests.mount(_request()), auth=composition.api_auth()
     )
     return Response(json.dumps(document), headers={"Content-Type": "application/json", "Cache-Control": "no-cache"})
-
-
-@app.route("/api/docs", methods=["GET"])
-@problems.translated
-def docs_page() -> Response:
-    """Swagger UI."""
-    trailing_slash = str(_request().context.get("path")).endswith("/")
-    return Response(docs.page(trailing_slash=trailing_slash), headers={**docs.PAGE_HEADERS})
-
-
-@app.route("/api/docs/{asset}", methods=["GET"])
-@problems.translated
-def docs_asset(asset: str) -> Response:
-    """A file of Swagger UI."""
-    found = docs.asset(asset)
-    if found.matches(_request().headers.get("if-none-match")):
-        return Response("", headers={**found.headers}, status_code=304)
-    return Response(found.text, headers={**found.headers})
 
 
 @app.on_sqs_message(queue="dag-service", batch_size=10, name="worker")

@@ -184,6 +184,23 @@ def _paths() -> Json:
                 failures=[errors.NotFound],
             )
         },
+        "/api/ui": {
+            "get": parts.operation(
+                "getPage", "The live page", "", tag="service", success=parts.text("The page", "text/html")
+            )
+        },
+        "/api/ui/{release}/{asset}": {
+            "get": parts.operation(
+                "getPageAsset",
+                "A file of the live page",
+                "",
+                tag="service",
+                parameters=[parts.path("release", "as the page names it"), parts.path("asset", "its name")],
+                success=parts.text("The file", "text/javascript", "text/css", "image/svg+xml")
+                | {"304": {"description": "The client has it already"}},
+                failures=[errors.NotFound],
+            )
+        },
     }
 
 

@@ -44,7 +44,7 @@ def test_one_module_each_touches_redis_chalice_and_the_environment() -> None:
     assert importers("opentelemetry") == {"chalicelib/tracing/otlp.py"}
     routes = {
         f"chalicelib/web/{name}.py"
-        for name in ("access", "answers", "instances", "journal", "plans", "problems", "requests")
+        for name in ("access", "answers", "instances", "journal", "pages", "plans", "problems", "requests")
     }
     assert importers("chalice") <= {"app.py", *routes}
     environment = {path for path in importers("os") if path.startswith(("chalicelib", "scheduler", "app"))}

@@ -2,41 +2,36 @@
 
 const SHARE = 8;
 
-/** Calls `work` until it resolves to false; `pause` ms apart, or eight times as long as it took. Returns {now, stop}. */
+/** Calls `work` until it resolves to false, with `pause` ms between, or eight times what it took. Returns {now, stop}. */
 export function live(work, pause) {
   let timer = 0;
   let running = false;
   let again = false;
-  let stopped = false;
+  let wanted = true;
 
   const turn = async () => {
+    clearTimeout(timer);
     if (running) {
       again = true;
       return;
     }
-    clearTimeout(timer);
     running = true;
     const begun = performance.now();
-    let more = true;
-    try {
-      more = await work();
-    } finally {
-      running = false;
-      if (again && !stopped) {
-        again = false;
-        turn();
-      } else if (more !== false && !stopped && !document.hidden) {
-        timer = setTimeout(turn, Math.max(pause, SHARE * (performance.now() - begun)));
-      }
-    }
+    const more = await work();
+    running = false;
+    if (!wanted) return;
+    if (again) {
+      again = false;
+      turn();
+    } else if (more !== false && !document.hidden) timer = setTimeout(turn, Math.max(pause, SHARE * (performance.now() - begun)));
   };
-  const seen = () => !document.hidden && !stopped && turn();
+  const seen = () => !document.hidden && turn();
   document.addEventListener("visibilitychange", seen);
   turn();
   return {
     now: turn,
     stop() {
-      stopped = true;
+      wanted = false;
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", seen);
     },

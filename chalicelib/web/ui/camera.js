@@ -1,0 +1,52 @@
+// What part of the drawing is seen: pan, zoom, fit.
+
+const LEAST = 0.02;
+const MOST = 2.5;
+
+export class Camera {
+  constructor() {
+    this.scale = 1;
+    this.x = 0;
+    this.y = 0;
+  }
+
+  /** From the screen to the drawing. */
+  world(x, y) {
+    return [(x - this.x) / this.scale, (y - this.y) / this.scale];
+  }
+
+  pan(dx, dy) {
+    this.x += dx;
+    this.y += dy;
+  }
+
+  /** Zooms; the point of the screen stays where it is. */
+  zoom(factor, x, y) {
+    const scale = Math.min(MOST, Math.max(LEAST, this.scale * factor));
+    this.x = x - ((x - this.x) * scale) / this.scale;
+    this.y = y - ((y - this.y) * scale) / this.scale;
+    this.scale = scale;
+  }
+
+  /** All of a drawing in a screen, at most at its own size. */
+  fit(drawing, width, height, margin = 28) {
+    const fitting = Math.min((width - 2 * margin) / drawing.width, (height - 2 * margin) / drawing.height);
+    this.scale = Math.max(LEAST, Math.min(1, fitting));
+    this.x = (width - drawing.width * this.scale) / 2;
+    this.y = (height - drawing.height * this.scale) / 2;
+  }
+
+  /** Brings a point to the middle, near enough to be read. */
+  show(x, y, width, height) {
+    this.scale = Math.max(this.scale, 0.8);
+    this.x = width / 2 - x * this.scale;
+    this.y = height / 2 - y * this.scale;
+  }
+
+  /** Whether a box of the drawing is on the screen. */
+  sees([x, y], [width, height], screenWidth, screenHeight) {
+    const [left, top] = [x * this.scale + this.x, y * this.scale + this.y];
+    const [w, h] = [(width * this.scale) / 2, (height * this.scale) / 2];
+    return left + w > 0 && left - w < screenWidth && top + h > 0 && top - h < screenHeight;
+  }
+}

@@ -1,0 +1,68 @@
+// An instance as the page knows it: its definition, its newest status, and what was asked for beside these.
+
+import { get, path } from "./api.js";
+import { terminal } from "./status.js";
+
+const PAGE = 200;
+const MOST_PAGES = 60;
+
+export class Model {
+  /** Reads the status and the definition. `id` is an instance, or a workflow, which means its newest instance. */
+  static async load(id, signal) {
+    const status = await get(path`workflows/${id}`, {}, signal);
+    const { definition } = await get(path`workflow/${status.execution_id}`, {}, signal);
+    return new Model(status, definition);
+  }
+
+  constructor(status, definition) {
+    this.definition = definition;
+    this.nodes = new Map(definition.dag.nodes.map((node) => [node.id, node]));
+    this.parents = new Map(definition.dag.nodes.map((node) => [node.id, node.dependencies ?? []]));
+    this.children = new Map(definition.dag.nodes.map((node) => [node.id, []]));
+    for (const [id, parents] of this.parents) for (const parent of parents) this.children.get(parent)?.push(id);
+    this.status = status;
+    this._results = null;
+  }
+
+  get id() {
+    return this.status.instance_id;
+  }
+
+  get live() {
+    return this.id !== null && !terminal(this.status.status);
+  }
+
+  /** The newest status. The nodes, which may be many, are read only where something has changed. Resolves to whether it has. */
+  async refresh() {
+    if (!this.id) return false;
+    const brief = await get(path`workflows/${this.id}`, { nodes: "false" });
+    if (mark(brief) === mark(this.status)) return false;
+    this.status = await get(path`workflows/${this.id}`);
+    this._results = null;
+    return true;
+  }
+
+  /** The results; null while they cannot be read. */
+  async results() {
+    if (this.id === null || this.live) return null;
+    return (this._results ??= await get(path`workflows/${this.id}/results`));
+  }
+
+  /** Everything that happened, of one node or of all: {events, why, forgotten, whole}. */
+  async history(node) {
+    const all = { events: [], why: "", forgotten: 0, whole: true };
+    let cursor = null;
+    for (let page = 0; page < MOST_PAGES; page += 1) {
+      const found = await get(path`workflows/${this.id}/history`, { node, limit: PAGE, cursor });
+      all.events.push(...found.events);
+      Object.assign(all, { why: found.why[node] ?? "", forgotten: found.forgotten });
+      cursor = found.next;
+      if (cursor === null) return all;
+    }
+    return { ...all, whole: false };
+  }
+}
+
+/** What changes whenever anything does. */
+const mark = ({ status, paused, epoch, progress, usage, finished_at }) =>
+  JSON.stringify([status, paused, epoch, progress, usage, finished_at]);

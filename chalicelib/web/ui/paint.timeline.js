@@ -1,0 +1,119 @@
+// How the Gantt chart looks: a row for each node, a ruler above.
+
+import { FONT, fitted } from "./canvas.js";
+import { duration } from "./format.js";
+import { palette } from "./palette.js";
+
+export const ROW = 26;
+const BAR = 12;
+const STEPS = [1, 2, 5];
+
+/** Only the rows that are seen. `about` has width, height, label, head, x(time), top, selected, critical, now. */
+export function rows(context, all, about) {
+  const { width, height, head, top } = about;
+  const colours = palette();
+  context.save();
+  context.beginPath();
+  context.rect(0, head, width, height - head);
+  context.clip();
+  grid(context, about, colours);
+  const first = Math.max(0, Math.floor(top / ROW));
+  const last = Math.min(all.length, Math.ceil((top + height) / ROW));
+  for (let number = first; number < last; number += 1) row(context, all[number], head + number * ROW - top, about, colours);
+  context.restore();
+}
+
+function row(context, { id, tries }, y, about, colours) {
+  const { width, label, selected, critical } = about;
+  const marked = critical.has(id);
+  if (id === selected) {
+    context.fillStyle = colours["accent~"];
+    context.fillRect(0, y, width, ROW);
+  }
+  context.save();
+  context.beginPath();
+  context.rect(label, y, width - label, ROW);
+  context.clip();
+  tries.forEach((one, number) => attempt(context, one, tries[number - 1], y, about, colours, marked));
+  context.restore();
+  context.font = `${marked ? 600 : 400} 12px ${FONT}`;
+  context.fillStyle = marked ? colours.ink : colours.muted;
+  context.textBaseline = "middle";
+  context.fillText(fitted(context, id, label - 26), 14, y + ROW / 2);
+  if (marked) {
+    context.fillStyle = colours.critical;
+    context.fillRect(4, y + 7, 3, ROW - 14);
+  }
+}
+
+function attempt(context, one, before, y, { x, now }, colours, marked) {
+  const middle = y + ROW / 2;
+  const begun = Number.isNaN(one.started) ? (Number.isNaN(one.ended) ? now : one.ended) : one.started;
+  if (before && !Number.isNaN(before.ended) && one.queued > before.ended) dashed(context, x(before.ended), x(one.queued), middle, colours.muted);
+  const [left, right] = [x(one.queued), x(begun)];
+  // After a failure the time until the next start is the backoff, most of it; only a first attempt is merely queued.
+  if (before) dashed(context, left, right, middle, colours.muted);
+  else queued(context, left, right, middle, colours);
+  if (Number.isNaN(one.started)) return;
+  const end = x(Number.isNaN(one.ended) ? now : one.ended);
+  context.fillStyle = colours[one.outcome] ?? colours.muted;
+  context.beginPath();
+  context.roundRect(right, middle - BAR / 2, Math.max(2, end - right), BAR, Math.min(3, Math.max(2, end - right) / 2));
+  context.fill();
+  if (!marked) return;
+  context.fillStyle = colours.critical;
+  context.fillRect(right, middle + BAR / 2 + 2, Math.max(2, end - right), 2);
+}
+
+function queued(context, left, right, middle, colours) {
+  if (right - left < 0.5) return;
+  context.fillStyle = colours.line;
+  context.fillRect(left, middle - 2, right - left, 4);
+}
+
+function dashed(context, left, right, middle, colour) {
+  if (right - left < 1) return;
+  context.strokeStyle = colour;
+  context.lineWidth = 1.4;
+  context.setLineDash([3, 3]);
+  context.beginPath();
+  context.moveTo(left, middle);
+  context.lineTo(right, middle);
+  context.stroke();
+  context.setLineDash([]);
+}
+
+/** The times, above, as long after the first moment. */
+export function ruler(context, about) {
+  const { width, head, label } = about;
+  const colours = palette();
+  context.fillStyle = colours.surface;
+  context.fillRect(0, 0, width, head);
+  context.fillStyle = colours.line;
+  context.fillRect(0, head - 1, width, 1);
+  context.font = `400 11px ${FONT}`;
+  context.fillStyle = colours.muted;
+  context.textBaseline = "middle";
+  for (const { x, text } of ticks(about)) {
+    if (x >= label && x < width - 20) context.fillText(text, x + 4, head / 2);
+  }
+}
+
+function grid(context, about, colours) {
+  context.fillStyle = colours.line;
+  for (const { x } of ticks(about)) if (x >= about.label) context.fillRect(Math.round(x), about.head, 1, about.height);
+}
+
+function ticks({ x, from, to, width }) {
+  const ms = (to - from) / (x(to) - x(from)) || 1;
+  const least = ms * 96;
+  let step = 10 ** Math.floor(Math.log10(Math.max(least, 1)));
+  step *= STEPS.find((factor) => step * factor >= least) ?? 10;
+  step = Math.max(1, step);
+  const first = Math.max(0, Math.floor(((0 - x(from)) * ms) / step));
+  const found = [];
+  for (let number = first; number * step <= to - from && x(from + number * step) < width; number += 1) {
+    found.push({ x: x(from + number * step), text: number ? `+${duration(number * step)}` : "0" });
+  }
+  return found;
+}

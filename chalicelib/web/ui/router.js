@@ -1,0 +1,26 @@
+// What the address names: #/view/id?query.
+
+/** {view, id, query}; `query` is a URLSearchParams. */
+export function place() {
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [view = "", id = ""] = path.split("/").map(decodeURIComponent);
+  return { view, id, query: new URLSearchParams(query) };
+}
+
+/** The address of a place. */
+export function to(view, id = "", query = {}) {
+  const set = Object.entries(query).flatMap(([name, values]) => [values].flat().map((value) => [name, value]));
+  const text = new URLSearchParams(set.filter(([, value]) => value)).toString();
+  return `#/${[view, id].filter(Boolean).map(encodeURIComponent).join("/")}${text ? `?${text}` : ""}`;
+}
+
+export function go(view, id, query) {
+  location.hash = to(view, id, query);
+}
+
+/** Changes the query without a step in the browser's history, and without a new view. */
+export function note(view, id, query) {
+  history.replaceState(null, "", to(view, id, query));
+}
+
+export const onMove = (listener) => addEventListener("hashchange", listener);
