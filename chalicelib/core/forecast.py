@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from chalicelib.core import cost, graph
+from chalicelib.core.durations import INSTANT, OTHER, Duration
 from chalicelib.core.plan import Plan
 from chalicelib.core.rehearsal import Rehearsal
 from chalicelib.core.rules import Delays, Rules, Step, Tally
 from chalicelib.models import forecast as views
-from chalicelib.protocols import Record
 
-# Assumed, in seconds: a node that is over at once with the engine's own work for it, and any other one.
-INSTANT, OTHER = 0.0001, 1.0
 # Measured on AWS (medians): Redis in the same zone, SQS to Lambda, an asynchronous invocation.
 ON_AWS = Delays(redis=0.0005, aws=0.01, queue=0.016, scheduler=0.073)
 NOTES = (
@@ -40,55 +39,7 @@ class Engine:
     delays: Delays = ON_AWS
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Seconds by (node id, handler), and the averages by handler."""
-
-    nodes: Mapping[tuple[str, str], float]
-    handlers: Mapping[str, float]
-
-
-NOTHING = Known({}, {})
-
-
-@dataclass(frozen=True, slots=True)
-class Durations:
-    """Of each node, in seconds, and where they are from."""
-
-    seconds: list[float]
-    given: int
-    recorded: int
-
-
-def recorded(plan: Plan, records: Mapping[int, Record]) -> Known:
-    """How long the nodes of an instance took that completed."""
-    nodes: dict[tuple[str, str], float] = {}
-    handlers: dict[str, list[float]] = {}
-    for number, record in records.items():
-        if record.status == "C" and record.started_at is not None and record.finished_at is not None:
-            node, seconds = plan.nodes[number], max(0, record.finished_at - record.started_at) / 1000
-            nodes[node.id, node.handler] = seconds
-            handlers.setdefault(node.handler, []).append(seconds)
-    return Known(nodes, {handler: _mean(several) for handler, several in handlers.items()})
-
-
-def durations(plan: Plan, engine: Engine, given: Mapping[str, float], known: Known = NOTHING) -> Durations:
-    """What is given for a node comes before what is given for its handler, then its own record, and its handler's."""
-    found, count = [], {"given": 0, "recorded": 0, "assumed": 0}
-    for number, node in enumerate(plan.nodes):
-        instant, source = engine.instant(plan, number), "assumed"
-        seconds = given.get(node.id, given.get(node.handler))
-        if seconds is not None:
-            source = "given"
-        elif not instant:
-            seconds = known.nodes.get((node.id, node.handler), known.handlers.get(node.handler))
-            source = "assumed" if seconds is None else "recorded"
-        count[source] += 1
-        found.append(seconds if seconds is not None else INSTANT if instant else OTHER)
-    return Durations(found, count["given"], count["recorded"])
-
-
-def tally(plan: Plan, durations: Durations, engine: Engine, workers: int | None = views.WORKERS) -> Tally:
+def tally(plan: Plan, durations: Sequence[Duration], engine: Engine, workers: int | None = views.WORKERS) -> Tally:
     """What a run with so many workers takes; None: there is always one that is free."""
     return Rehearsal(
         plan,
@@ -100,12 +51,14 @@ def tally(plan: Plan, durations: Durations, engine: Engine, workers: int | None 
     ).run()
 
 
-def forecast(plan: Plan, durations: Durations, engine: Engine, workers: int = views.WORKERS) -> views.Forecast:
+def forecast(plan: Plan, durations: Sequence[Duration], engine: Engine, workers: int = views.WORKERS) -> views.Forecast:
     parents = [node.dependencies for node in plan.nodes]
     order = graph.topological_order(parents)
     levels = graph.levels(parents, order)
-    path = graph.longest_path(parents, order, durations.seconds)
-    critical = sum(durations.seconds[node] for node in path)
+    seconds = [duration.seconds for duration in durations]
+    path = graph.longest_path(parents, order, seconds)
+    critical = sum(seconds[node] for node in path)
+    sources = Counter(duration.source for duration in durations)
     limited, unlimited = (tally(plan, durations, engine, most) for most in (workers, None))
     return views.Forecast(
         name=plan.name,
@@ -121,27 +74,30 @@ def forecast(plan: Plan, durations: Durations, engine: Engine, workers: int = vi
             unlimited_workers=unlimited.at_once,
         ),
         usage=_usage(limited),
-        cost_usd=_cost(limited, len(plan.nodes), sum(durations.seconds), critical, engine.memory_gb),
+        cost_usd=_cost(limited, len(plan.nodes), sum(seconds), critical, engine.memory_gb),
         durations=views.Sources(
-            given=durations.given,
-            recorded=durations.recorded,
-            assumed=len(plan.nodes) - durations.given - durations.recorded,
-            total_seconds=_rounded(sum(durations.seconds)),
+            given=sources["given"],
+            recorded=sources["recorded"],
+            assumed=sources["assumed"],
+            total_seconds=_rounded(sum(seconds)),
         ),
         assumptions=_assumptions(engine),
     )
 
 
-def _steps(plan: Plan, durations: Durations, engine: Engine) -> list[Step]:
+def _steps(plan: Plan, durations: Sequence[Duration], engine: Engine) -> list[Step]:
     by_handler: dict[str, list[float]] = {}
-    for node, seconds in zip(plan.nodes, durations.seconds, strict=True):
-        by_handler.setdefault(node.handler, []).append(seconds)
-    means = {handler: _mean(several) for handler, several in by_handler.items()}
+    for node, duration in zip(plan.nodes, durations, strict=True):
+        by_handler.setdefault(node.handler, []).append(duration.seconds)
+    sizes = {handler: engine.size(False, sum(each) / len(each)) for handler, each in by_handler.items()}
+    at_once, unmeasured = engine.size(True, None), engine.size(False, None)
     steps = []
-    for number, (node, seconds) in enumerate(zip(plan.nodes, durations.seconds, strict=True)):
-        instant = engine.instant(plan, number)
-        size, unmeasured = engine.size(instant, means[node.handler]), engine.size(instant, None)
-        steps.append(Step(seconds, size, unmeasured, instant, engine.longest(plan, number)))
+    for number, (node, duration) in enumerate(zip(plan.nodes, durations, strict=True)):
+        if engine.instant(plan, number):
+            steps.append(Step(duration.seconds, at_once, at_once, True, 0.0))
+        else:
+            longest = engine.longest(plan, number)
+            steps.append(Step(duration.spread(number), sizes[node.handler], unmeasured, False, longest))
     return steps
 
 
@@ -196,10 +152,6 @@ def _assumptions(engine: Engine) -> views.Assumptions:
         hop_seconds=engine.rules.hop_seconds,
         notes=list(NOTES),
     )
-
-
-def _mean(several: list[float]) -> float:
-    return sum(several) / len(several)
 
 
 def _rounded(seconds: float) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.core import cost
@@ -20,7 +20,6 @@ Thread = Generator[float, None, None]
 Job = tuple[int, float]  # a node, and until when its worker may run on with children
 TRIGGER = -1  # the parent of the roots
 TRANSITIONS = frozenset({"create", "claim", "complete", "settle", "take_due"})
-NO_COSTS: Mapping[int, int] = {}
 
 
 @dataclass(slots=True)
@@ -59,7 +58,8 @@ class Rehearsal:
         self._started = 0
         self._threads: list[tuple[float, int, Thread]] = []
         self._queue: deque[list[int]] = deque()
-        self._due: deque[int] = deque()  # ready, and left to the scheduler
+        # Ready, and left to the scheduler, in the order of Redis: by milliseconds, then by the number as text.
+        self._due: list[tuple[int, str, int]] = []
         self._working = 0
         self._tally = Tally()
 
@@ -68,9 +68,10 @@ class Rehearsal:
         while self._threads:
             self._now, _, thread = heapq.heappop(self._threads)
             self._resume(thread)
-        for step in self._steps:  # a heart extends a lease three times in its length
-            for _ in range(int(step.seconds * 3 / self._rules.lease_seconds)):
-                self._count("extend")
+        # A heart extends a lease three times in its length.
+        beats = sum(int(step.seconds * 3 / self._rules.lease_seconds) for step in self._steps)
+        self._tally.calls += beats
+        self._tally.commands += beats * cost.commands("extend")
         return self._tally
 
     def _resume(self, thread: Thread) -> None:
@@ -171,10 +172,10 @@ class Rehearsal:
     def _act(self, invocation: _Invocation, jobs: list[Job]) -> Generator[float, None, list[Job]]:
         children = [child for node, _ in jobs for child in self._plan.children[node][:SLICE]]
         until = max(until for _, until in jobs)
-        costs = self._costs(invocation, children) if self._now <= until else NO_COSTS
+        left = invocation.begun + self._rules.function_seconds - self._now if self._now <= until else 0.0
         slow = sum(not self._steps[node].instant for node, _ in jobs)
         yield from self._call("complete", len(jobs))
-        claimed, ready = self._unblock(children, costs, self._rules.room * max(1, slow))
+        claimed, ready = self._unblock(children, self._rules.room * max(1, slow), left)
         self._to_end -= len(jobs)
         if not self._to_end:
             self._tally.seconds = self._now
@@ -185,10 +186,6 @@ class Rehearsal:
             yield from self._call("results")
         return [(child, until) for child in claimed]
 
-    def _costs(self, invocation: _Invocation, children: Sequence[int]) -> dict[int, int]:
-        left = invocation.begun + self._rules.function_seconds - self._now
-        return {child: self._steps[child].cost for child in children if self._steps[child].longest < left}
-
     def _misses(self, parents: Sequence[int], claimed: Sequence[int]) -> bool:
         """Whether a claimed node reads what neither its parents yielded nor they had read themselves."""
         missing = {node for child in claimed for node in self._needs(child)}.difference(parents)
@@ -196,10 +193,8 @@ class Rehearsal:
 
     # what becomes ready
 
-    def _unblock(
-        self, children: Sequence[int], costs: Mapping[int, int] = NO_COSTS, budget: int = 0
-    ) -> tuple[list[int], list[int]]:
-        """The children that are claimed at once, and the other ready ones."""
+    def _unblock(self, children: Iterable[int], room: int = 0, left: float = 0.0) -> tuple[list[int], list[int]]:
+        """The children that are claimed at once, as far as room and time that is left go; and the other ready ones."""
         count: dict[int, int] = {}
         for child in children:
             count[child] = count.get(child, 0) + 1
@@ -208,8 +203,9 @@ class Rehearsal:
             self._left[child] -= done
             self._tally.commands += done < self._parents[child]  # Redis keeps count
             if self._left[child] == 0:
-                if 0 < costs.get(child, 0) <= budget:
-                    budget -= costs[child]
+                step = self._steps[child]
+                if step.cost <= room and step.longest < left:
+                    room -= step.cost
                     claimed.append(child)
                 else:
                     ready.append(child)
@@ -225,7 +221,8 @@ class Rehearsal:
         if self._rules.inline:
             yield from self._send(ready, measured=measured)
         elif ready:
-            self._due.extend(ready)
+            for node in ready:
+                heapq.heappush(self._due, (round(self._now * 1000), str(node), node))
             yield self._delays.aws
             self._start(self._schedule())
 
@@ -233,15 +230,18 @@ class Rehearsal:
         yield self._delays.scheduler
         begun = self._now
         self._tally.scheduled += 1
-        while self._to_end:
-            taken = [self._due.popleft() for _ in range(min(self._rules.due, len(self._due)))]
+        more = True
+        while more:
+            yield self._delays.redis
+            if not self._to_end:
+                self._count("look_at_ended")
+                break
+            taken = [heapq.heappop(self._due)[2] for _ in range(min(self._rules.due, len(self._due)))]
             more = bool(self._due)
-            yield from self._call("take_due", len(taken))
+            self._count("take_due", len(taken))
             if taken:
                 yield from self._call("execution_of")
                 yield from self._send(taken, measured=False)
-            if not more:
-                break
         self._tally.busy += self._now - begun
 
     def _send(self, ready: Sequence[int], *, measured: bool) -> Thread:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 WORKERS = 5  # as many as AWS Lambda begins with
 MOST_WORKERS = 10_000
 
-Seconds = Annotated[float, Field(ge=0, le=31 * 86400, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=840, allow_inf_nan=False)]
 
 
 class PlanRequest(BaseModel):

@@ -8,7 +8,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from chalicelib.core import definition, forecast, strictjson
-from chalicelib.core.forecast import Durations, Engine
+from chalicelib.core.durations import Duration, durations, recorded
+from chalicelib.core.forecast import Engine
 from chalicelib.core.plan import Plan
 from chalicelib.errors import InvalidDocument, Problem
 from chalicelib.handlers.api import Handler
@@ -59,7 +60,7 @@ class Forecaster:
         """What the store was to count in one run, on the assumptions of a forecast that knows no durations."""
         found = self._planned.get(plan)
         if found is None:
-            run = forecast.tally(plan, forecast.durations(plan, self._engine, {}), self._engine)
+            run = forecast.tally(plan, durations(plan, self._engine.instant, {}), self._engine)
             found = self._planned[plan] = Planned(messages=run.messages, transitions=run.transitions)
         return found
 
@@ -72,12 +73,12 @@ class Forecaster:
     def _of(self, plan: Plan, given: Mapping[str, float], instance_id: str | None, workers: int) -> Forecast:
         return forecast.forecast(plan, self._durations(plan, given, instance_id), self._engine, workers)
 
-    def _durations(self, plan: Plan, given: Mapping[str, float], instance_id: str | None) -> Durations:
+    def _durations(self, plan: Plan, given: Mapping[str, float], instance_id: str | None) -> list[Duration]:
         if instance_id is None:
-            return forecast.durations(plan, self._engine, given)
+            return durations(plan, self._engine.instant, given)
         snapshot = self._lookup.snapshot(instance_id)
-        known = forecast.recorded(self._lookup.plan(snapshot.execution_id), snapshot.records)
-        return forecast.durations(plan, self._engine, given, known)
+        known = recorded(self._lookup.plan(snapshot.execution_id), snapshot.records)
+        return durations(plan, self._engine.instant, given, known)
 
 
 def _unknown(plan: Plan, given: Mapping[str, float]) -> Iterator[Problem]:

@@ -85,7 +85,7 @@ FORECAST: dict[str, Any] = {
     "levels": [["input"], ["get_user"], ["summary"], ["output"]],
     "max_parallelism": 1,
     "critical_path": {"nodes": ["input", "get_user", "summary", "output"], "seconds": 3.2502},
-    "makespan": {"seconds": 3.2797, "workers": 2, "unlimited_seconds": 3.2797, "unlimited_workers": 1},
+    "makespan": {"seconds": 3.293864, "workers": 2, "unlimited_seconds": 3.293864, "unlimited_workers": 1},
     "usage": {
         "messages": 1,
         "transitions": 6,
@@ -93,16 +93,16 @@ FORECAST: dict[str, Any] = {
         "sqs_send_requests": 1,
         "worker_invocations": 1,
         "scheduler_invocations": 0,
-        "lambda_seconds": 3.2527,
+        "lambda_seconds": 3.266864,
         "redis_calls": 7,
-        "redis_commands": 73,
+        "redis_commands": 72,
     },
     "cost_usd": {
         "dag_service": {
             "sqs": 1.2e-06,
-            "functions": 2.7305887545000006e-05,
-            "store": 1.679e-07,
-            "total": 2.8673787545000003e-05,
+            "functions": 2.7423921781068008e-05,
+            "store": 1.656e-07,
+            "total": 2.8789521781068007e-05,
         },
         "step_functions_standard": {"orchestration": 0.000125, "functions": 2.788505417e-05, "total": 0.00015288505417},
         "step_functions_express": {

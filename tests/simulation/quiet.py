@@ -1,0 +1,186 @@
+"""The real engine in virtual time, where nothing goes wrong and every call takes as long as it is said to: what a
+rehearsal (chalicelib/core/rehearsal.py) claims to be."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from chalicelib.composition import Application
+from chalicelib.core.durations import INSTANT
+from chalicelib.core.rules import Delays, Tally
+from chalicelib.handlers.api import Config, Handler, handler
+from chalicelib.protocols import Message, Pressure
+from chalicelib.queues.message import encode
+from chalicelib.queues.sqs import batches
+from chalicelib.settings import Settings
+from chalicelib.store.definitions import Definitions
+from scheduler.dispatch import LambdaDispatch
+from tests.harness import sqs_event
+from tests.simulation.simulation import SimContext, SimExecutor, SimHeart
+from tests.simulation.world import Process, World
+from tests.virtual_clock import START_MS, ClockedStore, VirtualClock
+
+FUNCTION_SECONDS = 900.0
+TRANSITIONS = ("create", "claim", "complete", "settle", "take_due")
+
+
+class Nap(Config):
+    seconds: float = 0.0
+
+
+class Quiet:
+    """One run, on a Redis that belongs to it alone. `tally` is what it took, the commands inside calls left out."""
+
+    def __init__(self, client: Any, delays: Delays, *, workers: int | None, **settings: Any) -> None:
+        client.flushdb()
+        self.tally = Tally()
+        self.calls: Counter[str] = Counter()
+        self._world = World(SimpleNamespace(random=lambda: 0.0))  # type: ignore[arg-type]
+        self._delays = delays
+        self._workers = workers
+        self._settings = Settings(**settings)
+        self._clock = VirtualClock(client)
+        self._store = ClockedStore(client, self._clock)
+        self._definitions = Definitions(self._store)
+        self._handlers = {one.name: one for one in (self._nap(), self._quick())}
+        self._bodies: deque[str] = deque()
+        self._idle: list[tuple[Process, Application]] = []
+        self._working = 0
+        self.http = self._application("http")[1]
+        self._pace = self._application("pace")[1].pace
+
+    def run(self, workflow: dict[str, Any], measured: dict[str, float]) -> str:
+        """To its end. `measured`: how long handlers took before, in seconds. Answers the instance_id."""
+        for name, seconds in measured.items():
+            self._pace.note(name, seconds)
+        outside = self._world.process("outside")
+        submitted = self._world.start(outside, lambda: self.http.service.submit(json.dumps(workflow).encode(), None))
+        self._world.run(lambda: submitted.done, until=1)
+        execution_id = submitted._value.execution_id
+        self._definitions.get(execution_id)
+        self.tally, self.calls, begun = Tally(), Counter(), self._world.now
+        triggered = self._world.start(outside, lambda: self.http.service.trigger(execution_id, b"", None))
+        self._world.run(lambda: False, until=1e6)
+        self.tally.seconds -= begun
+        self.tally.calls = self.calls.total()
+        self.tally.transitions = sum(self.calls[name] for name in TRANSITIONS)
+        self.tally.messages = self.calls["claim"]
+        instance_id: str = triggered._value.instance_id
+        return instance_id
+
+    def _application(self, name: str) -> tuple[Process, Application]:
+        world = self._world
+        process, app = world.process(name), Application(self._settings)
+        app.clock = lambda: world.now
+        app.spawn = world.spawn
+        app.store = Slowly(self._store, self._called)
+        app.queue = self
+        app.definitions = self._definitions
+        app.handlers = self._handlers
+        app.executor = SimExecutor(world)
+        app.heart = SimHeart(app.store, app.heart.lease_ms, world, process)
+        if name == "worker":
+            app.pace = self._pace
+        if self._settings.scheduling == "lambda":
+            app.dispatch = LambdaDispatch(
+                app.queue, self, resend_ms=app.dispatch.by.resend_ms, cost=app.pace.cost, room=app.dispatch.room
+            )
+        return process, app
+
+    def _called(self, name: str, call: Callable[[], Any]) -> Any:
+        self._world.sleep(self._delays.redis)
+        self._clock.set(START_MS + round(self._world.now * 1000))
+        answer = call()
+        closed = name == "take_due" and answer.outcome == "CLOSED"
+        self.calls["look_at_ended" if closed else name] += 1
+        if name == "complete" and answer.status == "COMPLETED":
+            self.tally.seconds = self._world.now
+        return answer
+
+    # the queue, and who takes from it
+
+    def send(self, messages: Sequence[Message]) -> list[Message]:
+        for batch in batches(messages):
+            self.tally.sends += 1
+            self._world.sleep(self._delays.aws)
+            bodies = [encode(message) for message, _ in batch]
+            self._world.start(self._world.process("queue"), lambda bodies=bodies: self._deliver(bodies))
+        return []
+
+    def ping(self) -> None:
+        return None
+
+    def backlog(self) -> int:
+        return 0
+
+    def _deliver(self, bodies: list[str]) -> None:
+        self._world.sleep(self._delays.queue)
+        self._bodies.extend(bodies)
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._bodies and (self._workers is None or self._working < self._workers):
+            self._working += 1
+            self.tally.invocations += 1
+            self.tally.at_once = max(self.tally.at_once, self._working)
+            taken = [self._bodies.popleft() for _ in range(min(10, len(self._bodies)))]
+            process, app = self._idle.pop() if self._idle else self._application("worker")
+            self._world.start(process, lambda each=(process, app, taken): self._handle(*each))
+
+    def _handle(self, process: Process, app: Application, bodies: list[str]) -> None:
+        begun = self._world.now
+        context = SimContext(self._world, begun + FUNCTION_SECONDS)
+        assert app.worker.handle(sqs_event(bodies), context) == {"batchItemFailures": []}
+        self.tally.busy += self._world.now - begun
+        self._working -= 1
+        self._idle.append((process, app))
+        self._wake()
+
+    # the scheduler function
+
+    def invoke(self, instance_id: str) -> None:
+        """See protocols.Invoker."""
+        self._world.sleep(self._delays.aws)
+        process, app = self._application("scheduler")
+        self._world.start(process, lambda: self._schedule(app, instance_id))
+
+    def _schedule(self, app: Application, instance_id: str) -> None:
+        self._world.sleep(self._delays.scheduler)
+        self.tally.scheduled += 1
+        begun = self._world.now
+        app.scheduler.handle({"instance_id": instance_id})
+        self.tally.busy += self._world.now - begun
+
+    # the handlers
+
+    def _nap(self) -> Handler:
+        @handler("nap")
+        def nap(config: Nap) -> None:
+            self._world.sleep(config.seconds)
+
+        return nap
+
+    def _quick(self) -> Handler:
+        @handler("quick", instant=True)
+        def quick(config: Config) -> None:
+            self._world.sleep(INSTANT)
+
+        return quick
+
+
+class Slowly:
+    """See protocols.Store. Every call takes its time, and is counted; load is no state, and asked for at no cost."""
+
+    def __init__(self, store: ClockedStore, called: Callable[[str, Callable[[], Any]], Any]) -> None:
+        self._store, self._called = store, called
+
+    def pressure(self, *, late_ms: int) -> Pressure:
+        return Pressure(None, 0)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._store, name)
+        return lambda *args, **named: self._called(name, lambda: method(*args, **named))

@@ -1,0 +1,213 @@
+"""What a forecast says of shapes, durations and prices; what it refuses. That its counts are the engine's is shown in
+tests/simulation/test_quiet.py, in virtual time, and in tests/integration/test_forecast.py."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from random import Random
+from typing import Any
+
+import pytest
+
+from chalicelib.composition import Application
+from chalicelib.core import cost, graph
+from chalicelib.core.durations import INSTANT, OTHER, Known, durations, recorded
+from chalicelib.core.plan import Plan
+from chalicelib.errors import BodyTooLarge, InvalidDocument, MalformedBody, NotFound
+from chalicelib.models.forecast import Forecast
+from chalicelib.protocols import Record
+from chalicelib.settings import Settings
+from chalicelib.usecases.forecaster import Forecaster
+from chalicelib.web import examples
+
+CALL = "call_external_service"
+
+
+@pytest.fixture(scope="module")
+def forecaster() -> Forecaster:
+    """Nothing of it needs a server, as long as no instance is named."""
+    return Application(Settings(queue_url="nowhere")).forecaster
+
+
+def workflow(*nodes: tuple[str, str, list[str]]) -> dict[str, Any]:
+    config = {CALL: {"url": "http://127.0.0.1/"}}
+    each = [
+        {"id": id, "handler": handler, "dependencies": parents, "config": config.get(handler, {})}
+        for id, handler, parents in nodes
+    ]
+    return {"name": "w", "dag": {"nodes": each}}
+
+
+# a -> (b, c -> d) -> e
+DIAMOND = workflow(
+    ("a", "input", []), ("b", CALL, ["a"]), ("c", CALL, ["a"]), ("d", "noop", ["c"]), ("e", "output", ["b", "d"])
+)
+
+
+def plan(forecaster: Forecaster, workflow: Any, **more: Any) -> Forecast:
+    return forecaster.of_body(json.dumps({"workflow": workflow, **more}).encode())
+
+
+def test_levels_and_the_critical_path(forecaster: Forecaster) -> None:
+    found = plan(forecaster, DIAMOND, durations={"b": 5, CALL: 1.5})
+    assert (found.nodes, found.edges) == (5, 5)
+    assert found.levels == [["a"], ["b", "c"], ["d"], ["e"]]
+    assert found.max_parallelism == 2
+    assert found.critical_path.nodes == ["a", "b", "e"]
+    assert found.critical_path.seconds == pytest.approx(5 + 2 * INSTANT)
+    assert found.durations.model_dump() == {
+        "given": 2,
+        "recorded": 0,
+        "assumed": 3,
+        "total_seconds": pytest.approx(6.5 + 3 * INSTANT),
+    }
+    assert plan(forecaster, DIAMOND, durations={"c": 9}).critical_path.nodes == ["a", "c", "d", "e"]
+
+
+def test_a_workflow_alone_is_the_same_as_one_in_a_request(forecaster: Forecaster) -> None:
+    assert forecaster.of_body(json.dumps(DIAMOND).encode()) == plan(forecaster, DIAMOND)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_levels_and_paths_of_any_graph(seed: int) -> None:
+    rng = Random(seed)
+    parents = [rng.sample(range(node), min(node, rng.choice([0, 1, 2, 4]))) for node in range(9)]
+    weights = [rng.choice([0.5, 1.0, 3.0]) for _ in parents]
+    order = graph.topological_order(parents)
+    above = [frozenset[int]()] * len(parents)
+    for node in order:
+        above[node] = frozenset(parents[node]).union(*(above[parent] for parent in parents[node]))
+    levels = graph.levels(parents, order)
+    assert sorted(itertools.chain(*levels)) == list(range(len(parents)))
+    for level in levels:
+        assert all(one not in above[other] for one in level for other in level)
+    # Never more than the largest set of independent nodes, which is found by trying them all.
+    independent = max(
+        len(chosen)
+        for size in range(1, len(parents) + 1)
+        for chosen in itertools.combinations(range(len(parents)), size)
+        if all(one not in above[other] for one in chosen for other in chosen)
+    )
+    assert max(map(len, levels)) <= independent
+    path = graph.longest_path(parents, order, weights)
+    assert not parents[path[0]] and all(one in parents[other] for one, other in itertools.pairwise(path))
+    length = [0.0] * len(parents)
+    for node in order:
+        length[node] = weights[node] + max((length[parent] for parent in parents[node]), default=0)
+    assert sum(weights[node] for node in path) == max(length)
+
+
+def test_where_durations_come_from() -> None:
+    made = Plan.from_json(json.dumps(DIAMOND).encode())
+    known = Known({("b", CALL): 4.0, ("d", "noop"): 4.0, ("c", "input"): 4.0}, {CALL: 3.0})
+
+    def instant(plan: Plan, node: int) -> bool:
+        return plan.nodes[node].handler != CALL
+
+    def found(given: dict[str, float], known: Known) -> list[float]:
+        return [each.seconds for each in durations(made, instant, given, known)]
+
+    assert found({}, Known({}, {})) == [INSTANT, OTHER, OTHER, INSTANT, INSTANT]
+    assert found({}, known) == [INSTANT, 4.0, 3.0, INSTANT, INSTANT]  # c had another handler then
+    assert found({CALL: 2.0}, known) == [INSTANT, 2.0, 2.0, INSTANT, INSTANT]
+    assert found({CALL: 2.0, "b": 1.0, "d": 0.0}, known) == [INSTANT, 1.0, 2.0, 0.0, INSTANT]
+
+
+def test_what_an_instance_has_recorded() -> None:
+    made = Plan.from_json(json.dumps(DIAMOND).encode())
+
+    def record(status: str, started: int | None, finished: int | None) -> Record:
+        return Record(status, 1, 0, 0, 0, -1, 0, started, finished)
+
+    records = {1: record("C", 1000, 3500), 2: record("C", 1000, 1500), 3: record("F", 1000, 9000)}
+    known = recorded(made, {**records, 4: record("R", 1000, None)})
+    assert known == Known({("b", CALL): 2.5, ("c", CALL): 0.5}, {CALL: 1.5})
+
+
+def test_workers_that_are_scarce(forecaster: Forecaster) -> None:
+    """60 nodes that wait a second: a worker runs those of ten messages at once, and the first one that it runs on with."""
+    middle = [(f"n{number}", CALL, ["a"]) for number in range(60)]
+    wide = workflow(("a", "input", []), *middle, ("z", "output", [id for id, _, _ in middle]))
+    seconds = [plan(forecaster, wide, durations={CALL: 1}, workers=most).makespan.seconds for most in (1, 2, 3, 6, 50)]
+    assert [round(each) for each in seconds] == [7, 4, 3, 2, 1]
+    found = plan(forecaster, wide, durations={CALL: 1}, workers=2)
+    assert found.makespan.workers == 2 and found.makespan.unlimited_workers == 7
+    assert found.critical_path.seconds < found.makespan.unlimited_seconds < 1.2 < found.makespan.seconds
+    assert found.usage.messages == 60 and found.usage.worker_invocations == 7 and found.usage.sqs_requests == 7 + 2 * 7
+
+
+def test_what_it_costs(forecaster: Forecaster) -> None:
+    found = plan(forecaster, DIAMOND, durations={CALL: 2})
+    usage, bill = found.usage, found.cost_usd
+    assert bill.dag_service.sqs == pytest.approx(usage.sqs_requests * cost.SQS_REQUEST)
+    functions = usage.worker_invocations * cost.LAMBDA_REQUEST + usage.lambda_seconds * 0.5 * cost.LAMBDA_GB_SECOND
+    assert bill.dag_service.functions == pytest.approx(functions)
+    assert bill.dag_service.store == pytest.approx(usage.redis_commands * cost.ECPU)
+    assert bill.dag_service.total == pytest.approx(sum((bill.dag_service.sqs, functions, bill.dag_service.store)))
+    lambdas = 5 * cost.LAMBDA_REQUEST + (4 + 3 * INSTANT) * 0.5 * cost.LAMBDA_GB_SECOND
+    assert bill.step_functions_standard.orchestration == pytest.approx(6 * cost.STANDARD_TRANSITION)
+    assert bill.step_functions_standard.total == pytest.approx(6 * cost.STANDARD_TRANSITION + lambdas)
+    lasting = found.critical_path.seconds * cost.EXPRESS_GB * cost.EXPRESS_GB_SECOND
+    assert bill.step_functions_express.total == pytest.approx(cost.EXPRESS_REQUEST + lasting + lambdas)
+
+
+def faults(forecaster: Forecaster, body: Any) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidDocument) as raised:
+        forecaster.of_body(json.dumps(body).encode())
+    return [(problem.pointer, problem.detail) for problem in raised.value.problems]
+
+
+def test_the_faults_are_those_of_a_submission(forecaster: Forecaster) -> None:
+    wrong = workflow(("a", "nop", ["b"]), ("a", "noop", []))
+    service = Application(Settings(queue_url="nowhere")).service
+    with pytest.raises(InvalidDocument) as raised:
+        service.submit(json.dumps(wrong).encode(), None)
+    expected = [(problem.pointer, problem.detail) for problem in raised.value.problems]
+    assert len(expected) == 3
+    assert faults(forecaster, wrong) == expected
+    assert faults(forecaster, {"workflow": wrong}) == [(f"/workflow{at}", detail) for at, detail in expected]
+    both = faults(forecaster, {"workflow": wrong, "workers": 0, "works": 1})
+    assert [at for at, _ in both] == [f"/workflow{at}" for at, _ in expected] + ["/workers", "/works"]
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer"),
+    [
+        ({"durations": {"x": 1}}, "/durations/x"),
+        ({"durations": {"noop": 1, CALL: -1}}, f"/durations/{CALL}"),
+        ({"durations": {"a": 841}}, "/durations/a"),
+        ({"durations": {"a": "1"}}, "/durations/a"),
+        ({"durations": []}, "/durations"),
+        ({"workers": 10_001}, "/workers"),
+        ({"instance_id": 7}, "/instance_id"),
+    ],
+)
+def test_what_is_refused_beside_the_workflow(forecaster: Forecaster, more: dict[str, Any], pointer: str) -> None:
+    assert [at for at, _ in faults(forecaster, {"workflow": DIAMOND, **more})] == [pointer]
+
+
+def test_bodies_that_are_none(forecaster: Forecaster) -> None:
+    with pytest.raises(MalformedBody):
+        forecaster.of_body(b"{")
+    with pytest.raises(BodyTooLarge):
+        forecaster.of_body(b" " * 6_000_000)
+    for body in (None, [], 1, {"workflow": None}, {"workflow": []}):
+        assert len(faults(forecaster, body)) == 1
+    with pytest.raises(NotFound):
+        plan(forecaster, DIAMOND, instance_id="in-1")
+    with pytest.raises(NotFound):
+        forecaster.of_stored("ex-1")
+
+
+def test_the_example_of_the_document_is_what_it_answers(forecaster: Forecaster) -> None:
+    bodies = {name: json.dumps(each["value"]).encode() for name, each in examples.PLANS.items()}
+    assert forecaster.of_body(bodies["durations"]).model_dump() == examples.FORECAST
+    assert forecaster.of_body(bodies["workflow"]).levels == [["input"], ["output"]]
+
+
+def test_a_heart_beats_while_nodes_wait(forecaster: Forecaster) -> None:
+    alone = workflow(("a", CALL, []))
+    short, long = (plan(forecaster, alone, durations={CALL: seconds}).usage for seconds in (1, 65))
+    assert long.redis_calls - short.redis_calls == 6  # a lease of 30 s is extended every 10 s
+    assert long.transitions == short.transitions
