@@ -126,7 +126,7 @@ def test_what_an_instance_has_recorded() -> None:
 
 
 def test_workers_that_are_scarce(forecaster: Forecaster) -> None:
-    """60 nodes that wait a second: a worker runs those of ten messages at once, and the first one that it runs on with."""
+    """60 nodes that wait a second: a worker runs those of ten messages at once. The first one runs on with a node."""
     middle = [(f"n{number}", CALL, ["a"]) for number in range(60)]
     wide = workflow(("a", "input", []), *middle, ("z", "output", [id for id, _, _ in middle]))
     seconds = [plan(forecaster, wide, durations={CALL: 1}, workers=most).makespan.seconds for most in (1, 2, 3, 6, 50)]
