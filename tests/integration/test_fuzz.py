@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 
 import app as web
 from chalicelib.queues.memory import MemoryQueue
-from chalicelib.web.examples import WORKFLOWS
+from chalicelib.web.examples import PLANS, WORKFLOWS
 from local import server as local_server
 from tests.harness import Crew, application
 
@@ -46,7 +46,7 @@ BOUNDED: dict[str, Any] = {
 OPERATIONS = ["submitWorkflow", "triggerWorkflow", "getStatus", "getResults"]
 OPERATIONS += ["listWorkflows", "getWorkflow", "deleteWorkflow", "listInstances", "deleteInstance", "getHistory"]
 OPERATIONS += ["getMetrics", "cancelInstance", "pauseInstance", "resumeInstance", "rerunInstance"]
-OPERATIONS += ["getHealth", "getOpenApi", "getDocs", "getDocsAsset"]
+OPERATIONS += ["planWorkflow", "planStored", "getHealth", "getOpenApi", "getDocs", "getDocsAsset"]
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +129,11 @@ def test_the_examples_of_the_document_are_accepted(service_url: str) -> None:
         triggered = requests.post(url, json={"params": {"user_id": 42}}, timeout=10)
         assert triggered.status_code == 202, triggered.text
         assert requests.get(service_url + submitted.headers["Location"], timeout=10).status_code == 200
+        stored = requests.get(f"{service_url}/api/workflow/{execution_id}/plan?workers=3", timeout=10)
+        assert stored.json()["makespan"]["workers"] == 3
+    for example in PLANS.values():
+        planned = requests.post(f"{service_url}/api/workflow/plan", json=example["value"], timeout=10)
+        assert planned.json()["usage"]["messages"] >= 1, planned.text
 
 
 def test_the_smallest_example_gives_its_params_back(service_url: str) -> None:
