@@ -29,8 +29,8 @@ export class Camera {
   }
 
   /** All of a drawing in a screen, at most at its own size. */
-  fit(drawing, width, height, margin = 28) {
-    const fitting = Math.min((width - 2 * margin) / drawing.width, (height - 2 * margin) / drawing.height);
+  fit(drawing, width, height, aside = 28, above = 56) {
+    const fitting = Math.min((width - 2 * aside) / drawing.width, (height - 2 * above) / drawing.height);
     this.scale = Math.max(LEAST, Math.min(1, fitting));
     this.x = (width - drawing.width * this.scale) / 2;
     this.y = (height - drawing.height * this.scale) / 2;

@@ -101,7 +101,6 @@ export class Graph {
     const parents = this._ids.map((id) => this._model.parents.get(id).map((parent) => this._index.get(parent)));
     this._scene = await layout(parents, this._wide ? "right" : "down");
     this._scene.right = this._wide;
-    this._scene.block = new Map();
     this._fit();
     if (this._selected) this._reveal(this._selected);
     this.element.dataset.ready = "true";

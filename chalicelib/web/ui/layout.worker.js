@@ -32,14 +32,46 @@ export function layout({ parents, box, gap, direction }) {
   const { width, height } = method(blocks.length)
     .nodeSize(({ data }) => turn(blocks[data].size))
     .gap(gap)(graph);
-  for (const node of graph.nodes()) blocks[node.data].centre = turn([node.x, node.y]);
+  const mirrored = backwards(graph) ? (x) => width - x : (x) => x;
+  for (const node of graph.nodes()) blocks[node.data].centre = turn([mirrored(node.x), node.y]);
+  const thick = thickness(graph, blocks, turned);
   const edges = [...graph.links()].map(({ source, target, points }) => ({
     from: source.data,
     to: target.data,
-    points: points.map(turn),
+    points: routed(points, thick).map(([x, y]) => turn([mirrored(x), y])),
   }));
-  const [across, along] = turn([width, height]);
-  return { width: across, height: along, nodes: places(blocks, parents.length, box), edges, blocks: blocks.map(frame) };
+  const [right, bottom] = turn([width, height]);
+  return { width: right, height: bottom, nodes: places(blocks, parents.length, box), edges, blocks: blocks.map(frame) };
+}
+
+/** Whether siblings are mostly in the opposite order of the definition: then the drawing is mirrored. */
+function backwards(graph) {
+  let sum = 0;
+  for (const node of graph.nodes()) {
+    const [first, ...others] = node.children();
+    for (const child of others) sum += Math.sign((child.x - first.x) * (child.data - first.data));
+  }
+  return sum < 0;
+}
+
+/** Half of how far the layer at `y` reaches, by `y`. */
+function thickness(graph, blocks, turned) {
+  const half = new Map();
+  for (const { y, data } of graph.nodes()) {
+    half.set(Math.round(y), Math.max(half.get(Math.round(y)) ?? 0, blocks[data].size[turned ? 0 : 1] / 2));
+  }
+  return (y) => half.get(Math.round(y)) ?? 0;
+}
+
+/** From border to border, and straight through the layers between: an edge bends only where there are no nodes. */
+function routed(points, thick) {
+  const last = points.length - 1;
+  return points.flatMap(([x, y], place) => {
+    const half = thick(y);
+    if (place === 0) return [[x, y + half]];
+    if (place === last) return [[x, y - half]];
+    return [[x, y - half], [x, y + half]];
+  });
 }
 
 /** The better methods take minutes for what the quicker ones lay out in a second. */

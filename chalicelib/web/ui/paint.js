@@ -34,9 +34,9 @@ export function paint(context, about) {
 function edges(context, { scene, camera, selected, ids, only }, colours) {
   const chosen = new Set();
   if (selected) {
-    const number = ids.indexOf(selected);
-    scene.blocks.forEach((block, place) => {
-      if (Math.abs(block.centre[0] - scene.nodes[number][0]) <= block.size[0] / 2 && Math.abs(block.centre[1] - scene.nodes[number][1]) <= block.size[1] / 2) chosen.add(place);
+    const [x, y] = scene.nodes[ids.indexOf(selected)];
+    scene.blocks.forEach(({ centre, size }, place) => {
+      if (Math.abs(centre[0] - x) <= size[0] / 2 && Math.abs(centre[1] - y) <= size[1] / 2) chosen.add(place);
     });
   }
   const marked = (edge) => chosen.has(edge.from) || chosen.has(edge.to);
@@ -55,18 +55,12 @@ function edges(context, { scene, camera, selected, ids, only }, colours) {
   context.stroke();
 }
 
-/** Through the points, from border to border, leaving and arriving straight. */
-function curve(context, scene, { from, to, points }) {
-  const [source, target] = [scene.blocks[from], scene.blocks[to]];
+/** Through the points, leaving and arriving straight. */
+function curve(context, scene, { points }) {
   const along = scene.right ? 0 : 1;
-  const at = points.map((point) => [...point]);
-  at[0] = [...source.centre];
-  at[at.length - 1] = [...target.centre];
-  at[0][along] += source.size[along] / 2;
-  at[at.length - 1][along] -= target.size[along] / 2;
-  context.moveTo(...at[0]);
-  for (let number = 1; number < at.length; number += 1) {
-    const [a, b] = [at[number - 1], at[number]];
+  context.moveTo(...points[0]);
+  for (let number = 1; number < points.length; number += 1) {
+    const [a, b] = [points[number - 1], points[number]];
     const half = (b[along] - a[along]) / 2;
     if (scene.right) context.bezierCurveTo(a[0] + half, a[1], b[0] - half, b[1], ...b);
     else context.bezierCurveTo(a[0], a[1] + half, b[0], b[1] - half, ...b);
@@ -84,7 +78,7 @@ function frame(context, { centre, size }, colours) {
 }
 
 function patch(context, { selected, hovered, camera }, colours, id, node, [x, y]) {
-  context.fillStyle = colours[node.status];
+  context.fillStyle = node.status === "COMPLETED" ? colours["COMPLETED="] : colours[node.status]; // what is done steps back
   context.beginPath();
   context.roundRect(x - WIDTH / 2, y - HEIGHT / 2, WIDTH, HEIGHT, 9);
   context.fill();

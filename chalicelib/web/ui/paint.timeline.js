@@ -23,7 +23,7 @@ export function rows(context, all, about) {
   context.restore();
 }
 
-function row(context, { id, tries }, y, about, colours) {
+function row(context, { id, tries, backoff }, y, about, colours) {
   const { width, label, selected, critical } = about;
   const marked = critical.has(id);
   if (id === selected) {
@@ -34,7 +34,10 @@ function row(context, { id, tries }, y, about, colours) {
   context.beginPath();
   context.rect(label, y, width - label, ROW);
   context.clip();
-  tries.forEach((one, number) => attempt(context, one, tries[number - 1], y, about, colours, marked));
+  tries.forEach((one, number) => {
+    wait(context, one, tries.slice(0, number), backoff, y + ROW / 2, about, colours);
+    run(context, one, y + ROW / 2, about, colours, marked);
+  });
   context.restore();
   context.font = `${marked ? 600 : 400} 12px ${FONT}`;
   context.fillStyle = marked ? colours.ink : colours.muted;
@@ -46,28 +49,36 @@ function row(context, { id, tries }, y, about, colours) {
   }
 }
 
-function attempt(context, one, before, y, { x, now }, colours, marked) {
-  const middle = y + ROW / 2;
-  const begun = Number.isNaN(one.started) ? (Number.isNaN(one.ended) ? now : one.ended) : one.started;
-  if (before && !Number.isNaN(before.ended) && one.queued > before.ended) dashed(context, x(before.ended), x(one.queued), middle, colours.muted);
-  const [left, right] = [x(one.queued), x(begun)];
-  // After a failure the time until the next start is the backoff, most of it; only a first attempt is merely queued.
-  if (before) dashed(context, left, right, middle, colours.muted);
-  else queued(context, left, right, middle, colours);
+/** Before a first attempt it was queued. Before another one it waited for its backoff first, as long as the policy may say. */
+function wait(context, one, before, backoff, middle, { x, now }, colours) {
+  const last = before.at(-1);
+  const end = Number.isNaN(one.started) ? (Number.isNaN(one.ended) ? now : one.ended) : one.started;
+  let from = last && !Number.isNaN(last.ended) ? last.ended : one.queued;
+  if (last?.outcome === "FAILED") {
+    const failures = before.filter(({ outcome }) => outcome === "FAILED").length;
+    const to = Math.min(end, from + backoff(failures));
+    dashed(context, x(from), x(to), middle, colours.muted);
+    from = to;
+  }
+  queued(context, x(from), x(end), middle, colours);
+}
+
+function run(context, one, middle, { x, now }, colours, marked) {
   if (Number.isNaN(one.started)) return;
-  const end = x(Number.isNaN(one.ended) ? now : one.ended);
+  const [left, right] = [x(one.started), x(Number.isNaN(one.ended) ? now : one.ended)];
+  const width = Math.max(2, right - left);
   context.fillStyle = colours[one.outcome] ?? colours.muted;
   context.beginPath();
-  context.roundRect(right, middle - BAR / 2, Math.max(2, end - right), BAR, Math.min(3, Math.max(2, end - right) / 2));
+  context.roundRect(left, middle - BAR / 2, width, BAR, Math.min(3, width / 2));
   context.fill();
   if (!marked) return;
   context.fillStyle = colours.critical;
-  context.fillRect(right, middle + BAR / 2 + 2, Math.max(2, end - right), 2);
+  context.fillRect(left, middle + BAR / 2 + 2, width, 2);
 }
 
 function queued(context, left, right, middle, colours) {
   if (right - left < 0.5) return;
-  context.fillStyle = colours.line;
+  context.fillStyle = colours.edge;
   context.fillRect(left, middle - 2, right - left, 4);
 }
 

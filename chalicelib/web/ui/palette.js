@@ -5,7 +5,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const listeners = new Set();
 let known = null;
 
-/** Colour by name, as the canvas takes it; `name~` is the same as a tint for areas. */
+/** Colour by name, as the canvas takes it; `name~` is a tint of it for areas, `name=` half of it. */
 export function palette() {
   return (known ??= read());
 }
@@ -48,6 +48,7 @@ function read() {
   for (const name of NAMES) {
     colours[name] = resolved(`var(--${name})`);
     colours[`${name}~`] = resolved(`color-mix(in srgb, var(--${name}) 14%, var(--surface))`);
+    colours[`${name}=`] = resolved(`color-mix(in srgb, var(--${name}) 62%, var(--surface))`);
   }
   probe.remove();
   return colours;

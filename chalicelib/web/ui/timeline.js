@@ -4,7 +4,7 @@ import { attempts } from "./attempts.js";
 import { Surface } from "./canvas.js";
 import { critical } from "./critical.js";
 import { el, put } from "./element.js";
-import { at, duration } from "./format.js";
+import { at, duration, several } from "./format.js";
 import { icon } from "./icons.js";
 import { ROW, ruler, rows as paintRows } from "./paint.timeline.js";
 import { onTheme } from "./palette.js";
@@ -85,7 +85,7 @@ export class Timeline {
     try {
       const asked = again.length <= MOST_SINGLE ? again : [undefined];
       const found = (await Promise.all(asked.map((id) => this._model.history(id)))).flatMap(({ events }) => events);
-      this._events = Map.groupBy ? Map.groupBy(found, ({ node }) => node) : grouped(found);
+      this._events = grouped(found);
       this._arrange();
     } catch {
       this._read = ""; // The chart is right without it, save for earlier attempts; the next change asks again.
@@ -98,7 +98,7 @@ export class Timeline {
     const rows = [];
     for (const [id, node] of Object.entries(nodes)) {
       const tries = attempts(id, node, this._events.get(id), epoch).filter((one) => one.epoch === epoch && !Number.isNaN(one.queued));
-      if (tries.length) rows.push({ id, node, tries, start: tries[0].queued });
+      if (tries.length) rows.push({ id, node, tries, backoff: this._backoff(id), start: tries[0].queued });
     }
     rows.sort((a, b) => a.start - b.start || at(a.node.started_at) - at(b.node.started_at));
     this._rows = rows;
@@ -107,9 +107,16 @@ export class Timeline {
     const ends = rows.map(({ tries }) => tries.at(-1).ended).map((end) => (Number.isNaN(end) ? (this._model.live ? now : 0) : end));
     this._to = Math.max(...ends, this._from + 1);
     const [waited, ran] = this._shares();
-    put(this._fact, rows.length > 0 && `critical path: ${this._critical.size} nodes, ${duration(ran)} running, ${duration(waited)} between`);
+    put(this._fact, rows.length > 0 && `of ${several(this._critical.size, "node")}: ${duration(ran)} running, ${duration(waited)} between`);
     this._resize();
     this._surface.invalidate();
+  }
+
+  /** The longest that the policy lets a node wait after so many failures, in ms; what is longer is the queue's doing. */
+  _backoff(id) {
+    const policy = this._model.nodes.get(id)?.retry_policy ?? this._model.definition.defaults?.retry_policy ?? {};
+    const { initial_backoff_seconds: initial = 1, backoff_multiplier: multiplier = 2, max_backoff_seconds: most = 300 } = policy;
+    return (failures) => 1000 * Math.min(most, initial * multiplier ** (failures - 1));
   }
 
   _shares() {
