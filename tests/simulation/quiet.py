@@ -12,7 +12,7 @@ from typing import Any
 from chalicelib.composition import Application
 from chalicelib.core.durations import INSTANT
 from chalicelib.core.rules import Delays, Tally
-from chalicelib.handlers.api import Config, Handler, handler
+from chalicelib.handlers.api import Config, Context, Handler, handler
 from chalicelib.protocols import Message, Pressure
 from chalicelib.queues.message import encode
 from chalicelib.queues.sqs import batches
@@ -50,6 +50,7 @@ class Quiet:
         self._bodies: deque[str] = deque()
         self._idle: list[tuple[Process, Application]] = []
         self._working = 0
+        self._begun = 0.0
         self.http = self._application("http")[1]
         self._pace = self._application("pace")[1].pace
 
@@ -62,10 +63,10 @@ class Quiet:
         self._world.run(lambda: submitted.done, until=1)
         execution_id = submitted._value.execution_id
         self._definitions.get(execution_id)
-        self.tally, self.calls, begun = Tally(), Counter(), self._world.now
+        self.tally, self.calls, self._begun = Tally(), Counter(), self._world.now
         triggered = self._world.start(outside, lambda: self.http.service.trigger(execution_id, b"", None))
         self._world.run(lambda: False, until=1e6)
-        self.tally.seconds -= begun
+        self.tally.seconds -= self._begun
         self.tally.calls = self.calls.total()
         self.tally.transitions = sum(self.calls[name] for name in TRANSITIONS)
         self.tally.messages = self.calls["claim"]
@@ -93,7 +94,8 @@ class Quiet:
 
     def _called(self, name: str, call: Callable[[], Any]) -> Any:
         self._world.sleep(self._delays.redis)
-        self._clock.set(START_MS + round(self._world.now * 1000))
+        # From the trigger on, as in the model: which of two moments are in the same millisecond decides who is first.
+        self._clock.set(START_MS + round((self._world.now - self._begun) * 1000))
         answer = call()
         closed = name == "take_due" and answer.outcome == "CLOSED"
         self.calls["look_at_ended" if closed else name] += 1
@@ -159,7 +161,7 @@ class Quiet:
 
     def _nap(self) -> Handler:
         @handler("nap")
-        def nap(config: Nap) -> None:
+        def nap(config: Nap, context: Context) -> None:  # so it needs the results of its dependencies
             self._world.sleep(config.seconds)
 
         return nap

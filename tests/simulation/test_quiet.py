@@ -36,19 +36,35 @@ def drawn(seed: int) -> dict[str, Any]:
     return {"name": f"drawn {seed}", "dag": {"nodes": nodes}}
 
 
-def napping(workflow: dict[str, Any]) -> dict[str, Any]:
-    """Its nodes nap, each for another time."""
+def napping(workflow: dict[str, Any], seconds: float = 1.0, *, tied: bool = False) -> dict[str, Any]:
+    """Its nodes nap, each for another time. Where they are tied, those of a batch end, and are committed, together."""
     rng = Random(1)
-    nodes = [{**node, "handler": "nap", "config": {"seconds": 0.1 + rng.random()}} for node in workflow["dag"]["nodes"]]
-    return {**workflow, "dag": {"nodes": nodes}}
+    nodes = [
+        {**node, "handler": "nap", "config": {"seconds": seconds * (1 if tied else 0.1 + rng.random())}}
+        for node in workflow["dag"]["nodes"]
+    ]
+    return {"name": f"{workflow['name']}, naps of {seconds} s{', tied' * tied}", "dag": {"nodes": nodes}}
 
 
 def quick(workflow: dict[str, Any]) -> dict[str, Any]:
     return {**workflow, "dag": {"nodes": [{**node, "handler": "quick"} for node in workflow["dag"]["nodes"]]}}
 
 
+def twice(width: int) -> dict[str, Any]:
+    """Two roots with so many children each."""
+    nodes: list[dict[str, Any]] = [{"id": f"r{root}", "handler": "quick"} for root in range(2)]
+    nodes += [
+        {"id": f"r{root}_{number}", "handler": "quick", "dependencies": [f"r{root}"]}
+        for root in range(2)
+        for number in range(width)
+    ]
+    return {"name": f"2 x (1 -> {width})", "dag": {"nodes": nodes}}
+
+
 SHAPES = [quick(chain(200)), quick(fan_out(100)), quick(fan_out(1000)), quick(layered())]
 SHAPES += [napping(chain(50)), napping(fan_out(100)), napping(layered(5, 30))]
+SHAPES += [napping(layered(4, 20, parents=1), tied=True), napping(fan_out(40), tied=True), twice(400), twice(1200)]
+SHAPES += [napping(twice(40), 0.003), napping(layered(3, 100), 0.003)]
 CASES = [(drawn(seed), seed) for seed in range(24)] + [(shape, seed) for shape in SHAPES for seed in (0, 7)]
 
 
