@@ -22,6 +22,7 @@ What an instance or a workflow needs of the code that touches it is in its `sche
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 from chalicelib import ids
@@ -57,12 +58,13 @@ def listing(shard: str) -> str:
     return _tagged(shard, "list")
 
 
-def instance(instance_id: str) -> list[str]:
+@functools.lru_cache(maxsize=1024)
+def instance(instance_id: str) -> tuple[str, ...]:
     """META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST: KEYS of every transition, in this order."""
     shard = ids.shard(instance_id)
     meta = _tagged(shard, instance_id)
     parts = ("nodes", "waits", "results", "errors", "due", "done", "history", "archive")
-    return [meta, *(f"{meta}:{part}" for part in parts), index(shard), listing(shard)]
+    return (meta, *(f"{meta}:{part}" for part in parts), index(shard), listing(shard))
 
 
 def meta(instance_id: str) -> str:

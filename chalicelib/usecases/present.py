@@ -109,7 +109,7 @@ def results(instance_id: str, now: Snapshot, epoch: int, plan: Plan, values: dic
 
 
 def node_status(record: Record | None, terminal: bool) -> NodeStatus:
-    """In a terminal instance, whatever had not ended reads as CANCELLED (see `cut` in lua/lib/4_instance.lua)."""
+    """In a terminal instance, whatever had not ended reads as CANCELLED (see lua/lib/5_ending.lua)."""
     if record is None or record.status in _LIVE:
         if terminal:
             return NodeStatus.CANCELLED

@@ -102,7 +102,7 @@ class Worker:
         plan = self._plan(message)
         if plan is None:
             return []
-        owner = secrets.token_hex(6)
+        owner = secrets.token_hex(4)  # so that a finished record has no more than the 64 bytes of a compact hash
         wanted = [Wanted(ready.node, ready.attempt, self._traits.needs(plan, ready.node)) for ready in message.nodes]
         claim = self._store.claim(message.ref.instance_id, owner=owner, lease_ms=self._heart.lease_ms, wanted=wanted)
         delivery = Delivery(record["messageId"], carrier(record), claim.waited_ms)

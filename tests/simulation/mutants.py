@@ -58,7 +58,7 @@ MUTANTS = [
     ),
     Mutant(
         "take_due: same attempt after a lost lease",
-        f"{LUA}/lib/6_lose.lua",
+        f"{LUA}/lib/7_lose.lua",
         "record.attempt + 1, tostring(now), 1",
         "record.attempt, tostring(now), 1",
     ),
@@ -77,10 +77,10 @@ MUTANTS = [
         "record.status ~= 'Q' or record.attempt ~= tonumber(ARGV[3])",
         "record.status ~= 'Q'",
     ),
-    Mutant("unblock: the first parent is enough", f"{LUA}/lib/5_unblock.lua", ") == parents[child]", ") >= 1"),
+    Mutant("unblock: the first parent is enough", f"{LUA}/lib/6_unblock.lua", ") == parents[child]", ") >= 1"),
     Mutant("settle: no cursor check", f"{LUA}/06_settle.lua", "record.cursor ~= tonumber(ARGV[3])", "false"),
     Mutant(
-        "skip: count a node twice", f"{LUA}/lib/5_unblock.lua", "redis.call('HEXISTS', NODES, ARGV[i]) == 0", "true"
+        "skip: count a node twice", f"{LUA}/lib/6_unblock.lua", "redis.call('HEXISTS', NODES, ARGV[i]) == 0", "true"
     ),
     Mutant("create: start it again", f"{LUA}/01_create.lua", "if created then", "if false then"),
     Mutant(
@@ -106,7 +106,7 @@ MUTANTS = [
         "if v[1] ~= 'PENDING' and v[1] ~= 'RUNNING' and v[1] ~= 'CANCELLED' then",
     ),
     Mutant("ignore: skip its children", f"{LUA}/06_settle.lua", "record.status ~= 'F'", "record.status == 'C'"),
-    Mutant("hop: a lease of no length", f"{LUA}/lib/5_unblock.lua", "now + hop.lease_ms", "now"),
+    Mutant("hop: a lease of no length", f"{LUA}/lib/6_unblock.lua", "now + hop.lease_ms", "now"),
     Mutant(
         "worker: the heart does not beat",
         "chalicelib/worker/heart.py",

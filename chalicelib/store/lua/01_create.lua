@@ -16,8 +16,10 @@ local instance = {
   status = 'PENDING', total = tonumber(ARGV[3]), running = 0, completed = 0, failed = 0, skipped = 0,
   retention = tonumber(ARGV[5]), ignored = 0, first = 1, calls = 1, messages = 0,
 }
-redis.call('HSET', META, 'schema', 1, 'execution_id', ARGV[2], 'total', ARGV[3], 'params', ARGV[4], 'cancelled', 0,
-  'retention_ms', ARGV[5], 'created_at', now)
+-- What each transition reads and writes comes first: a small hash is a list, and looked through from its beginning.
+redis.call('HSET', META, 'status', 'PENDING', 'total', ARGV[3], 'running', 0, 'completed', 0, 'failed', 0, 'skipped', 0,
+  'calls', 1, 'messages', 0, 'retention_ms', ARGV[5], 'schema', 1, 'cancelled', 0, 'execution_id', ARGV[2],
+  'created_at', now, 'params', ARGV[4])
 local terms, fields = cjson.decode(ARGV[9]), {}
 for field, value in pairs(terms) do fields[#fields + 1], fields[#fields + 2] = field, value end
 if #fields > 0 then redis.call('HSET', META, unpack(fields)) end

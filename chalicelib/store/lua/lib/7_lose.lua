@@ -9,7 +9,7 @@ local function give_up(instance, node, record, now)
     instance.ignored = redis.call('HINCRBY', META, 'ignored', 1)
   else
     redis.call('HSETNX', META, 'error_node', node)
-    instance.give_up = fail_fast
+    instance.give_up = fail_fast and cut
   end
 end
 
