@@ -14,7 +14,10 @@ LUA = importlib.resources.files("chalicelib.store") / "lua"
 
 
 class Scripts:
-    """Every `NN_name.lua` by its name, each with what it uses of `lib`. `overrides` replaces files, of `lib` too: a virtual clock, broken lines."""
+    """Every `NN_name.lua` by its name, each with what it uses of `lib`.
+
+    `overrides` replaces files, of `lib` too: a virtual clock, broken lines.
+    """
 
     def __init__(self, client: Any, overrides: Mapping[str, str] | None = None) -> None:
         self._client = client
