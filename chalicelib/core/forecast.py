@@ -19,7 +19,7 @@ NOTES = (
     "nothing fails, is lost, or is sent again, and no other instance takes workers or room",
     "handlers wait and do not compute: a worker runs all nodes of up to 10 messages at once",
     "workers are warm: they have the workflow in memory, and have measured its handlers",
-    "instant nodes take what is assumed, unless they are given: a record holds what they waited for each other, too",
+    "a record holds what a node waited for others of its batch: instant ones take what is given, or else assumed",
 )
 
 

@@ -76,6 +76,14 @@ def test_the_example_of_control(stack: Stack) -> None:
     assert [line for line in told if line not in done.stdout] == []
 
 
+def test_the_example_of_a_plan(stack: Stack) -> None:
+    command = [sys.executable, "examples/plan.py", "layered", "--url", stack.url]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = ["1000 nodes in 20 levels, 50 at once", "COMPLETED", "1 messages, 1 planned", "22 transitions, 22 planned"]
+    assert [line for line in told if line not in done.stdout] == []
+
+
 def test_the_handler_of_the_readme_is_the_example_and_runs(stack: Stack, tmp_path: Path) -> None:
     source = (ROOT / "examples/greet_handler.py").read_text("utf-8").strip()
     assert source in README
