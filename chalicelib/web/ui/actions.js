@@ -9,7 +9,7 @@ import { toast } from "./toast.js";
 
 /** A field for JSON: an object, or nothing. */
 function objectField(value, label) {
-  const area = el("textarea", { class: "code", rows: 6, spellcheck: "false", autocomplete: "off", "aria-label": label });
+  const area = el("textarea", { class: "code", rows: 6, spellcheck: "false", autocomplete: "off" });
   area.value = value;
   area.read = () => {
     if (!area.value.trim()) return undefined;

@@ -14,7 +14,10 @@ export function critical(parents, nodes, now = Date.now()) {
     for (const id of ids) if (!Number.isNaN(end(id)) && !(end(id) <= end(found))) found = id;
     return found;
   };
+  // A child may end in the same millisecond as its parent: the path ends with one that nothing has followed.
+  const followed = new Set([...parents].flatMap(([id, above]) => (nodes[id]?.started_at ? above : [])));
   const path = new Set();
-  for (let id = latest(parents.keys()); id && !path.has(id); id = latest(parents.get(id))) path.add(id);
+  const last = latest([...parents.keys()].filter((id) => !followed.has(id)));
+  for (let id = last; id && !path.has(id); id = latest(parents.get(id))) path.add(id);
   return path;
 }

@@ -96,7 +96,11 @@ export class Graph {
   }
 
   async _resized(first) {
-    if (!first) return;
+    if (!first) {
+      if (this._fitted) this._fit();
+      if (this._selected) this._reveal(this._selected);
+      return;
+    }
     this._wide = this._surface.width > 0.9 * this._surface.height;
     const parents = this._ids.map((id) => this._model.parents.get(id).map((parent) => this._index.get(parent)));
     this._scene = await layout(parents, this._wide ? "right" : "down");
@@ -121,6 +125,7 @@ export class Graph {
 
   _moved(act) {
     act();
+    this._fitted = false;
     this._tip.hidden = true;
     this._surface.invalidate();
   }
@@ -128,6 +133,7 @@ export class Graph {
   _fit() {
     if (!this._scene) return;
     this._camera.fit(this._scene, this._surface.width, this._surface.height);
+    this._fitted = true;
     this._surface.invalidate();
   }
 

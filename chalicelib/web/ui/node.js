@@ -120,7 +120,7 @@ export class NodePanel {
 function attempt({ attempt: number, epoch, queued, started, ended, outcome, reason }) {
   const told = [
     epoch > 1 && `run ${epoch}`,
-    !Number.isNaN(started) && !Number.isNaN(queued) && `queued ${duration(started - queued)}`,
+    !Number.isNaN(started) && !Number.isNaN(queued) && `${number > 1 ? "waited" : "queued"} ${duration(started - queued)}`,
     !Number.isNaN(started) && !Number.isNaN(ended) && `ran ${duration(ended - started)}`,
   ];
   return el("li", {}, sign(outcome), el("b", {}, `${number}. ${word(outcome)}`), el("span", {}, told.filter(Boolean).join(" · ")), reason && el("small", {}, reason));

@@ -102,7 +102,7 @@ function box(context, { selected, hovered, camera, model }, colours, id, node, [
   const detail = camera.scale >= DETAIL_FROM;
   context.textBaseline = "middle";
   context.fillStyle = quiet ? colours.muted : colours.ink;
-  context.font = `600 ${detail ? 13 : 16}px ${FONT}`;
+  context.font = `600 ${detail ? 13 : 18}px ${FONT}`;
   context.fillText(fitted(context, id, WIDTH - 52), left + 40, detail ? y - 8 : y + 0.5);
   if (!detail) return;
   context.font = `400 11px ${FONT}`;

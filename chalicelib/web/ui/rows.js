@@ -10,7 +10,7 @@ export class Rows {
     this._height = height;
     this._make = make;
     this._items = [];
-    this._inner = el("div", { class: "rows-inner" });
+    this._inner = el("div", { class: "rows-inner", role: "presentation" });
     this.element = el("div", { class: "rows-scroll", tabindex: 0, role: "list", "aria-label": label }, this._inner);
     this.element.addEventListener("scroll", () => this._show(), { passive: true });
     this._sizes = new ResizeObserver(() => this._show());

@@ -4,7 +4,7 @@ import { attempts } from "./attempts.js";
 import { Surface } from "./canvas.js";
 import { critical } from "./critical.js";
 import { el, put } from "./element.js";
-import { at, duration, several } from "./format.js";
+import { duration, several } from "./format.js";
 import { icon } from "./icons.js";
 import { ROW, ruler, rows as paintRows } from "./paint.timeline.js";
 import { onTheme } from "./palette.js";
@@ -80,13 +80,15 @@ export class Timeline {
     const { nodes, epoch } = this._model.status;
     const again = Object.keys(nodes).filter((id) => nodes[id].attempt > 1);
     const mark = JSON.stringify([epoch, again.map((id) => nodes[id].attempt)]);
-    if (!again.length || mark === this._read) return;
+    if (mark === this._read) return;
     this._read = mark;
+    delete this.element.dataset.whole;
     try {
-      const asked = again.length <= MOST_SINGLE ? again : [undefined];
+      const asked = again.length <= MOST_SINGLE ? again : [undefined]; // none, each, or all in one go
       const found = (await Promise.all(asked.map((id) => this._model.history(id)))).flatMap(({ events }) => events);
       this._events = grouped(found);
       this._arrange();
+      this.element.dataset.whole = "true";
     } catch {
       this._read = ""; // The chart is right without it, save for earlier attempts; the next change asks again.
     }
@@ -100,7 +102,7 @@ export class Timeline {
       const tries = attempts(id, node, this._events.get(id), epoch).filter((one) => one.epoch === epoch && !Number.isNaN(one.queued));
       if (tries.length) rows.push({ id, node, tries, backoff: this._backoff(id), start: tries[0].queued });
     }
-    rows.sort((a, b) => a.start - b.start || at(a.node.started_at) - at(b.node.started_at));
+    rows.sort((a, b) => a.start - b.start || a.tries[0].started - b.tries[0].started || 0);
     this._rows = rows;
     this._critical = critical(this._model.parents, nodes, now);
     this._from = Math.min(...rows.map(({ start }) => start));

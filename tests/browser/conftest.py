@@ -1,0 +1,71 @@
+"""A real browser at the real local service. Whatever the page complains about fails the test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.browser.service import Service
+from tests.servers import unavailable
+from tests.stack import Stack
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+# No sandbox, since CI is root; and nothing that looks for the outside.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WIDE = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        unavailable("no Chromium on PATH (Debian: apt install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def service(stack: Stack) -> Service:
+    return Service(f"{stack.url}/api")
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the page wrote to its console, errors and violations of its policy. A test may take out what it expects."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
+    with browser.new_context(viewport=WIDE, reduced_motion="reduce") as context:
+        context.set_default_timeout(10_000)
+        page = context.new_page()
+        watch(page, complaints)
+        yield page
+    assert not complaints
+
+
+def watch(page: Page, complaints: list[str]) -> None:
+    def said(message: ConsoleMessage) -> None:
+        complaints.append(f"{message.type}: {message.text}")
+
+    def raised(error: Any) -> None:
+        complaints.append(f"error: {error}")
+
+    page.on("console", said)
+    page.on("pageerror", raised)

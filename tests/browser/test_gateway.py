@@ -1,0 +1,48 @@
+"""The page behind API Gateway: below a stage, with a key or signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import gateway, workflows
+from tests.browser.service import Service
+from tests.stack import Stack
+
+
+@pytest.fixture
+def visitor(browser: Browser) -> Iterator[Page]:
+    """Without a watch on the console: a refused call is news there."""
+    with browser.new_context() as context:
+        yield context.new_page()
+
+
+def test_it_asks_for_the_key_and_forgets_it_with_the_tab(visitor: Page, service: Service, stack: Stack) -> None:
+    instance_id = service.run(workflows.retried())
+    with gateway.running(stack.url, "api_key") as url:
+        visitor.goto(f"{url}#/instances/{instance_id}")
+        dialog = visitor.get_by_role("dialog")
+        expect(dialog).to_contain_text("asks for a key")
+        visitor.get_by_label("API key").last.fill("wrong")
+        dialog.get_by_role("button", name="Use it").click()
+        expect(visitor.locator("h1")).to_have_text("Answered 403")
+        visitor.reload()
+        expect(dialog).to_contain_text("refused this key")
+        visitor.get_by_label("API key").last.fill(gateway.KEY)
+        dialog.get_by_role("button", name="Use it").click()
+        expect(visitor.locator("h1")).to_have_text("Nightly orders")
+        visitor.wait_for_selector(".graph[data-ready]")
+        visitor.reload()
+        expect(visitor.locator("h1")).to_have_text("Nightly orders")
+        assert visitor.evaluate("JSON.stringify(localStorage)") == "{}"
+        fresh = visitor.context.new_page()
+        fresh.goto(f"{url}#/instances/{instance_id}")
+        expect(fresh.get_by_role("dialog")).to_contain_text("asks for a key")
+
+
+def test_it_says_that_a_browser_cannot_sign(visitor: Page, stack: Stack) -> None:
+    with gateway.running(stack.url, "iam") as url:
+        visitor.goto(f"{url}/")
+        expect(visitor.get_by_role("dialog")).to_contain_text("a proxy that signs")

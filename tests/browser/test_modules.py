@@ -1,0 +1,136 @@
+"""The page's pure modules, in the browser that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.service import Service
+
+
+@pytest.fixture(scope="module")
+def call(browser: Browser, service: Service) -> Iterator[Any]:
+    """call(module, function, *arguments), as JSON."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(service.page())
+    base = page.locator("script[type=module]").get_attribute("src")
+    assert base
+
+    def run(module: str, expression: str, *arguments: Any) -> Any:
+        code = (
+            f"async ([base, args]) => {{ const m = await import(new URL(base)); return (({expression}))(m, ...args); }}"
+        )
+        address = f"{service.url}/{base.rsplit('/', 1)[0]}/{module}.js"
+        return page.evaluate(code, [address, list(arguments)])
+
+    yield run
+    context.close()
+
+
+LINES = '{"a": [1,\n 2],\n "b/c": {"~": "}]\\"",\n  "x": null}}'
+
+
+@pytest.mark.parametrize(
+    ("pointer", "line"),
+    [("/a/1", 1), ("/b~1c", 2), ("/b~1c/~0", 2), ("/b~1c/x", 3), ("/b~1c/missing", 2), ("/none", 0), ("", 0)],
+)
+def test_a_pointer_leads_to_its_line(call: Any, pointer: str, line: int) -> None:
+    code = "(m, text, pointer) => m.lineOf(text, m.place(m.places(text), pointer)[0])"
+    assert call("pointer", code, LINES, pointer) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "offset"),
+    [("", 0), ("{", 1), ('{"a" 1}', 5), ("[1 2]", 3), ('{"a": tru}', 6), ("[1] x", 4), ("[-]", 1), ("{a: 1}", 1)],
+)
+def test_what_is_no_json_is_refused_where_it_stops_being_json(call: Any, text: str, offset: int) -> None:
+    code = "(m, text) => { try { m.places(text); return -1; } catch (error) { return error.offset; } }"
+    assert call("pointer", code, text) == offset
+
+
+def test_nodes_of_one_neighbourhood_are_one_block(call: Any) -> None:
+    parents = [[], *([[0]] * 40), list(range(1, 41)), [41], [41]]
+    blocks = call("fold", "(m, parents) => m.fold(parents)", parents)
+    assert [len(block) for block in blocks] == [1, 40, 1, 1, 1]
+    assert blocks[1] == list(range(1, 41))
+
+
+def test_the_critical_path_follows_the_parent_that_ended_last(call: Any) -> None:
+    def ran(start: int, end: int | None) -> dict[str, Any]:
+        at = "2026-01-01T00:00:{:02}Z".format
+        return {"started_at": at(start), "finished_at": None if end is None else at(end)}
+
+    parents = {"a": [], "b": [], "c": ["a", "b"], "d": ["c"], "e": ["a"], "f": ["d"]}
+    nodes = {"a": ran(0, 4), "b": ran(0, 2), "c": ran(4, 6), "d": ran(6, 9), "e": ran(4, 5), "f": {"started_at": None}}
+    code = "(m, parents, nodes) => [...m.critical(new Map(Object.entries(parents)), nodes)]"
+    assert call("critical", code, parents, nodes) == ["d", "c", "a"]
+    assert call("critical", code, parents, {}) == []
+    at_once = {"first": ran(0, 1), "last": ran(1, 1)}
+    assert call("critical", code, {"first": [], "last": ["first"]}, at_once) == ["last", "first"]
+
+
+def test_attempts_are_put_together_of_status_and_history(call: Any) -> None:
+    def event(second: int, event: str, attempt: int | None = 1, node: str = "n", epoch: int = 1) -> dict[str, Any]:
+        at = f"2026-01-01T00:00:{second:02}Z"
+        return {
+            "at": at,
+            "event": event,
+            "node": node,
+            "attempt": attempt,
+            "epoch": epoch,
+            "reason": None,
+            "worker": "w",
+        }
+
+    events = [event(0, "ready"), event(1, "started"), event(2, "failed"), event(2, "ready", 2), event(3, "started", 2)]
+    events += [event(4, "lost", 2), event(1, "started", node="other"), event(5, "paused", None)]
+    node = {
+        "status": "RUNNING",
+        "attempt": 3,
+        "queued_at": "2026-01-01T00:00:04Z",
+        "started_at": "2026-01-01T00:00:05Z",
+    }
+    told = call("attempts", "(m, id, node, events) => m.attempts(id, node, events)", "n", node, events)
+    found = [(one["attempt"], one["outcome"], one["started"] % 60_000) for one in told]
+    assert found == [(1, "FAILED", 1000), (2, "LOST", 3000), (3, "RUNNING", 5000)]
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0.4, "0 ms"),
+        (999.4, "999 ms"),
+        (1234, "1.23 s"),
+        (59_940, "59.9 s"),
+        (61_000, "1 min 01 s"),
+        (7_500_000, "2 h 05 min"),
+        (200_000_000, "2 d 8 h"),
+    ],
+)
+def test_durations(call: Any, ms: float, text: str) -> None:
+    assert call("format", "(m, ms) => m.duration(ms)", ms) == text
+
+
+def test_a_thousand_nodes_are_laid_out_in_time_and_apart(call: Any) -> None:
+    wide, layers = 50, 20
+    parents = [
+        [(layer - 1) * wide + (place * 7 + step * 11) % wide for step in range(3)] if layer else []
+        for layer in range(layers)
+        for place in range(wide)
+    ]
+    code = """async (m, parents) => {
+      const begun = performance.now();
+      const { nodes } = await m.layout(parents, "right");
+      const ms = performance.now() - begun;
+      const touch = ([x, y], [a, b]) => Math.abs(x - a) < m.BOX[0] && Math.abs(y - b) < m.BOX[1];
+      const near = nodes.some((one, i) => nodes.some((other, j) => i < j && touch(one, other)));
+      const forward = parents.every((above, i) => above.every((j) => nodes[j][0] < nodes[i][0]));
+      return [ms, nodes.length, near, forward];
+    }"""
+    ms, count, near, forward = call("layout", code, parents)
+    assert ms < 5000
+    assert (count, near, forward) == (1000, False, True)

@@ -1,0 +1,51 @@
+"""Workflows that are worth looking at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+HOSTILE = '<img src=x onerror="window.pwned = 1"><script>window.pwned = 1</script>'
+
+
+def node(id: str, handler: str, after: list[str], config: Json | None = None, **more: Any) -> Json:
+    return {"id": id, "handler": handler, "dependencies": after, **({"config": config} if config else {}), **more}
+
+
+def workflow(name: str, *nodes: Json, **more: Any) -> Json:
+    return {"name": name, "dag": {"nodes": list(nodes)}, **more}
+
+
+def gated(path: Path) -> Json:
+    """Runs until there is a file at `path`."""
+    return workflow(
+        "Model training",
+        node("dataset", "work", []),
+        *(node(f"train_{fold}", "gate", ["dataset"], {"path": str(path)}) for fold in range(2)),
+        node("publish", "work", ["train_0", "train_1"]),
+        tags={"team": "research"},
+    )
+
+
+def failing() -> Json:
+    """One node fails for good, and says so in HTML."""
+    return workflow(
+        f"Warehouse {HOSTILE}",
+        node("scan", "work", [], {"result": HOSTILE}),
+        node("reserve", "refuse", ["scan"], {"message": HOSTILE}),
+        node("ship", "work", ["reserve"]),
+        node("audit", "work", ["scan"]),
+        tags={"note": HOSTILE[:100]},
+    )
+
+
+def retried() -> Json:
+    """`flaky` fails once, and is on the critical path."""
+    return workflow(
+        "Nightly orders",
+        node("fetch", "work", []),
+        node("flaky", "work", ["fetch"], {"fails": 1}, retry_policy={"max_attempts": 3, "initial_backoff_seconds": 0}),
+        node("quick", "work", ["fetch"]),
+        node("output", "output", ["flaky", "quick"]),
+    )
