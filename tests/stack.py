@@ -104,5 +104,6 @@ def running_stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """For tests that break nothing of it: one for all of them, since it takes seconds to start."""
-    with running_stack(tmp_path_factory.mktemp("stack"), HANDLER_MODULES="examples.greet_handler,tests.browser.handlers") as running:
+    handlers = "examples.greet_handler,tests.browser.handlers"
+    with running_stack(tmp_path_factory.mktemp("stack"), HANDLER_MODULES=handlers) as running:
         yield running
