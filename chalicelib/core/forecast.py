@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chalicelib.core import cost, graph
@@ -31,7 +31,7 @@ class Engine:
     """
 
     rules: Rules
-    needs: Callable[[Plan, int], Iterable[int]]
+    needs: Callable[[Plan, int], Sequence[int]]
     instant: Callable[[Plan, int], bool]
     longest: Callable[[Plan, int], float]
     size: Callable[[bool, float | None], int]

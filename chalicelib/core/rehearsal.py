@@ -40,7 +40,7 @@ class Rehearsal:
         plan: Plan,
         steps: Sequence[Step],
         *,
-        needs: Callable[[int], Iterable[int]],
+        needs: Callable[[int], Sequence[int]],
         rules: Rules,
         delays: Delays,
         workers: int | None = None,
@@ -118,6 +118,7 @@ class Rehearsal:
         jobs: list[Job] = []
         for message in messages:
             yield from self._call("claim", len(message))
+            self._tally.commands += sum(bool(self._needs(node)) for node in message)  # one more reads all of them
             self._tally.messages += 1
             jobs += [(node, self._now + self._rules.hop_seconds) for node in message]
         self._spawn(invocation, jobs)

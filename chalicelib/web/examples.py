@@ -95,14 +95,14 @@ FORECAST: dict[str, Any] = {
         "scheduler_invocations": 0,
         "lambda_seconds": 3.266864,
         "redis_calls": 7,
-        "redis_commands": 72,
+        "redis_commands": 85,
     },
     "cost_usd": {
         "dag_service": {
             "sqs": 1.2e-06,
             "functions": 2.7423921781068008e-05,
-            "store": 1.656e-07,
-            "total": 2.8789521781068007e-05,
+            "store": 1.955e-07,
+            "total": 2.8819421781068005e-05,
         },
         "step_functions_standard": {"orchestration": 0.000125, "functions": 2.788505417e-05, "total": 0.00015288505417},
         "step_functions_express": {
