@@ -268,9 +268,9 @@ class Stack:
     def _announce(self) -> None:
         base = self._config.base_url
         if self._http:
-            self._console.plain(
-                f"Ready: API {base}/api  docs {base}/api/docs  health {base}/api/health  (Ctrl-C ends it)"
-            )
+            places = {"page": "/ui", "API": "", "docs": "/docs", "health": "/health"}
+            told = "  ".join(f"{name} {base}/api{path}" for name, path in places.items())
+            self._console.plain(f"Ready: {told}  (Ctrl-C ends it)")
         else:
             self._console.plain("Ready: everything but HTTP. In another terminal: make local-http  (Ctrl-C ends it)")
 

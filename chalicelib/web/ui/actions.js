@@ -8,8 +8,8 @@ import { go } from "./router.js";
 import { toast } from "./toast.js";
 
 /** A field for JSON: an object, or nothing. */
-function objectField(value, label) {
-  const area = el("textarea", { class: "code", rows: 6, spellcheck: "false", autocomplete: "off" });
+function objectField(value, label, rows = 5) {
+  const area = el("textarea", { class: "code", rows, spellcheck: "false", autocomplete: "off" });
   area.value = value;
   area.read = () => {
     if (!area.value.trim()) return undefined;
@@ -26,7 +26,7 @@ function objectField(value, label) {
 
 export async function trigger(executionId, name) {
   const params = objectField("{}", "Params");
-  const tags = objectField("", "Tags");
+  const tags = objectField("", "Tags", 2);
   const body = [field("Params", params, "A JSON object; templates read it as {{ params.x }}."), field("Tags", tags, 'A JSON object of strings, as in {"team": "blue"}; may stay empty.')];
   const act = () => post(path`workflow/trigger/${executionId}`, { params: params.read(), tags: tags.read() });
   const made = await dialog({ title: `Trigger ${name}`, body, confirm: "Trigger", act });

@@ -36,6 +36,7 @@ export function dialog({ title, body, confirm, act, danger = false, wide = false
   box.addEventListener("click", (event) => event.target === box && box.close());
   document.body.append(box);
   box.showModal();
+  (form.querySelector(".body :is(input, textarea)") ?? button ?? close).focus();
   return new Promise((resolve) => {
     box.addEventListener("close", () => {
       box.remove();

@@ -29,6 +29,8 @@ export function list(_, query) {
   const foot = el("div", { class: "foot" });
   const columns = el("div", { class: "columns", "aria-hidden": "true" }, ["Status", "Name", "Progress", "Created", "Took", "Instance"].map((title) => el("span", {}, title)));
 
+  const card = el("div", { class: "card", hidden: true }, columns, items);
+
   const wanted = () => ({ status: filter.status.join(","), name: filter.name, tag: filter.tag, execution_id: filter.execution_id });
 
   async function refresh() {
@@ -91,7 +93,7 @@ export function list(_, query) {
       return rows.get(one.instance_id).element;
     });
     if (elements.length !== items.children.length || elements.some((element, number) => items.children[number] !== element)) put(items, elements);
-    columns.hidden = !all.length;
+    card.hidden = !all.length;
     const button = cursor && el("button", { type: "button", class: "button", onclick: more }, all.length ? "Older" : "Look further back");
     put(foot, all.length || !found ? null : empty(), button);
   }
@@ -120,7 +122,7 @@ export function list(_, query) {
       el("div", { class: "title" }, el("h1", {}, "Instances"), el("a", { class: "button primary", href: "#/submit" }, icon("plus"), "Submit")),
       el("div", { class: "filters" }, chips, el("div", { class: "fields" }, only, el("label", { class: "search" }, icon("search"), name), tag)),
       fault,
-      el("div", { class: "card" }, columns, items),
+      card,
       foot,
     ),
     keys: { "/": () => name.focus(), j: () => step(items, "a", 1), k: () => step(items, "a", -1) },

@@ -78,7 +78,9 @@ function frame(context, { centre, size }, colours) {
 }
 
 function patch(context, { selected, hovered, camera }, colours, id, node, [x, y]) {
-  context.fillStyle = node.status === "COMPLETED" ? colours["COMPLETED="] : colours[node.status]; // what is done steps back
+  // What is done, or has not begun, steps back.
+  const quiet = node.status === "COMPLETED" || node.status === "PENDING" || node.status === "SKIPPED";
+  context.fillStyle = colours[quiet ? `${node.status}=` : node.status];
   context.beginPath();
   context.roundRect(x - WIDTH / 2, y - HEIGHT / 2, WIDTH, HEIGHT, 9);
   context.fill();

@@ -106,7 +106,7 @@ export function ruler(context, about) {
   context.fillStyle = colours.muted;
   context.textBaseline = "middle";
   for (const { x, text } of ticks(about)) {
-    if (x >= label && x < width - 20) context.fillText(text, x + 4, head / 2);
+    if (x >= label && x + 8 + context.measureText(text).width < width) context.fillText(text, x + 4, head / 2);
   }
 }
 

@@ -82,8 +82,9 @@ async function send(editor, params, trigger, verdict) {
   } catch (problem) {
     const inside = asked === params ? problem.errors.map((one) => ({ ...one, pointer: one.pointer.replace(/^\/params/, "") })) : problem.errors;
     const lines = asked.mark(inside);
-    const jump = (one, line) => el("li", {}, el("button", { type: "button", class: "link", onclick: () => asked.go(line) }, `Line ${line + 1}`), el("code", {}, one.pointer || "/"), el("span", {}, one.detail));
-    put(verdict, el("p", { class: "fault" }, problem.errors.length ? several(problem.errors.length, "problem") : problem.message), el("ol", { class: "problems" }, problem.errors.map((one, number) => jump(one, lines[number]))));
+    const told = problem.errors.map((one, number) => ({ ...one, line: lines[number] })).sort((a, b) => a.line - b.line);
+    const jump = ({ line, ...one }) => el("li", {}, el("button", { type: "button", class: "link", onclick: () => asked.go(line) }, `Line ${line + 1}`), el("code", {}, one.pointer || "/"), el("span", {}, one.detail));
+    put(verdict, el("p", { class: "fault" }, problem.errors.length ? several(problem.errors.length, "problem") : problem.message), el("ol", { class: "problems" }, told.map(jump)));
     if (lines.length) asked.go(Math.min(...lines));
   }
 }

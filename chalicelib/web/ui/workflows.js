@@ -15,6 +15,7 @@ export function workflows() {
   const name = el("input", { type: "search", placeholder: "Name", "aria-label": "Name contains" });
   const fault = el("p", { class: "fault", role: "alert", hidden: true });
   const items = el("ol", { class: "rows workflows", "aria-label": "Workflows" });
+  const card = el("div", { class: "card", hidden: true }, items);
   const foot = el("div", { class: "foot" });
 
   async function load(from) {
@@ -25,6 +26,7 @@ export function workflows() {
       if (!from) put(items);
       items.append(...page.workflows.map((one) => row(one, () => load(null))));
       const none = !items.children.length;
+      card.hidden = none;
       put(foot, none && empty(name.value.trim()), cursor && el("button", { type: "button", class: "button", onclick: () => load(cursor) }, none ? "Look further back" : "Older"));
     } catch (problem) {
       say(fault, problem.message);
@@ -46,7 +48,7 @@ export function workflows() {
       el("div", { class: "title" }, el("h1", {}, "Workflows"), el("a", { class: "button primary", href: "#/submit" }, icon("plus"), "Submit")),
       el("div", { class: "filters" }, el("div", { class: "fields" }, el("label", { class: "search" }, icon("search"), name))),
       fault,
-      el("div", { class: "card" }, items),
+      card,
       foot,
     ),
     keys: { "/": () => name.focus(), j: () => step(items, ".name", 1), k: () => step(items, ".name", -1) },
