@@ -58,8 +58,8 @@ def status(instance_id: str) -> Response:
 @problems.translated
 def results(instance_id: str) -> Response:
     """The results of a terminal instance, with `?epoch=` as they were in an earlier one."""
-    epoch = requests.number(_request(), "epoch", 0, least=0, most=999_999) or None
-    return answer(composition.application().service.results(instance_id, epoch))
+    epoch, mount = requests.epoch(_request()), requests.mount(_request())
+    return answer(composition.application().service.results(instance_id, epoch, mount=mount))
 
 
 @app.route("/api/health", methods=["GET"])

@@ -1,16 +1,23 @@
-"""The end of an instance is said once: by whoever made the transition that ended it."""
+"""The end of an instance is noted once: by whoever made the transition that ended it."""
 
 from __future__ import annotations
 
 import logging
 
-from chalicelib.protocols import Ref
+from chalicelib.core.plan import Plan
+from chalicelib.protocols import Ref, Settler
 
 log = logging.getLogger(__name__)
 
 
-def note(ref: Ref, status: str) -> None:
-    """`status` is what a transition left the instance in: no more is said than that it ended, if it did."""
-    if status in ("COMPLETED", "FAILED"):
-        fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id, "status": status}
-        log.info("instance finished", extra=fields)
+def note(ref: Ref, plan: Plan, status: str, settler: Settler) -> None:
+    """`status` is what a transition left the instance in. If it ended, that is said, and its webhook is seen to."""
+    if status not in ("COMPLETED", "FAILED"):
+        return
+    fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id, "status": status}
+    log.info("instance finished", extra=fields)
+    if plan.webhook is not None:
+        try:
+            settler.run(ref.instance_id)
+        except Exception as error:  # what it owes is in the index
+            log.warning("webhook left to the sweep", extra=fields | {"error": str(error)})

@@ -73,6 +73,14 @@ class SecretsUnavailable(DagServiceError):
     """Where the secrets are did not answer. The node is retried by its policy."""
 
 
+class ValuesUnavailable(DagServiceError):
+    """Where large results are kept did not answer. The node is retried by its policy."""
+
+
+class ValueLost(DagServiceError):
+    """A large result is not where it was put, or is not what was put there. No retry mends that."""
+
+
 class HandlerError(Exception):
     """What a handler may raise to say how its failure is to be treated; any other exception is retried by policy."""
 

@@ -1,4 +1,4 @@
-"""What the use cases, the scheduler and the worker need of the world: the store, the queue, the invoker.
+"""What the use cases, the scheduler and the worker need of the world: the store, large values, the queue, the invoker.
 
 Nodes are named by their index in the definition's `nodes` here; ids are for people. All times are milliseconds since
 1970 by the store's clock, all durations milliseconds.
@@ -39,6 +39,7 @@ class Outcome(StrEnum):
     RERUN = "RERUN"
     LIVE = "LIVE"
     OWES = "OWES"
+    LEFT = "LEFT"
     TOLD = "TOLD"
     FORGOTTEN = "FORGOTTEN"
     SUPERSEDED = "SUPERSEDED"
@@ -363,7 +364,8 @@ class Store(Protocol):
         self, instance_id: str, *, epoch: int, anew: Anew, params: bytes | None, reason: str, by: Dispatching
     ) -> Outcome: ...
     def told(self, instance_id: str, *, epoch: int) -> Outcome: ...
-    def forget(self, instance_id: str) -> Outcome: ...
+    def forget(self, instance_id: str, *, emptied: bool = False) -> Outcome: ...
+    def stow(self, instance_id: str, *, node: int, attempt: int) -> Outcome: ...
 
     def overdue(self, *, limit: int) -> list[str]: ...
     def execution_of(self, instance_id: str) -> str | None: ...
@@ -385,6 +387,26 @@ class Catalogue(Protocol):
         """How many instances there are of each status."""
 
     def workflows(self, *, before: str | None, limit: int) -> list[StoredWorkflow]: ...
+
+
+class Values(Protocol):
+    """Where results are kept that are too large for the store, each under a key. None is ever overwritten by another.
+
+    Raises ValuesUnavailable.
+    """
+
+    def put(self, key: str, value: bytes) -> None: ...
+    def get(self, key: str) -> bytes | None:
+        """None where it is gone."""
+
+    def link(self, key: str) -> str | None:
+        """A URL by which anybody can read it for some minutes; None where there are none."""
+
+    def forget(self, prefix: str) -> None:
+        """Delete all whose keys begin so: the prefix ends with a slash."""
+
+    def place(self, key: str) -> str:
+        """Where it is, for a sentence."""
 
 
 class Queue(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -45,7 +46,12 @@ class Settings(BaseModel):
     max_body_bytes: int = 5 * 1024 * 1024
     max_nodes: int = 10_000
     max_depth: int = 64
-    max_result_bytes: int = 1024 * 1024
+    max_result_bytes: int | None = Field(None, ge=1, description="unless set, 1 MiB; with VALUES_URL 32 MiB")
+    max_answer_bytes: int = Field(5 * 1024 * 1024, description="of the results in one answer; others have a link")
+
+    # large results
+    values_url: str = Field("", description="where they go: s3://BUCKET/PREFIX, file:///FOLDER, or nowhere")
+    large_result_bytes: int = Field(256 * 1024, ge=1, description="what is larger goes there")
 
     # above which new instances are refused; 0 turns one off
     max_backlog: int = Field(100_000, ge=0, description="messages that wait in the queue")
@@ -96,12 +102,24 @@ class Settings(BaseModel):
             raise ValueError("REDIS_URL is not of the form redis[s]://user:password@host:port/0, percent-encoded")
         return url
 
+    @field_validator("values_url")
+    @classmethod
+    def _is_a_place(cls, url: str) -> str:
+        if url and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?|file:///[^?#]+", url):
+            raise ValueError("VALUES_URL is not of the form s3://BUCKET/PREFIX or file:///FOLDER")
+        return url
+
     @model_validator(mode="after")
     def _iam_is_complete(self) -> Settings:
         named = self.redis_username and self.redis_cache_name
         if self.redis_auth == "iam" and not (named and self.redis_url.startswith("rediss:")):
             raise ValueError("REDIS_AUTH=iam needs REDIS_USERNAME, REDIS_CACHE_NAME and a REDIS_URL with rediss://")
         return self
+
+    @property
+    def result_limit(self) -> int:
+        """Of one result, in bytes."""
+        return self.max_result_bytes or (32 if self.values_url else 1) * 1024 * 1024
 
     @property
     def passwords(self) -> list[str]:

@@ -92,5 +92,5 @@ class DeadLetters:
         elif lost.outcome is Outcome.FAILED:
             log.error("node failed", extra=where | {"error": "DeadLettered"})
             self._metrics.lost(plan.nodes[node].handler)
-            ending.note(message.ref, lost.status)
+            ending.note(message.ref, plan, lost.status, self._settler)
             self._settler.settle(message.ref, plan, node, 0, failed=True)

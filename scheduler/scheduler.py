@@ -14,6 +14,7 @@ from chalicelib.metrics.protocol import OFF, Metrics
 from chalicelib.protocols import Children, Dispatch, Dispatching, Due, Outcome, Ref, Store
 from chalicelib.store.definitions import Definitions
 from chalicelib.tracing.tracer import Tracer
+from chalicelib.values.depot import Depot
 
 # How many due nodes one Lua call hands out.
 LIMIT = 200
@@ -44,11 +45,16 @@ class Scheduler:
         definitions: Definitions,
         dispatch: Dispatch,
         *,
+        depot: Depot,
+        tell: Callable[[str], None],
         max_lost: int,
         tracer: Tracer,
         metrics: Metrics = OFF,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`tell` calls the webhook of an instance that has ended."""
+        self._depot = depot
+        self._tell = tell
         self._tracer = tracer
         self._metrics = metrics
         self._clock = clock
@@ -58,11 +64,17 @@ class Scheduler:
         self._max_lost = max_lost
 
     def run(self, instance_id: str) -> Pass:
-        """Send and settle everything that is due."""
+        """Send and settle everything that is due. Of an instance that has ended, what it owes, or leaves behind."""
         resend_ms, done = self._dispatch.by.resend_ms, Pass()
         while True:
             due = self._store.take_due(instance_id, limit=LIMIT, resend_ms=resend_ms, max_lost=self._max_lost)
-            if due.outcome is not Outcome.TAKEN or not (due.send or due.settle):
+            if due.outcome is Outcome.OWES:
+                self._tell(instance_id)
+            elif due.outcome is Outcome.LEFT:
+                self._depot.forget(instance_id)
+                self._store.forget(instance_id, emptied=True)
+            cut_off = due.outcome is Outcome.CLOSED and due.status  # just now: its time was over
+            if not (due.send or due.settle or cut_off):
                 return done
             execution_id = self._store.execution_of(instance_id)
             if execution_id is None:
@@ -73,7 +85,7 @@ class Scheduler:
                 self.abort(ref)
                 return done
             self._say(ref, plan, due)
-            ending.note(ref, due.status)
+            ending.note(ref, plan, due.status, self)
             self._dispatch.send(ref, plan, due.send)
             for unsettled in due.settle:
                 self.settle(ref, plan, unsettled.node, unsettled.cursor, failed=unsettled.failed)
@@ -89,7 +101,7 @@ class Scheduler:
             done = self._store.settle(ref.instance_id, node=node, start=start, children=Children(items, cursor), by=by)
             if done.outcome is not Outcome.SETTLED:
                 return
-            ending.note(ref, done.status)
+            ending.note(ref, plan, done.status, self)
             self._dispatch.send(ref, plan, done.ready)
             start = cursor
 

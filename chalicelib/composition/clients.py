@@ -34,7 +34,12 @@ class Clients:
         import boto3
         from botocore.config import Config
 
-        config = Config(retries={"mode": "standard", "max_attempts": attempts}, connect_timeout=3, read_timeout=seconds)
+        # S3 alone: links are signed so, and no endpoint of one's own has a name for each bucket.
+        style = "path" if self._settings.aws_endpoint_url else "auto"
+        options = {"signature_version": "s3v4", "s3": {"addressing_style": style}} if service == "s3" else {}
+        config = Config(
+            retries={"mode": "standard", "max_attempts": attempts}, connect_timeout=3, read_timeout=seconds, **options
+        )
         return boto3.client(
             service,
             region_name=self._settings.aws_region,

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from chalicelib.usecases.history import History
     from chalicelib.usecases.listing import Listings
     from chalicelib.usecases.lookup import Lookup
+    from chalicelib.usecases.results import Results
     from chalicelib.usecases.service import Service
+    from chalicelib.usecases.webhooks import Webhooks
+    from chalicelib.values.depot import Depot
     from chalicelib.worker.executor import Executor
     from chalicelib.worker.heart import Heart
     from chalicelib.worker.pace import Pace
@@ -92,6 +95,19 @@ class Application:
         return History(self.store, self.lookup)
 
     @cached_property
+    def results(self) -> Results:
+        from chalicelib.usecases.results import Results
+
+        room = self.settings.max_answer_bytes
+        return Results(store=self.store, lookup=self.lookup, depot=self.depot, room=room)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        from chalicelib.usecases.webhooks import Webhooks
+
+        return Webhooks(self.store, self.definitions, self.dispatch)
+
+    @cached_property
     def forecaster(self) -> Forecaster:
         from chalicelib.composition import forecaster
         from scheduler.scheduler import LIMIT
@@ -148,6 +164,8 @@ class Application:
             self.store,
             self.definitions,
             self.dispatch,
+            depot=self.depot,
+            tell=lambda instance_id: self.webhooks.tell(instance_id),
             max_lost=self.settings.max_lost,
             tracer=self.tracer,
             metrics=self.metrics,
@@ -237,6 +255,12 @@ class Application:
 
         queue = SqsQueue(self.clients.signal_later("sqs"), self.settings.queue_url, self.tracer.carrier)
         return self.metering.queue(queue)
+
+    @cached_property
+    def depot(self) -> Depot:
+        from chalicelib.composition import values
+
+        return values.make(self)
 
     @cached_property
     def dead_letter_queue(self) -> Queue | None:

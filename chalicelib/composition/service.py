@@ -25,6 +25,8 @@ def make(app: Application) -> Service:
         gate=app.gate,
         tracer=app.tracer,
         planned=lambda plan: app.forecaster.planned(plan),
+        webhooks=app.webhooks,
+        results=app.results,
         limits=limits(app),
         versions={"dag-service": __version__, "python": platform.python_version()},
     )
@@ -37,6 +39,7 @@ def make_control(app: Application) -> Control:
         dispatch=app.dispatch,
         settler=app.scheduler,
         planned=lambda plan: app.forecaster.planned(plan),
+        webhooks=app.webhooks,
         limits=limits(app),
     )
 

@@ -20,7 +20,7 @@ def make(app: Application) -> Worker:
     limits = Limits(
         default_timeout=settings.default_timeout_seconds,
         hop=settings.hop_seconds,
-        max_result_bytes=settings.max_result_bytes,
+        max_result_bytes=settings.result_limit,
     )
     traits = Traits(app.handlers, default_timeout=settings.default_timeout_seconds)
     lane = Lane(
@@ -32,6 +32,7 @@ def make(app: Application) -> Worker:
         heart=app.heart,
         pace=app.pace,
         vault=app.vault,
+        depot=app.depot,
         tracer=app.tracer,
         metrics=app.metrics,
         limits=limits,

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[int, int]] = {
     "fail": (11, 0),
     "lose": (10, 0),
     "extend": (7, 0),
+    "stow": (7, 0),
     "put_workflow": (9, 0),
     "workflow": (4, 0),
     "note_latest": (4, 0),

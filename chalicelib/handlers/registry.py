@@ -13,6 +13,7 @@ from chalicelib.handlers.api import Handler
 from chalicelib.handlers.http_call import http_handler
 from chalicelib.handlers.invoke import invoke_handler
 from chalicelib.handlers.llm import LlmSettings, llm_handler
+from chalicelib.handlers.webhook import webhook_handler
 from chalicelib.settings import Settings
 
 
@@ -45,11 +46,13 @@ def _built_in(
         model=settings.llm_model,
         bedrock_model_id=settings.bedrock_model_id,
     )
+    outside = client(allow_private=settings.allow_private_addresses)
     handlers = [
         flow.input_,
         flow.output,
         flow.noop,
-        http_handler(client(allow_private=settings.allow_private_addresses)),
+        http_handler(outside),
+        webhook_handler(outside),
         # The operator configures where the model is, so that may well be a private address.
         llm_handler(client(allow_private=True), functools.cache(lambda: aws("bedrock-runtime")), model),
         invoke_handler(functools.cache(lambda: aws("lambda"))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from chalicelib import ids
 from chalicelib.core import cost
 from chalicelib.core.cost import Usage
 from chalicelib.metrics.protocol import Metrics
@@ -49,7 +50,7 @@ class MeteredStore:
     def create(self, ref: Ref, **named: Any) -> tuple[Outcome, int]:
         self._tally.called("create")
         created = self._store.create(ref, **named)
-        if created[0] is Outcome.CREATED:
+        if created[0] is Outcome.CREATED and _is_asked_for(ref.instance_id):
             self._metrics.started()
         return created
 
@@ -82,7 +83,7 @@ class MeteredStore:
 
     def _note_end(self, instance_id: str, status: str) -> None:
         """A transition answers with a terminal status only where it was the one that ended the instance."""
-        if status in ("COMPLETED", "FAILED"):
+        if status in ("COMPLETED", "FAILED") and _is_asked_for(instance_id):
             self._metrics.ended(instance_id, status)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -97,6 +98,11 @@ class MeteredStore:
 
         setattr(self, name, call)
         return call
+
+
+def _is_asked_for(instance_id: str) -> bool:
+    """By somebody: the call of a webhook is an instance as well, and counts as a node only."""
+    return instance_id.startswith(ids.INSTANCE)
 
 
 class MeteredQueue:

@@ -107,6 +107,23 @@ class Usage(BaseModel):
     planned: Planned | None = Field(default=None, description="null where the workflow is gone")
 
 
+class DeliveryStatus(StrEnum):
+    """Of the call of a webhook."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+
+
+class WebhookView(BaseModel):
+    """The call that tells of the instance's end."""
+
+    status: DeliveryStatus = Field(description="PENDING until the instance has ended, and between attempts")
+    attempts: int = 0
+    last_error: Annotated[ErrorView | None, Field(description="of the last attempt, while none has succeeded")] = None
+    delivered_at: str | None = None
+
+
 class StatusView(BaseModel):
     """Status of an instance; `instance_id` is null for a workflow that was never triggered."""
 
@@ -123,6 +140,7 @@ class StatusView(BaseModel):
     finished_at: str | None = None
     error: ErrorView | None = None
     usage: Usage = Field(default_factory=lambda: Usage(messages=0, transitions=0))
+    webhook: Annotated[WebhookView | None, Field(description="null where the workflow has none")] = None
     nodes: dict[str, NodeView] = Field(description="by id; empty with `?nodes=false`")
 
 
@@ -203,6 +221,14 @@ class HistoryView(BaseModel):
     why: dict[str, str] = Field(description="with `?node=`: why it is where it is")
 
 
+class LargeResult(BaseModel):
+    """A result that an answer has no room for."""
+
+    bytes: int = Field(description="as JSON in UTF-8")
+    sha256: str = Field(description="of these")
+    href: str = Field(description="where it is: the answer is the result alone, or leads to it (303)")
+
+
 class ResultsView(BaseModel):
     """Results of a terminal instance."""
 
@@ -211,7 +237,10 @@ class ResultsView(BaseModel):
     status: InstanceStatus = Field(description="of the instance now")
     epoch: int = Field(1, description="that these are of")
     output: Any = Field(description="of the node whose handler is `output`, else of the nodes that nobody depends on")
-    results: dict[str, Any] = Field(description="every committed result, by node id")
+    results: dict[str, Any] = Field(description="every committed result but those in `large`, by node id")
+    large: dict[str, LargeResult] = Field(
+        default_factory=dict, description="by node id; `output` is without these, null if it is one of them"
+    )
 
 
 class Health(BaseModel):

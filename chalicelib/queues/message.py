@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib import ids
+from chalicelib.core import delivery
 from chalicelib.protocols import Message, Ready, Ref
 
 
@@ -36,13 +37,17 @@ def decode(body: str) -> Message:
         nodes = tuple(
             Ready(int(entry["node"]), int(entry["attempt"]), alone=bool(entry.get("alone"))) for entry in data["nodes"]
         )
-        if not (
-            ids.is_valid(ref.instance_id, ids.INSTANCE) and ids.is_valid(ref.execution_id, ids.EXECUTION) and nodes
-        ):
+        if not (_is_ours(ref) and nodes):
             raise ValueError("ids or nodes are missing")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadMessage(f"not a message of dag-service: {error!r:.200}") from error
     return Message(ref, nodes)
+
+
+def _is_ours(ref: Ref) -> bool:
+    if ids.is_valid(ref.instance_id, ids.DELIVERY):
+        return delivery.is_one(ref.execution_id)
+    return ids.is_valid(ref.instance_id, ids.INSTANCE) and ids.is_valid(ref.execution_id, ids.EXECUTION)
 
 
 def carrier(record: Mapping[str, Any]) -> dict[str, str]:

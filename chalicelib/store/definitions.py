@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
+from chalicelib.core import delivery
 from chalicelib.core.plan import Plan
 from chalicelib.protocols import Store
 
@@ -24,10 +25,12 @@ class Definitions:
             if plan := self._plans.get(execution_id):
                 self._plans.move_to_end(execution_id)
                 return plan
-        stored = self._store.workflow(execution_id)
-        if stored is None:
-            return None
-        plan = Plan.from_json(stored.document)
+        plan = delivery.plan(execution_id)
+        if plan is None:
+            stored = self._store.workflow(execution_id)
+            if stored is None:
+                return None
+            plan = Plan.from_json(stored.document)
         with self._lock:
             self._plans[execution_id] = plan
             while len(self._plans) > self._size:

@@ -12,12 +12,12 @@ What an instance or a workflow needs of the code that touches it is in its `sche
 | dag1:{shard}:<instance>        | hash   | meta: status, counters, params, times |
 | dag1:{shard}:<instance>:nodes  | hash   | node index -> record (lua/lib/2_record.lua) |
 | dag1:{shard}:<instance>:waits  | hash   | node index -> how many parents have completed, while not all have |
-| dag1:{shard}:<instance>:results| hash   | node index -> result (JSON) |
+| dag1:{shard}:<instance>:results| hash   | node index -> result (JSON), or a reference to it (values/reference.py) |
 | dag1:{shard}:<instance>:errors | hash   | node index -> error of its newest failed attempt (JSON) |
 | dag1:{shard}:<instance>:due    | zset   | live nodes by the time at which somebody must look at them |
 | dag1:{shard}:<instance>:done   | list   | one entry once it is terminal: who waits, blocks on it |
 | dag1:{shard}:<instance>:history| list   | events that the records do not tell (lua/lib/3_history.lua; JSON) |
-| dag1:{shard}:<instance>:archive| hash   | epoch:node index -> record, newline, result, of nodes that were run again |
+| dag1:{shard}:<instance>:archive| hash   | epoch:node index -> record, newline, result, of nodes run again; stowed |
 """
 
 from __future__ import annotations

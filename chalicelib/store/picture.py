@@ -8,6 +8,8 @@ from typing import Any
 
 from chalicelib.protocols import Archived, Event, Listed, Record, Snapshot
 
+# The one field of an archive that is no node (lua/lib/3_history.lua).
+STOWED = b"stowed"
 # What a list shows of an instance: fields of its META.
 LISTED: tuple[str, ...] = (
     "status",

@@ -282,9 +282,12 @@ class RedisStore:
     def told(self, instance_id: str, *, epoch: int) -> Outcome:
         return Outcome(self._run("told", instance_id, epoch)[0].decode())
 
-    def forget(self, instance_id: str) -> Outcome:
+    def forget(self, instance_id: str, *, emptied: bool = False) -> Outcome:
         """Delete a terminal instance; of one that is gone, what the shard's index and list still say of it."""
-        return Outcome(self._run("forget", instance_id)[0].decode())
+        return Outcome(self._run("forget", instance_id, int(emptied))[0].decode())
+
+    def stow(self, instance_id: str, *, node: int, attempt: int) -> Outcome:
+        return Outcome(self._run("stow", instance_id, node, attempt)[0].decode())
 
     # reads
 
@@ -334,7 +337,7 @@ class RedisStore:
         """What nodes were before they were run again."""
         with unavailable():
             kept = self._client.hgetall(keys.archive(instance_id))
-        return [picture.archived(name, raw) for name, raw in kept.items()]
+        return [picture.archived(name, raw) for name, raw in kept.items() if name != picture.STOWED]
 
     def wait_terminal(self, instance_id: str, seconds: float) -> None:
         """Return as soon as the instance is terminal, or after `seconds`."""

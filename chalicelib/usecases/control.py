@@ -12,13 +12,14 @@ from chalicelib import ids
 from chalicelib.core import definition, strictjson
 from chalicelib.core.plan import Plan
 from chalicelib.core.rerun import plan_rerun
-from chalicelib.errors import Conflict, IdempotencyConflict, InvalidDocument, NotFound, Problem
+from chalicelib.errors import Conflict, IdempotencyConflict, InvalidDocument, NotFound, Problem, ValuesUnavailable
 from chalicelib.models.views import InstanceStatus, Planned, Restarted, StatusView
 from chalicelib.models.workflow import Reason, Rerun
 from chalicelib.protocols import Dispatch, Outcome, Ready, Ref, Settler, Store
 from chalicelib.usecases import present
 from chalicelib.usecases.lookup import Lookup, gone
 from chalicelib.usecases.service import Limits
+from chalicelib.usecases.webhooks import Webhooks
 
 M = TypeVar("M", Reason, Rerun)
 
@@ -36,6 +37,7 @@ class Control:
         dispatch: Dispatch,
         settler: Settler,
         planned: Callable[[Plan], Planned],
+        webhooks: Webhooks,
         limits: Limits,
     ) -> None:
         self._store = store
@@ -43,6 +45,7 @@ class Control:
         self._dispatch = dispatch
         self._settler = settler
         self._planned = planned
+        self._webhooks = webhooks
         self._limits = limits
 
     def cancel(self, id: str, body: bytes) -> StatusView:
@@ -111,10 +114,18 @@ class Control:
                 raise NotFound(f"there is no workflow `{id}`")
             log.info("workflow deleted", extra={"execution_id": id})
             return
-        ref = self._lookup.ref(id)
-        if self._store.forget(ref.instance_id) is Outcome.LIVE:
+        snapshot = self._lookup.snapshot(id, whole=False)
+        ref = Ref(snapshot.instance_id, snapshot.execution_id)
+        outcome = self._store.forget(ref.instance_id)
+        if outcome is Outcome.LIVE:
             raise Conflict(f"instance `{ref.instance_id}` still runs: cancel it first")
         log.info("instance deleted", extra=_of(ref))
+        self._webhooks.forget(snapshot)
+        if outcome is Outcome.LEFT:
+            try:
+                self._settler.run(ref.instance_id)
+            except ValuesUnavailable as error:  # it is in the index until they are gone
+                log.warning("large results left to the sweep", extra=_of(ref) | {"error": str(error)})
 
     def _epoch(self, ref: Ref, current: int, body: bytes, key: str | None) -> int:
         """The epoch that this request ends: with an Idempotency-Key, the one that it was first sent in."""
@@ -145,7 +156,8 @@ class Control:
     def _view(self, ref: Ref) -> StatusView:
         snapshot = self._lookup.snapshot(ref.instance_id, whole=False)
         plan = self._lookup.plan(ref.execution_id)
-        return present.status(snapshot, plan, self._planned(plan), nodes=False)
+        webhook = self._webhooks.view(snapshot, plan)
+        return present.status(snapshot, plan, self._planned(plan), nodes=False, webhook=webhook)
 
     def _read(self, model: type[M], body: bytes) -> M:
         raw = body if body.strip() else b"{}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from chalicelib.core.plan import Plan
 from chalicelib.models.views import (
     ErrorView,
     InstanceStatus,
+    LargeResult,
     NodeStatus,
     NodeView,
     Planned,
@@ -18,6 +20,7 @@ from chalicelib.models.views import (
     ResultsView,
     StatusView,
     Usage,
+    WebhookView,
 )
 from chalicelib.protocols import Record, Snapshot, StoredWorkflow
 
@@ -59,7 +62,14 @@ def never_triggered(workflow: StoredWorkflow, plan: Plan, planned: Planned, *, n
     )
 
 
-def status(snapshot: Snapshot, plan: Plan, planned: Planned | None, *, nodes: bool = True) -> StatusView:
+def status(
+    snapshot: Snapshot,
+    plan: Plan,
+    planned: Planned | None,
+    *,
+    nodes: bool = True,
+    webhook: WebhookView | None = None,
+) -> StatusView:
     """The status of an instance, with or without its nodes."""
     terminal = InstanceStatus(snapshot.status).terminal
     return StatusView(
@@ -71,6 +81,7 @@ def status(snapshot: Snapshot, plan: Plan, planned: Planned | None, *, nodes: bo
         epoch=snapshot.epoch,
         tags=dict(snapshot.tags),
         usage=Usage(messages=snapshot.messages, transitions=snapshot.calls, planned=planned),
+        webhook=webhook,
         progress=Progress(**snapshot.counts),
         created_at=rfc3339(snapshot.created_at),
         started_at=_time(snapshot.started_at),
@@ -88,24 +99,32 @@ def definition_gone(snapshot: Snapshot) -> StatusView:
     return status(snapshot, Plan("", [], {}), None)
 
 
-def results(instance_id: str, now: Snapshot, epoch: int, plan: Plan, values: dict[int, bytes]) -> ResultsView:
-    """Every committed result, and the output: of the `output` node, else of the nodes that nobody depends on."""
-    decoded = {plan.nodes[number].id: json.loads(value) for number, value in sorted(values.items())}
-    named = [node.id for node in plan.nodes if node.handler == "output"]
+def results(
+    now: Snapshot, epoch: int, plan: Plan, values: Mapping[int, bytes], large: Mapping[int, LargeResult]
+) -> ResultsView:
+    """Every committed result, and the output of these."""
+    decoded = {number: json.loads(value) for number, value in sorted(values.items())}
+    ends, alone = output_nodes(plan)
     output: Any
-    if len(named) == 1:
-        output = decoded.get(named[0])
+    if alone:
+        output = decoded.get(ends[0])
     else:
-        ends = named or [plan.nodes[number].id for number in plan.leaves]
-        output = {id: decoded[id] for id in ends if id in decoded}
+        output = {plan.nodes[number].id: decoded[number] for number in ends if number in decoded}
     return ResultsView(
-        instance_id=instance_id,
+        instance_id=now.instance_id,
         execution_id=now.execution_id,
         status=InstanceStatus(now.status),
         epoch=epoch,
         output=output,
-        results=decoded,
+        results={plan.nodes[number].id: value for number, value in decoded.items()},
+        large={plan.nodes[number].id: one for number, one in sorted(large.items())},
     )
+
+
+def output_nodes(plan: Plan) -> tuple[list[int], bool]:
+    """The nodes whose handler is `output`, else those that nobody depends on; and whether its result is the output."""
+    named = [number for number, node in enumerate(plan.nodes) if node.handler == "output"]
+    return named or plan.leaves, len(named) == 1
 
 
 def node_status(record: Record | None, terminal: bool) -> NodeStatus:

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from chalicelib import ids
 from chalicelib.core import definition, strictjson
 from chalicelib.core.plan import Plan
-from chalicelib.core.rerun import as_of
-from chalicelib.errors import IdempotencyConflict, NotFound, StillRunning, Unavailable
+from chalicelib.errors import IdempotencyConflict, NotFound, Unavailable
 from chalicelib.handlers.api import Handler
 from chalicelib.models.views import Health, InstanceStatus, Planned, ResultsView, StatusView, Submitted, Triggered
 from chalicelib.models.workflow import Trigger
@@ -20,6 +19,8 @@ from chalicelib.store.definitions import Definitions
 from chalicelib.tracing.tracer import Tracer
 from chalicelib.usecases import present
 from chalicelib.usecases.gate import Gate
+from chalicelib.usecases.results import Results
+from chalicelib.usecases.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class Service:
         gate: Gate,
         tracer: Tracer,
         planned: Callable[[Plan], Planned],
+        webhooks: Webhooks,
+        results: Results,
         limits: Limits,
         versions: Mapping[str, str],
     ) -> None:
@@ -60,6 +63,8 @@ class Service:
         self._gate = gate
         self._tracer = tracer
         self._planned = planned
+        self._webhooks = webhooks
+        self._results = results
         self._limits = limits
         self._versions = versions
 
@@ -116,31 +121,12 @@ class Service:
         found = self._definitions.get(snapshot.execution_id)
         if found is None:
             return present.definition_gone(snapshot)
-        return present.status(snapshot, found, self._planned(found), nodes=nodes)
+        webhook = self._webhooks.view(snapshot, found)
+        return present.status(snapshot, found, self._planned(found), nodes=nodes, webhook=webhook)
 
-    def results(self, instance_id: str, epoch: int | None = None) -> ResultsView:
-        """Of a terminal instance; of an earlier epoch at any time."""
-        if ids.is_valid(instance_id, ids.EXECUTION):
-            view = self.status(instance_id, nodes=False)
-            if view.instance_id is None:
-                raise StillRunning(f"workflow `{instance_id}` was never triggered: there are no results")
-            instance_id = view.instance_id
-        if not ids.is_valid(instance_id, ids.INSTANCE):
-            raise NotFound(f"`{instance_id}` is not an instance_id")
-        now = self._store.snapshot(instance_id, whole=False)
-        if now is None:
-            raise NotFound(f"there is no instance `{instance_id}`, or its retention is over")
-        if epoch is not None and not 1 <= epoch <= now.epoch:
-            raise NotFound(f"instance `{instance_id}` has no epoch {epoch}: it is in its epoch {now.epoch}")
-        past = epoch is not None and epoch < now.epoch
-        if not past and not InstanceStatus(now.status).terminal:
-            raise StillRunning(
-                f"instance `{instance_id}` is {now.status}: ask again, or wait with ?wait= on its status"
-            )
-        values = self._store.results(instance_id)
-        if past:
-            values = as_of(values, self._store.archive(instance_id), epoch or 1)
-        return present.results(instance_id, now, epoch or now.epoch, self._plan(now.execution_id), values)
+    def results(self, id: str, epoch: int | None = None, *, mount: str = "") -> ResultsView:
+        """See results.py."""
+        return self._results.of(id, epoch, mount=mount)
 
     def health(self) -> Health:
         """Whether the store and the queue answer, and whether new instances are let in.

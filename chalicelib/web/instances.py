@@ -56,6 +56,15 @@ def routes(application: Callable[[], Application], protected: dict[str, Any]) ->
         """Remove a terminal instance, with all that is stored of it."""
         return _deleted(application(), instance_id, ids.INSTANCE)
 
+    @here.route("/api/workflows/{instance_id}/results/{node}", methods=["GET"], **protected)
+    @problems.translated
+    def result(instance_id: str, node: str) -> Response:
+        """The result of one node alone; of a very large one, where it is."""
+        found = application().results.of_node(instance_id, node, requests.epoch(request()))
+        if found.url is not None:
+            return Response("", status_code=303, headers={"Location": found.url, "Cache-Control": "no-store"})
+        return Response(found.value.decode(), headers={"Content-Type": "application/json"})
+
     @here.route("/api/workflows/{instance_id}/history", methods=["GET"], **protected)
     @problems.translated
     def history(instance_id: str) -> Response:

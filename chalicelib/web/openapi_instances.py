@@ -108,6 +108,28 @@ def paths() -> Json:
         "/api/workflows/{instance_id}": {
             "delete": _gone("deleteInstance", "a terminal instance", _ID, errors.Conflict)
         },
+        "/api/workflows/{instance_id}/results/{node}": {
+            "get": parts.operation(
+                "getResult",
+                "The result of one node",
+                "As JSON, whatever it is. To one that no answer has room for the answer leads, for 15 minutes.",
+                parameters=[_ID, parts.path("node", "its id"), parts.EPOCH],
+                success={
+                    "200": {"description": "The result alone", "content": parts.content({})},
+                    "303": {
+                        "description": "Where the result is",
+                        "headers": {"Location": {"$ref": "#/components/headers/Location"}},
+                    },
+                },
+                failures=[
+                    *_ASKED,
+                    errors.StillRunning,
+                    errors.InvalidDocument,
+                    errors.ValuesUnavailable,
+                    errors.ValueLost,
+                ],
+            )
+        },
         "/api/workflows/{instance_id}/history": {
             "get": parts.operation(
                 "getHistory",

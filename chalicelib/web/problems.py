@@ -51,6 +51,19 @@ KINDS: dict[type[errors.DagServiceError], Kind] = {
         retry_after=5,
         detail="The store or the queue cannot be reached, or refuses writes. Nothing is lost: try again later.",
     ),
+    errors.ValuesUnavailable: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Large results cannot be read",
+        "values-unavailable",
+        retry_after=5,
+        detail="Where large results are kept does not answer. Nothing is lost: try again later.",
+    ),
+    errors.ValueLost: Kind(
+        HTTPStatus.GONE,
+        "A large result is lost",
+        "value-lost",
+        detail="The result was deleted, or changed, where it was kept. Run the instance again from its node.",
+    ),
     errors.NewerSchema: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "Written by a newer release", "newer-schema", retry_after=60
     ),

@@ -67,6 +67,11 @@ def number(request: Request, name: str, default: int, *, least: int, most: int) 
     return int(given)
 
 
+def epoch(request: Request) -> int | None:
+    """The query parameter `epoch`; None for the newest."""
+    return number(request, "epoch", 0, least=0, most=999_999) or None
+
+
 def text(request: Request, name: str) -> str | None:
     """A parameter of the query, None without it."""
     given = request.query_params.get(name) if request.query_params else None

@@ -15,6 +15,7 @@ from chalicelib.protocols import MAX_DELAY_MS, Children, Dispatch, Outcome, Read
 from chalicelib.secrets.redact import NOTHING, Redactor
 from chalicelib.secrets.vault import Vault
 from chalicelib.tracing.tracer import Span, Tracer
+from chalicelib.values.depot import Depot
 from chalicelib.worker import events, step
 from chalicelib.worker.executor import Executor
 from chalicelib.worker.heart import Heart
@@ -42,6 +43,7 @@ class Lane:
         heart: Heart,
         pace: Pace,
         vault: Vault,
+        depot: Depot,
         tracer: Tracer,
         metrics: Metrics,
         limits: Limits,
@@ -56,6 +58,7 @@ class Lane:
         self._heart = heart
         self._pace = pace
         self._vault = vault
+        self._depot = depot
         self._tracer = tracer
         self._metrics = metrics
         self._limits = limits
@@ -87,6 +90,15 @@ class Lane:
             redactor = Redactor(secrets.values()) if secrets else NOTHING
             yielded = self._execute(job, secrets, fields)
             result = step.encode(yielded, limit=self._limits.max_result_bytes, redactor=redactor)
+            if len(result) > self._depot.over:
+                outcome = self._store.stow(job.ref.instance_id, node=job.node, attempt=job.attempt)
+                if outcome is not Outcome.OPEN:  # the commit would be refused as well
+                    events.node(outcome, job, self._clock() - started)
+                    return None
+                spec = job.plan.nodes[job.node]
+                result = self._depot.put(job.ref.instance_id, spec.id, job.attempt, result)
+        except Unavailable:  # no failure of the node
+            raise
         except _CutOff as cut:
             events.cut_off(job, self._clock() - started, str(cut))
             span.failed("CutOff", str(cut), None)
@@ -106,7 +118,7 @@ class Lane:
         if handler is None:
             raise step.unknown_handler(spec.handler)
         nodes = job.plan.nodes
-        values = {nodes[number].id: json.loads(value) for number, value in job.results.items()}
+        values = {nodes[number].id: json.loads(self._depot.get(value)) for number, value in job.results.items()}
         for number in job.plan.may_lack(job.node):  # it failed, and that is ignored
             values.setdefault(nodes[number].id, None)
         params = json.loads(job.params)
@@ -164,7 +176,7 @@ class Lane:
             handler = job.plan.nodes[job.node].handler
             self._metrics.nodes([NodeEnd(handler, job.attempt, seconds, failed=True)])
             self._settler.settle(job.ref, job.plan, job.node, cursor, failed=True)
-            ending.note(job.ref, done.status)
+            ending.note(job.ref, job.plan, done.status, self._settler)
 
     def _descendants(self, job: Job) -> tuple[list[int], int]:
         """The first slice of what a failed node skips; where it is ignored nothing, and its children come after it."""

@@ -83,7 +83,7 @@ class Ledger:
             for entry, outcome in zip(entries, committed.outcomes, strict=True)
             if outcome is Outcome.COMMITTED
         )
-        ending.note(ref, committed.status)
+        ending.note(ref, plan, committed.status, self._settler)
         self._dispatch.unblocked(ref, plan, committed.ready)
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
             if outcome is Outcome.COMMITTED:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from chalicelib.core import strictjson, templates
-from chalicelib.errors import DoNotRetry, TemplateError
+from chalicelib.errors import DoNotRetry, TemplateError, ValueLost, ValuesUnavailable
 from chalicelib.handlers.api import Context, Handler
 from chalicelib.secrets.redact import NOTHING, Redactor
 
@@ -41,9 +41,9 @@ class Failed:
 def describe(error: BaseException, redactor: Redactor = NOTHING) -> Failed:
     """Type, message, and the last part of the traceback, all bounded in length. Some errors no retry can mend."""
     # Redacted before they are cut: half a secret is not found any more.
-    retry = not isinstance(error, (DoNotRetry, TemplateError, BadConfig, BadResult))
+    retry = not isinstance(error, (DoNotRetry, TemplateError, BadConfig, BadResult, ValueLost))
     trace = None
-    if not isinstance(error, (TemplateError, BadConfig, BadResult)):
+    if not isinstance(error, (TemplateError, BadConfig, BadResult, ValueLost, ValuesUnavailable)):
         # The frames of the handler: ours tell its author nothing, and the message has a field of its own.
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OURS)]
         trace = redactor.text("".join(traceback.format_list(frames)))[-MAX_TRACEBACK:]

@@ -81,6 +81,7 @@ class Instance:
     due: dict[int, int] = field(default_factory=dict)
     results: dict[int, bytes] = field(default_factory=dict)
     errors: dict[int, bytes] = field(default_factory=dict)
+    stowed: bool = False
 
     def count(self, status: str) -> int:
         return sum(node.status == status for number, node in self.nodes.items() if number != TRIGGER)
@@ -131,6 +132,7 @@ class Model:
         self.now = now
         self.walked: Counter[str] = Counter() if walked is None else walked
         self.instances: dict[str, Instance] = {}
+        self.left: set[str] = set()  # gone, but for large results
 
     # The edges.
 
@@ -241,6 +243,8 @@ class Model:
 
     def take_due(self, instance_id: str, *, limit: int, resend_ms: int, max_lost: int) -> Due:
         at = self._open(instance_id)
+        if instance_id in self.left:
+            return Due(Outcome.LEFT)
         if isinstance(at, Outcome):
             owes = at is Outcome.CLOSED and self.instances[instance_id].owes
             if owes:
@@ -464,12 +468,27 @@ class Model:
         at.owes = False
         return Outcome.TOLD
 
-    def forget(self, instance_id: str) -> Outcome:
+    def forget(self, instance_id: str, *, emptied: bool = False) -> Outcome:
+        at = self._open(instance_id)
+        if not isinstance(at, Outcome):
+            return Outcome.LIVE
+        forgotten = self.instances.pop(instance_id, None)
+        if forgotten is not None and forgotten.stowed:
+            self.left.add(instance_id)
+        if emptied:
+            self.left.discard(instance_id)
+        if instance_id in self.left:
+            return Outcome.LEFT
+        return Outcome.FORGOTTEN if at is Outcome.CLOSED else at
+
+    def stow(self, instance_id: str, *, node: int, attempt: int) -> Outcome:
         at = self._open(instance_id)
         if isinstance(at, Outcome):
-            self.instances.pop(instance_id, None)
-            return Outcome.FORGOTTEN if at is Outcome.CLOSED else at
-        return Outcome.LIVE
+            return at
+        if not self._holds(at, node, attempt, "R"):
+            return Outcome.SUPERSEDED
+        at.stowed = True
+        return Outcome.OPEN
 
     # What they share.
 

@@ -23,7 +23,7 @@ from chalicelib.core import graph
 from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.rerun import plan_rerun
 from chalicelib.core.retry import Retry
-from chalicelib.protocols import Anew, Children, Dispatching, Done, Hop, Record, Ref, Terms, Wanted
+from chalicelib.protocols import Anew, Children, Dispatching, Done, Hop, Outcome, Record, Ref, Terms, Wanted
 from chalicelib.store import keys
 from chalicelib.store.scripts import LUA, sources
 from tests.contract.model import EDGES, TRIGGER, Instance, Model, Node
@@ -280,10 +280,23 @@ class Transitions(RuleBasedStateMachine):
         dag = self._dag(which)
         if self._at(dag).terminal and (rarely < 8 or len(self.dags) == 1):
             return
-        self._both("forget", dag.ref.instance_id)
+        if self._both("forget", dag.ref.instance_id) is Outcome.LEFT:
+            self._both("take_due", dag.ref.instance_id, limit=1, resend_ms=RESEND_MS, max_lost=MAX_LOST)
+            self._both("forget", dag.ref.instance_id, emptied=True)
         if dag.ref.instance_id not in self.model.instances:
             self.dags.remove(dag)
             assert self.client.exists(*keys.instance(dag.ref.instance_id)[:-2]) == 0
+            assert self.client.zscore(keys.index(ids.shard(dag.ref.instance_id)), dag.ref.instance_id) is None
+
+    @rule(which=PICKS, late=st.sampled_from([0, 0, 1]), again=st.booleans())
+    def large_results_outlive_their_instance(self, which: int, late: int, again: bool) -> None:
+        """Until somebody says that they are deleted."""
+        dag = self._dag(which)
+        id, (node, attempt) = dag.ref.instance_id, self._any(dag, "Q")
+        self._both("claim", id, owner="one", lease_ms=5000, wanted=[Wanted(node, attempt, ())])
+        self._both("stow", id, node=node, attempt=attempt + late)
+        if again and len(self.dags) > 1 and self._both("end", id, status="CANCELLED", error=b"{}") is Outcome.ENDED:
+            self.forget(self.dags.index(dag) + 10 * len(self.dags), 9)
 
     @rule(which=PICKS, late=st.sampled_from([0, 0, 0, 1]))
     def told(self, which: int, late: int) -> None:
@@ -345,6 +358,7 @@ class Transitions(RuleBasedStateMachine):
                 "rerun",
                 "told",
                 "forget",
+                "stow",
             ]
         )
     )
@@ -364,6 +378,7 @@ class Transitions(RuleBasedStateMachine):
             "rerun": {"epoch": 1, "anew": Anew([], {}, 1), "params": None, "reason": "", "by": by},
             "told": {"epoch": 1},
             "forget": {},
+            "stow": {"node": 0, "attempt": 1},
         }
         self._both(call, "in-" + "0" * 30, **arguments[call])
 
@@ -423,7 +438,7 @@ class Transitions(RuleBasedStateMachine):
     def teardown(self) -> None:
         for dag in self.dags:
             self.store.end(dag.ref.instance_id, status="FAILED", error=b"{}")  # what is live has no time to live
-            self.store.forget(dag.ref.instance_id)
+            self.store.forget(dag.ref.instance_id, emptied=True)
 
     # How the rules choose.
 
@@ -477,6 +492,7 @@ def _expected(at: Instance) -> dict[str, Any]:
         "about": (at.epoch, at.first, at.paused, at.owes, at.terms.name),
         "events": at.events,
         "archived": at.archived,
+        "stowed": at.stowed,
     }
 
 
@@ -517,6 +533,7 @@ def _held(whole: Any, at: Instance) -> dict[str, Any]:
             meta.get(b"name", b"").decode(),
         ),
         "events": [(event["event"], event.get("node"), event.get("attempt")) for event in map(json.loads, whole[9])],
+        "stowed": archived.pop(b"stowed", None) is not None,
         "archived": {tuple(map(int, name.split(b":"))): _archived(kept) for name, kept in archived.items()},
     }
 
@@ -606,6 +623,7 @@ BROKEN = {
         "  enlist(id, instance)\n  if instance.webhook",
         "  if instance.webhook",
     ),
+    "large results are forgotten with their instance": ("5_ending", "if not left then", "if true then"),
     "a dead letter loses what runs": ("08_lose", "record.status ~= 'Q' or", ""),
 }
 

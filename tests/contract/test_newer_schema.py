@@ -45,6 +45,7 @@ TRANSITIONS: dict[str, Callable[[Any, str], Any]] = {
     "rerun": lambda store, id: store.rerun(id, epoch=1, anew=Anew([], {}, 1), params=None, reason="", by=BY),
     "told": lambda store, id: store.told(id, epoch=1),
     "forget": lambda store, id: store.forget(id),
+    "stow": lambda store, id: store.stow(id, node=0, attempt=1),
     "snapshot": lambda store, id: store.snapshot(id),
     "status": lambda store, id: store.status(id),
 }

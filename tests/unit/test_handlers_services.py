@@ -182,7 +182,7 @@ def find(**settings: Any) -> dict[str, Any]:
 
 
 def test_handlers_are_found_by_module() -> None:
-    built_in = {"input", "output", "noop", "call_external_service", "call_llm_service", "invoke_lambda"}
+    built_in = {"input", "output", "noop", "call_external_service", "webhook", "call_llm_service", "invoke_lambda"}
     assert set(find()) == built_in
     found = find(handler_modules="examples.greet_handler")
     greet = found["greet"]

@@ -51,7 +51,7 @@ class FakeService:
             nodes={},
         )
 
-    def results(self, instance_id: str, epoch: int | None = None) -> ResultsView:
+    def results(self, instance_id: str, epoch: int | None = None, *, mount: str = "") -> ResultsView:
         self._note("results", instance_id, epoch)
         return ResultsView(
             instance_id=instance_id,

@@ -3,8 +3,9 @@
 --   l (ready, while the instance is paused), k (the instance's time is over)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- ARGV: instance_id limit resend_ms max_lost lost_error late_error
--- Returns: TAKEN | CLOSED | OWES (terminal, and its webhook is still to be called) | GONE, 1 when more is due, the ms by
---   which the oldest of these is overdue, the instance's status, then triples:
+-- Returns: TAKEN | CLOSED | OWES (terminal, and its webhook is still to be called) | GONE | LEFT (gone, but for large results
+--   that are kept elsewhere), 1 when more is due, the ms by which the oldest of these is overdue, the instance's status,
+--   then triples:
 --   SEND node attempt     send a message; nobody else will for resend_ms, doubled with each message of this attempt
 --   ALONE node attempt    the same, of a node that lost a lease: it may be what killed its worker
 --   UNBLOCK node cursor   it COMPLETED, or its failure is ignored: 06 settle its children from the cursor on

@@ -10,6 +10,9 @@ local function keep_aside(key)
   redis.call('PEXPIRE', key, ASIDE_MS + redis.call('HGET', META, 'retention_ms'))
 end
 
+-- A field of ARCHIVE: large results of this instance are kept elsewhere, and are to be deleted after it.
+local STOWED = 'stowed'
+
 local function note(now, entry)
   entry.at = now
   if redis.call('RPUSH', HISTORY, cjson.encode(entry)) > HISTORY_MOST then

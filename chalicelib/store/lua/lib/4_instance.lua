@@ -3,7 +3,8 @@
 -- What is due here is held back until the instance is resumed. (ms; far beyond any clock)
 local HELD = 9e15
 -- The newest schema that this code knows (keys.SCHEMA). An instance's own is the oldest code that may touch it: 2 since it
--- may be paused, run again, end early, call a webhook, or ignore failures; 1 where none of this is asked for.
+-- may be paused, run again, end early, call a webhook, ignore failures, or have large results elsewhere; 1 where none of
+-- this is asked for.
 local SCHEMA = 2
 
 local function is_newer(schema)

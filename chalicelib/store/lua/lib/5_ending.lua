@@ -8,13 +8,21 @@ local function set_time_limit(now, limit)
   if limit then redis.call('ZADD', DUE, now + limit, TIME_LIMIT) end
 end
 
--- What the index says of an instance that is not live. Returns OWES, CLOSED or GONE.
+-- What the index says of an instance that is not live. Returns OWES, CLOSED, GONE, or LEFT: it is gone, and large results
+-- of it are not. Then it stays in the index until somebody has deleted these.
 local function look_at_ended(id, why, now, resend_ms)
   if why == 'GONE' then
-    redis.call('ZREM', INDEX, id)
+    local left = redis.call('HEXISTS', ARCHIVE, STOWED) == 1
     redis.call('DEL', HISTORY, ARCHIVE)
     for _, letter in pairs(LETTER) do redis.call('ZREM', LIST, letter .. id) end
-    return why
+    if not left then
+      redis.call('ZREM', INDEX, id)
+      return why
+    end
+    redis.call('HSET', ARCHIVE, STOWED, 1)
+    redis.call('PEXPIRE', ARCHIVE, ASIDE_MS)
+    redis.call('ZADD', INDEX, now + resend_ms, id)
+    return 'LEFT'
   end
   local owes, finished, retention = unpack(redis.call('HMGET', META, 'owes', 'finished_at', 'retention_ms'))
   redis.call('ZADD', INDEX, owes and now + resend_ms or finished + retention + 1000, id)

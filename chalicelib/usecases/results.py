@@ -1,0 +1,141 @@
+"""The results of an instance: all of them in one answer as far as there is room, any of them alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from chalicelib import ids
+from chalicelib.core.plan import Plan
+from chalicelib.core.rerun import as_of
+from chalicelib.errors import NotFound, StillRunning, ValueLost
+from chalicelib.models.views import InstanceStatus, LargeResult, ResultsView
+from chalicelib.protocols import Snapshot, Store
+from chalicelib.usecases import present
+from chalicelib.usecases.lookup import Lookup, gone
+from chalicelib.values import reference
+from chalicelib.values.depot import Depot
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A result as JSON, or else where it can be read."""
+
+    value: bytes = b""
+    url: str | None = None
+
+
+class Results:
+    """The use cases. `room`: how many bytes of results one answer may have."""
+
+    def __init__(self, *, store: Store, lookup: Lookup, depot: Depot, room: int) -> None:
+        self._store = store
+        self._lookup = lookup
+        self._depot = depot
+        self._room = room
+
+    def of(self, id: str, epoch: int | None = None, *, mount: str = "") -> ResultsView:
+        """Of a terminal instance; of an earlier epoch at any time. `mount` is what stands before paths in links."""
+        now = self._ended(id, epoch)
+        plan = self._lookup.plan(now.execution_id)
+        values, others = self._fitting(self._values(now, epoch), present.output_nodes(plan)[0])
+        where = f"{mount}/api/workflows/{now.instance_id}/results"
+        query = f"?epoch={epoch}" if epoch else ""
+        large = {
+            number: LargeResult(
+                bytes=_size(stored), sha256=_sha256(stored), href=f"{where}/{plan.nodes[number].id}{query}"
+            )
+            for number, stored in others.items()
+        }
+        return present.results(now, epoch or now.epoch, plan, values, large)
+
+    def of_node(self, id: str, node: str, epoch: int | None = None) -> Found:
+        """Of one node. What one answer has no room for is read elsewhere, if there is an elsewhere."""
+        now = self._ended(id, epoch)
+        plan = self._lookup.plan(now.execution_id)
+        stored = self._values(now, epoch).get(_number(plan, node))
+        if stored is None:
+            raise NotFound(f"node `{node}` of instance `{now.instance_id}` has no result")
+        if reference.is_reference(stored) and _size(stored) > self._room and (url := self._depot.link(stored)):
+            return Found(url=url)
+        return Found(self._depot.get(stored))
+
+    def _ended(self, id: str, epoch: int | None) -> Snapshot:
+        """The instance, if it has results of this epoch."""
+        now = self._store.snapshot(self._instance_id(id), whole=False)
+        if now is None:
+            raise gone(id)
+        if epoch is not None and not 1 <= epoch <= now.epoch:
+            raise NotFound(f"instance `{now.instance_id}` has no epoch {epoch}: it is in its epoch {now.epoch}")
+        if not _is_past(now, epoch) and not InstanceStatus(now.status).terminal:
+            raise StillRunning(
+                f"instance `{now.instance_id}` is {now.status}: ask again, or wait with ?wait= on its status"
+            )
+        return now
+
+    def _instance_id(self, id: str) -> str:
+        if not ids.is_valid(id, ids.EXECUTION):
+            return self._lookup.instance_id(id)
+        workflow = self._store.workflow(id)
+        if workflow is None:
+            raise NotFound(f"there is no workflow `{id}`")
+        if workflow.latest is None or self._store.status(workflow.latest) is None:
+            raise StillRunning(f"workflow `{id}` was never triggered: there are no results")
+        return workflow.latest
+
+    def _values(self, now: Snapshot, epoch: int | None) -> dict[int, bytes]:
+        """As they are stored."""
+        values = self._store.results(now.instance_id)
+        if _is_past(now, epoch):
+            return as_of(values, self._store.archive(now.instance_id), epoch or 1)
+        return values
+
+    def _fitting(
+        self, values: Mapping[int, bytes], output: Collection[int]
+    ) -> tuple[dict[int, bytes], dict[int, bytes]]:
+        """Those that there is room for, the smallest first, and the others as they are stored."""
+        fitting: dict[int, bytes] = {}
+        others: dict[int, bytes] = {}
+        twice, room = set(output), self._room
+        for number, stored in sorted(values.items(), key=lambda item: _size(item[1])):
+            times = 1 + (number in twice)
+            value = self._read(stored) if times * _size(stored) <= room else None
+            if value is None or times * _weight(value) > room:
+                others[number] = stored
+            else:
+                fitting[number] = value
+                room -= times * _weight(value)
+        return fitting, others
+
+    def _read(self, stored: bytes) -> bytes | None:
+        """None where it is lost: the others can be answered all the same."""
+        try:
+            return self._depot.get(stored)
+        except ValueLost:
+            return None
+
+
+def _is_past(now: Snapshot, epoch: int | None) -> bool:
+    return epoch is not None and epoch < now.epoch
+
+
+def _number(plan: Plan, node: str) -> int:
+    if node not in plan.index:
+        raise NotFound(f"there is no node `{node[:60]}` in this workflow")
+    return plan.index[node]
+
+
+def _size(stored: bytes) -> int:
+    return reference.decode(stored).size if reference.is_reference(stored) else len(stored)
+
+
+def _sha256(stored: bytes) -> str:
+    if reference.is_reference(stored):
+        return reference.decode(stored).sha256
+    return hashlib.sha256(stored).hexdigest()
+
+
+def _weight(value: bytes) -> int:
+    """In an answer of a Lambda function the body is a string of JSON: what is escaped there counts twice."""
+    return len(value) + value.count(b'"') + value.count(b"\\")

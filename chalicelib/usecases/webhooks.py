@@ -1,0 +1,99 @@
+"""Tells who wants to know that an instance has ended: each call is an instance of a workflow of its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from chalicelib import ids
+from chalicelib.core import delivery
+from chalicelib.core.plan import Plan
+from chalicelib.models.views import DeliveryStatus, ErrorView, InstanceStatus, WebhookView
+from chalicelib.protocols import Children, Dispatch, Dispatching, Outcome, Ready, Ref, Snapshot, Store
+from chalicelib.store.definitions import Definitions
+from chalicelib.usecases import present
+
+log = logging.getLogger(__name__)
+
+# What a delivery's own instance has come to.
+_STATUS = {"COMPLETED": DeliveryStatus.DELIVERED, "FAILED": DeliveryStatus.FAILED}
+# No results: whoever wants them knows where they are.
+_TOLD: Any = dict.fromkeys(
+    ("instance_id", "execution_id", "name", "status", "epoch", "tags", "created_at", "finished_at"), True
+)
+_TOLD["error"] = {"type", "message", "node"}
+
+
+class Webhooks:
+    """One call for each epoch of an instance whose workflow has a webhook."""
+
+    def __init__(self, store: Store, definitions: Definitions, dispatch: Dispatch) -> None:
+        self._store = store
+        self._definitions = definitions
+        self._dispatch = dispatch
+
+    def tell(self, instance_id: str) -> None:
+        """See to it that the call is made. Doing so twice is harmless: the second time it is there."""
+        snapshot = self._store.snapshot(instance_id, whole=False)
+        if snapshot is None or not InstanceStatus(snapshot.status).terminal:
+            return
+        plan = self._definitions.get(snapshot.execution_id)
+        if plan is not None and plan.webhook is not None:
+            self._start(snapshot, plan)
+        else:
+            log.warning("webhook dropped", extra={"instance_id": instance_id, "execution_id": snapshot.execution_id})
+        self._store.told(instance_id, epoch=snapshot.epoch)
+
+    def view(self, snapshot: Snapshot, plan: Plan) -> WebhookView | None:
+        """How far the call is: None where the workflow has none. Asks the store only once there may be one."""
+        if plan.webhook is None:
+            return None
+        view = WebhookView(status=DeliveryStatus.PENDING)
+        if not InstanceStatus(snapshot.status).terminal:
+            return view
+        made = self._store.snapshot(ids.delivery(snapshot.instance_id, snapshot.epoch))
+        if made is None or delivery.NODE not in made.records:
+            return view
+        record, error = made.records[delivery.NODE], made.errors.get(delivery.NODE) or made.error
+        view.status = _STATUS.get(made.status, DeliveryStatus.PENDING)
+        view.attempts = record.attempt - (record.status == "Q")
+        view.last_error = ErrorView(**json.loads(error)) if error else None
+        if view.status is DeliveryStatus.DELIVERED and made.finished_at is not None:
+            view.delivered_at = present.rfc3339(made.finished_at)
+        return view
+
+    def forget(self, snapshot: Snapshot) -> None:
+        """What is known of calls that were made, of every epoch. One that is under way goes on."""
+        for epoch in range(1, snapshot.epoch + 1):
+            self._store.forget(ids.delivery(snapshot.instance_id, epoch))
+
+    def _start(self, snapshot: Snapshot, plan: Plan) -> None:
+        assert plan.webhook is not None
+        call = Ref(
+            ids.delivery(snapshot.instance_id, snapshot.epoch), delivery.execution_id(plan.webhook.get("secret"))
+        )
+        how = self._definitions.get(call.execution_id)
+        assert how is not None
+        items, cursor = how.unblocks(-1)
+        params = {"url": plan.webhook["url"], "body": body(snapshot, plan)}
+        outcome, _ = self._store.create(
+            call,
+            total=len(how.nodes),
+            params=json.dumps(params).encode(),
+            roots=Children(items, cursor),
+            by=Dispatching(taken=True, resend_ms=self._dispatch.by.resend_ms),
+            terms=how.terms,
+        )
+        if outcome is Outcome.CREATED:
+            self._dispatch.send(call, how, [Ready(root, 1) for root in items[::2]])
+
+
+def body(snapshot: Snapshot, plan: Plan) -> dict[str, Any]:
+    """What is sent: what happened, and to what."""
+    view = present.status(snapshot, plan, None, nodes=False)
+    return {
+        "type": f"instance.{view.status.lower()}",
+        "timestamp": view.finished_at,
+        "data": view.model_dump(mode="json", include=_TOLD),
+    }
