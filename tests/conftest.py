@@ -9,10 +9,10 @@ import redis
 
 from chalicelib import ids
 from chalicelib.store import keys
-from tests.servers import cluster_urls, localstack_url, queue_urls, redis_server_url, valkey_url
+from tests.servers import bucket, cluster_urls, localstack_url, queue_urls, redis_server_url, valkey_url
 from tests.stack import stack
 
-__all__ = ["cluster_urls", "localstack_url", "queue_urls", "redis_server_url", "stack", "valkey_url"]
+__all__ = ["bucket", "cluster_urls", "localstack_url", "queue_urls", "redis_server_url", "stack", "valkey_url"]
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",

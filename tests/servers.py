@@ -1,4 +1,4 @@
-"""Real servers for tests: Valkey, Redis, a Redis Cluster, LocalStack's SQS. Each starts at its first use."""
+"""Real servers for tests: Valkey, Redis, a Redis Cluster, LocalStack's SQS and S3. Each starts at its first use."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 import pytest
 import redis
 
+from chalicelib.composition.clients import Clients
+from chalicelib.settings import Settings
 from local import localstack, queues, valkey
 from local.processes import Missing, NotReady, free_port, spawn, stop, tail, wait_ready
 
@@ -109,7 +111,7 @@ def cluster_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def localstack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """LocalStack in host mode, with SQS."""
+    """LocalStack in host mode, with SQS as `make run` has it, and S3."""
     directory = tmp_path_factory.mktemp("localstack")
     port = free_port()
     try:
@@ -118,7 +120,8 @@ def localstack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         unavailable(str(error))
     log = directory / "server.log"
     with log.open("ab") as output:
-        process = spawn(argv, env=localstack.environment(port, directory), output=output)
+        env = localstack.environment(port, directory) | {"SERVICES": "sqs,s3"}
+        process = spawn(argv, env=env, output=output)
     try:
         try:
             wait_ready(process, lambda: localstack.is_ready(port), seconds=60)
@@ -127,6 +130,16 @@ def localstack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield localstack.url(port)
     finally:
         stop(process, seconds=0)  # it has nothing to save
+
+
+@pytest.fixture
+def bucket(localstack_url: str) -> str:
+    """The name of a fresh S3 bucket."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    settings = Settings(aws_endpoint_url=localstack_url)
+    with contextlib.closing(Clients(settings).make("s3")) as s3:
+        s3.create_bucket(Bucket=name)
+    return name
 
 
 @pytest.fixture
