@@ -1,4 +1,4 @@
-"""A DAG as an SVG picture, laid out in layers by igraph; it needs no network and no other program."""
+"""A DAG as an SVG picture; it needs no network and no other program."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from itertools import pairwise
 from xml.etree import ElementTree as xml
 
 from cli.graph import COLOURS, States
+from cli.layout import Point, layered
 from cli.outline import Nodes
 from cli.text import clean
 
 LETTER, LONGEST = 7.5, 24  # px of a letter; letters of a label
 HEIGHT, GAP_X, GAP_Y, MARGIN = 34.0, 24.0, 44.0, 20.0
-Point = tuple[float, float]
 
 STYLE = """
 text { font: 12px ui-monospace, monospace; text-anchor: middle; dominant-baseline: central; fill: #111827 }
@@ -24,10 +24,16 @@ path { fill: none; stroke: #6b7280 }
 def svg(nodes: Nodes, states: States) -> str:
     """`nodes` must have no cycle. Every text is escaped by ElementTree."""
     width = max((len(_label(id)) for id in nodes), default=0) * LETTER + 20
-    places, edges = _layout(nodes, width)
-    right = max((x for x, _ in places), default=0.0) + width / 2 + MARGIN
-    bottom = max((y for _, y in places), default=0.0) + HEIGHT / 2 + MARGIN
-    size = {"width": f"{right:.0f}", "height": f"{bottom:.0f}", "viewBox": f"0 0 {right:.0f} {bottom:.0f}"}
+    layout = layered(nodes, width + GAP_X, HEIGHT + GAP_Y)
+    points = [*layout.places.values(), *(point for route in layout.routes.values() for point in route)]
+    left, top = width / 2 + MARGIN, HEIGHT / 2 + MARGIN  # of the first node's middle
+    right = max((x for x, _ in points), default=0.0) + 2 * left
+    bottom = max((y for _, y in points), default=0.0) + 2 * top
+    size = {
+        "width": f"{right:.0f}",
+        "height": f"{bottom:.0f}",
+        "viewBox": f"{-left:.1f} {-top:.1f} {right:.0f} {bottom:.0f}",
+    }
     root = xml.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size})
     xml.SubElement(root, "style").text = STYLE
     marker = xml.SubElement(
@@ -44,9 +50,10 @@ def svg(nodes: Nodes, states: States) -> str:
         },
     )
     xml.SubElement(marker, "path", {"d": "M0 0 8 4 0 8z", "style": "fill: #6b7280; stroke: none"})
-    for points in edges:
-        xml.SubElement(root, "path", {"d": _curve(points), "marker-end": "url(#tip)"})
-    for id, (x, y) in zip(nodes, places, strict=True):
+    for route in layout.routes.values():
+        xml.SubElement(root, "path", {"d": _curve(route), "marker-end": "url(#tip)"})
+    for id in nodes:
+        x, y = layout.places[id]
         group = xml.SubElement(root, "g", {"class": states.get(id, "")})
         xml.SubElement(group, "title").text = clean(id) + (f": {states[id]}" if id in states else "")
         box = {
@@ -66,32 +73,11 @@ def _label(id: str) -> str:
     return label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
 
 
-def _layout(nodes: Nodes, width: float) -> tuple[list[Point], list[list[Point]]]:
-    """The middle of each node, and for each edge the points that it goes through, from box to box."""
-    import igraph
-
-    number = {id: place for place, id in enumerate(nodes)}
-    pairs = [(number[parent], number[id]) for id, parents in nodes.items() for parent in parents]
-    graph = igraph.Graph(n=len(nodes), edges=pairs, directed=True)
-    layout = graph.layout_sugiyama()
-    left = min((x for x, _ in layout.coords), default=0.0)
-
-    def spot(point: Sequence[float], down: float = 0) -> Point:
-        x, y = point
-        return MARGIN + width / 2 + (x - left) * (width + GAP_X), MARGIN + HEIGHT / 2 + y * (HEIGHT + GAP_Y) + down
-
-    routes = layout.edge_routing if pairs else []
-    edges = [
-        [spot(layout[start], HEIGHT / 2), *map(spot, route), spot(layout[end], -HEIGHT / 2)]
-        for (start, end), route in zip(pairs, routes, strict=True)
-    ]
-    return [spot(point) for point in layout.coords], edges
-
-
-def _curve(points: Sequence[Point]) -> str:
-    """Vertical where it leaves and arrives."""
-    path = "M{:.1f} {:.1f}".format(*points[0])
-    for (x, y), (to_x, to_y) in pairwise(points):
-        middle = (y + to_y) / 2
-        path += f" C{x:.1f} {middle:.1f} {to_x:.1f} {middle:.1f} {to_x:.1f} {to_y:.1f}"
+def _curve(route: Sequence[Point]) -> str:
+    """From box to box, upright past the boxes of the layers between."""
+    path = "M{:.1f} {:.1f}".format(*route[0])
+    for (x, y), (to_x, to_y) in pairwise(route):
+        start, end = y + HEIGHT / 2, to_y - HEIGHT / 2
+        middle = (start + end) / 2
+        path += f" V{start:.1f} C{x:.1f} {middle:.1f} {to_x:.1f} {middle:.1f} {to_x:.1f} {end:.1f}"
     return path

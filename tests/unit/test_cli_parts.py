@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from cli import drawing, graph, profiles, signing
 from cli.failures import Exit, Failure
+from cli.layout import layered
 from cli.outline import fold, order, outline
 from cli.profiles import LOCAL, Profile
 from cli.sources import line_of
@@ -208,6 +209,38 @@ def test_edges_over_several_layers_pass_by_the_nodes_between() -> None:
     assert sorted(path.count("C") for path in paths) == [1, 1, 1, 3]
 
 
+@given(dags)
+def test_a_layout_has_room_for_each_node_and_for_each_edge_that_passes(parents: tuple[set[int], ...]) -> None:
+    nodes = {f"n{id}": [f"n{parent}" for parent in before if parent < id] for id, before in enumerate(parents)}
+    levels: dict[str, int] = {}
+    for id in order(nodes):
+        levels[id] = max((levels[parent] + 1 for parent in nodes[id]), default=0)
+    layout = layered(nodes, 100, 80)
+    assert {id: round(y / 80, 6) for id, (_, y) in layout.places.items()} == levels
+    assert set(layout.routes) == {(parent, id) for id, before in nodes.items() for parent in before}
+    passing = [point for route in layout.routes.values() for point in route[1:-1]]
+    for id, (x, y) in layout.places.items():
+        assert x >= 0
+        others = [place for other, place in layout.places.items() if other != id]
+        assert all(abs(x - to_x) > 99.9 for to_x, to_y in others if abs(y - to_y) < 1)
+        assert all(abs(x - to_x) > 50 for to_x, to_y in passing if abs(y - to_y) < 1)
+    for (parent, id), route in layout.routes.items():
+        assert (route[0], route[-1]) == (layout.places[parent], layout.places[id])
+        assert len(route) == levels[id] - levels[parent] + 1
+
+
+def test_siblings_are_laid_out_as_they_are_written_and_large_dags_in_no_time() -> None:
+    middle = [f"n{number}" for number in range(1000)]
+    places = layered({"in": [], **{id: ["in"] for id in middle}, "out": middle}, 100, 80).places
+    assert sorted(middle, key=lambda id: places[id][0]) == middle
+    layers = {
+        f"{layer}_{place}": [f"{layer - 1}_{(place * 7 + step * 11) % 50}" for step in range(3)] if layer else []
+        for layer in range(20)
+        for place in range(50)
+    }
+    assert len(layered(layers, 100, 80).routes) == 2850
+
+
 @pytest.mark.parametrize("document", [{}, [], {"dag": None}, {"dag": {"nodes": [{}]}}, {"dag": {"nodes": [3]}}])
 def test_what_is_no_workflow_is_not_drawn(document: object) -> None:
     with pytest.raises(ValueError, match="dag validate"):
@@ -220,7 +253,17 @@ def test_an_empty_dag_is_drawn() -> None:
 
 def test_dag_knows_the_service_by_http_alone() -> None:
     """Of the service's code it has the version, and the doctor, where that is asked for."""
-    known = {"__future__", "cli", *sys.stdlib_module_names, "botocore", "igraph", "rich", "tomlkit", "typer", "urllib3"}
+    known = {
+        "__future__",
+        "cli",
+        *sys.stdlib_module_names,
+        "botocore",
+        "fast_sugiyama",
+        "rich",
+        "tomlkit",
+        "typer",
+        "urllib3",
+    }
     for path in Path(drawing.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module == "chalicelib":

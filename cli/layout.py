@@ -1,0 +1,60 @@
+"""Where the nodes and edges of a DAG go: in layers, each node below all that it depends on, with few crossings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cli.outline import Nodes
+
+Point = tuple[float, float]
+LANE = 16.0  # px that an edge takes where it passes by nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """In px, right of the leftmost node's middle, down from the first layer.
+
+    `places` has the middle of each node; `routes` the points of each edge (parent, id), from middle to middle.
+    """
+
+    places: Mapping[str, Point]
+    routes: Mapping[tuple[str, str], Sequence[Point]]
+
+
+def layered(nodes: Nodes, across: float, down: float) -> Layout:
+    """`nodes` must have no cycle. Neighbours are `across` px apart or more, layers `down` px."""
+    import fast_sugiyama
+
+    if not nodes:
+        return Layout({}, {})
+    ids = list(nodes)
+    number = {id: place for place, id in enumerate(ids)}
+    edges = [(number[parent], number[id]) for id, parents in nodes.items() for parent in parents]
+    # Below one root that is not drawn: of a DAG in several parts it gives the same number twice.
+    edges += [(len(ids), number[id]) for id, parents in nodes.items() if not parents]
+    [(spots, _, _, links)] = fast_sugiyama.from_edges(
+        edges,
+        vertex_spacing=across,
+        dummy_size=LANE,
+        dummy_vertices=True,
+        ranking_type="up",  # by what comes before, as a plan counts levels
+    )
+    # It begins at the bottom, and on the right with what comes first. Further numbers are points of long edges.
+    points: dict[Any, Point] = dict(spots)
+    right, top = max(x for x, _ in points.values()), max(y for _, y in points.values()) - across
+    at = {place: (right - x, (top - y) / across * down) for place, (x, y) in points.items()}
+    chains = _chains([link for link in links or () if link[0] != len(ids)], len(ids))
+    routes = {(ids[chain[0]], ids[chain[-1]]): [at[place] for place in chain] for chain in chains}
+    return Layout({id: at[place] for id, place in number.items()}, routes)
+
+
+def _chains(links: Sequence[tuple[Any, Any]], size: int) -> list[list[int]]:
+    """Edges from node to node, put together of links through numbers from `size` on."""
+    after = {start: end for start, end in links if start >= size}
+    chains = [[start, end] for start, end in links if start < size]
+    for chain in chains:
+        while chain[-1] >= size:
+            chain.append(after[chain[-1]])
+    return chains
