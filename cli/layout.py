@@ -41,10 +41,15 @@ def layered(nodes: Nodes, across: float, down: float) -> Layout:
         dummy_vertices=True,
         ranking_type="up",  # by what comes before, as a plan counts levels
     )
-    # It begins at the bottom, and on the right with what comes first. Further numbers are points of long edges.
-    points: dict[Any, Point] = dict(spots)
-    right, top = max(x for x, _ in points.values()), max(y for _, y in points.values()) - across
-    at = {place: (right - x, (top - y) / across * down) for place, (x, y) in points.items()}
+    points: dict[Any, Point] = dict(spots)  # further numbers are points of long edges
+    rows: dict[float, list[float]] = {}
+    for place in number.values():
+        x, y = points[place]
+        rows.setdefault(y, []).append(x)
+    # It begins at the bottom, and on whichever side: what is written first goes to the left.
+    side = -1 if sum(row[-1] - row[0] for row in rows.values()) < 0 else 1
+    left, top = min(side * x for x, _ in points.values()), max(rows)
+    at = {place: (side * x - left, (top - y) / across * down) for place, (x, y) in points.items()}
     chains = _chains([link for link in links or () if link[0] != len(ids)], len(ids))
     routes = {(ids[chain[0]], ids[chain[-1]]): [at[place] for place in chain] for chain in chains}
     return Layout({id: at[place] for id, place in number.items()}, routes)

@@ -233,6 +233,8 @@ def test_siblings_are_laid_out_as_they_are_written_and_large_dags_in_no_time() -
     middle = [f"n{number}" for number in range(1000)]
     places = layered({"in": [], **{id: ["in"] for id in middle}, "out": middle}, 100, 80).places
     assert sorted(middle, key=lambda id: places[id][0]) == middle
+    places = layered(DIAMOND, 100, 80).places
+    assert places["left"][0] < places["right"][0]
     layers = {
         f"{layer}_{place}": [f"{layer - 1}_{(place * 7 + step * 11) % 50}" for step in range(3)] if layer else []
         for layer in range(20)
