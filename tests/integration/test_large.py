@@ -1,4 +1,4 @@
-"""Large results: elsewhere, and as if they were not. Read where they are needed, checked, deleted with their instance."""
+"""Large results: elsewhere, as if they were not. Read where they are needed, checked, deleted with their instance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from chalice.test import Client
 
+import app as web
+from chalicelib import composition
 from chalicelib.composition import Application
 from chalicelib.errors import NotFound, StillRunning, ValueLost, ValuesUnavailable
 from chalicelib.handlers import Config, Context, handler
@@ -299,3 +302,29 @@ def test_what_an_answer_has_no_room_for_has_a_link(make: Make, place: str, reque
     assert view.large["a"].href.endswith("/results/a?epoch=1")
     with pytest.raises(NotFound, match="no node"):
         app.results.of_node(instance_id, "x")
+
+
+@pytest.mark.parametrize("room", [12_000, 3000])
+def test_over_http(make: Make, bucket: str, localstack_url: str, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    app, queue = make(values_url=f"s3://{bucket}", aws_endpoint_url=localstack_url, max_answer_bytes=room)
+    monkeypatch.setattr(composition, "application", lambda: app)
+    instance_id = run(app, workflow(node("a", "big", size=5000), node("b", "length", size=0)))
+    drain(app, queue)
+    with Client(web.app) as client:
+        results = client.http.get(f"/api/workflows/{instance_id}/results").json_body
+        alone = client.http.get(f"/api/workflows/{instance_id}/results/a")
+        nothing = client.http.get(f"/api/workflows/{instance_id}/results/b")
+        if alone.status_code == 303:
+            with urlopen(alone.headers["Location"]) as answer:
+                assert json.load(answer) == "a1" * 2500
+        app.depot.forget(instance_id)
+        app.depot._kept.clear()
+        lost = client.http.get(f"/api/workflows/{instance_id}/results/a?epoch=1")
+    assert nothing.status_code == 404  # it failed
+    if room > 10_000:
+        assert results["results"] == {"a": "a1" * 2500} and results["large"] == {}
+        assert (alone.status_code, alone.json_body) == (200, "a1" * 2500)
+        assert lost.status_code == 410 and lost.json_body["type"].endswith("value-lost")
+    else:
+        assert results["large"]["a"]["href"] == f"/api/workflows/{instance_id}/results/a"
+        assert alone.status_code == 303
