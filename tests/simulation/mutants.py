@@ -106,6 +106,18 @@ MUTANTS = [
         "if v[1] ~= 'PENDING' and v[1] ~= 'RUNNING' and v[1] ~= 'CANCELLED' then",
     ),
     Mutant("ignore: skip its children", f"{LUA}/06_settle.lua", "record.status ~= 'F'", "record.status == 'C'"),
+    Mutant(
+        "webhook: owe nothing",
+        f"{LUA}/lib/4_instance.lua",
+        "if instance.webhook then redis.call('HSET', META, 'owes', 1) end",
+        "",
+    ),
+    Mutant(
+        "webhook: say that it was told before it is",
+        "chalicelib/usecases/webhooks.py",
+        "            self._start(snapshot, plan)\n",
+        "            self._store.told(instance_id, epoch=snapshot.epoch)\n            self._start(snapshot, plan)\n",
+    ),
     Mutant("hop: a lease of no length", f"{LUA}/lib/6_unblock.lua", "now + hop.lease_ms", "now"),
     Mutant(
         "worker: the heart does not beat",

@@ -93,6 +93,8 @@ def draw(scenario: Scenario) -> Drawn:
     for number in range(dice.choice([1, 1, 2])):
         workflow = _workflow(dice, number, lease)
         _policies(Random(f"{scenario.seed}/policies/{number}"), workflow)
+        if Random(f"{scenario.seed}/webhook/{number}").random() < 0.25:
+            workflow["webhook"] = {"url": "http://simulated.example/hook"}
         del workflow["dag"]["nodes"][scenario.nodes :]
         drawn.workflows.append(workflow)
     drawn.triggers = [dice.randrange(len(drawn.workflows)) for _ in range(dice.choice([1, 1, 2, 3]))]

@@ -19,10 +19,12 @@ from pydantic import BaseModel
 import scheduler.scheduler
 from chalicelib import ids
 from chalicelib.composition import Application
+from chalicelib.core import delivery
 from chalicelib.core import plan as plans
 from chalicelib.errors import Conflict, DoNotRetry, NotFound, Unavailable
 from chalicelib.handlers.api import Config, Context, Handler, handler
 from chalicelib.handlers.flow import noop
+from chalicelib.handlers.webhook import WebhookCall
 from chalicelib.protocols import Message
 from chalicelib.queues.message import decode
 from chalicelib.settings import Settings
@@ -100,7 +102,9 @@ class Simulation:
         self._monitor.operated = bool(self._drawn.acts)
         if self._drawn.scheduling == "inline":
             self._monitor.queued = self._queue.holds
-        self._handlers = {one.name: one for one in (self._work(), self._quick(), noop)}
+        self._handlers = {one.name: one for one in (self._work(), self._quick(), self._webhook(), noop)}
+        self._monitor.know(delivery.execution_id(None), delivery.plan(delivery.execution_id(None)))
+        self._calls: Counter[str] = Counter()
         self._raised: Counter[tuple[str, str]] = Counter()
         self._accepted: dict[int, str] = {}
         self._acting = len(self._drawn.acts)
@@ -329,7 +333,7 @@ class Simulation:
         return not self._live()
 
     def _live(self) -> list[str]:
-        return [id for id, picture in self._monitor.pictures.items() if not picture.terminal]
+        return [id for id, picture in self._monitor.pictures.items() if not picture.terminal or "owes" in picture.meta]
 
     def _bound(self) -> float:
         """Seconds in which all must be terminal: the longest wait of each step, for as many steps as there may be."""
@@ -349,6 +353,7 @@ class Simulation:
         for number, which in enumerate(self._drawn.triggers):
             instance_id = self._accepted[number]
             if instance_id in self._monitor.pictures:
+                self._check_webhook(instance_id, self._drawn.workflows[which])
                 self._check_instance(instance_id, self._drawn.workflows[which])
 
     def _check_instance(self, instance_id: str, workflow: dict[str, Any]) -> None:
@@ -374,6 +379,17 @@ class Simulation:
             require(ran <= int(record[1]) + self._monitor.failovers, f"L2: {node['id']} ran {ran} times")
         failed = "F" in status.values()
         require(picture.meta["status"] == ("FAILED" if failed else "COMPLETED"), f"{instance_id} ends wrongly")
+
+    def _check_webhook(self, instance_id: str, workflow: dict[str, Any]) -> None:
+        """Each end was told: as often as it had to be, until it was heard."""
+        if "webhook" not in workflow:
+            return
+        picture = self._monitor.pictures[instance_id]
+        call = self._monitor.pictures.get(ids.delivery(instance_id, int(picture.meta.get("epoch", 1))))
+        self._monitor.require(call is not None, f"{instance_id} ended, and its webhook was not called")
+        lost = call is not None and call.meta["status"] != "COMPLETED"
+        given_up = lost and int(call.nodes["0"][3]) >= self._drawn.max_lost
+        self._monitor.require(not lost or given_up, f"the webhook of {instance_id} was called, and not heard")
 
     def _check_cut(self, instance_id: str, workflow: dict[str, Any], picture: Picture) -> None:
         """It ended before its nodes did: by whom, and was that right?"""
@@ -449,6 +465,20 @@ class Simulation:
             return added(context)
 
         return work
+
+    def _webhook(self) -> Handler:
+        """Whoever is told hears it the second time."""
+
+        @handler("webhook")
+        def webhook(config: WebhookCall, context: Context) -> dict[str, int]:
+            self._monitor.started(context)
+            self._world.sleep(0.1)
+            self._calls[context.instance_id] += 1
+            if self._calls[context.instance_id] == 1:
+                raise RuntimeError("planned")
+            return {"status": 200}
+
+        return webhook
 
     def _quick(self) -> Handler:
         @handler("quick", instant=True)
