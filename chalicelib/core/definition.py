@@ -57,7 +57,7 @@ def problems_of(error: ValidationError, *, at: Place = (), known: Iterable[str] 
     if error.error_count() > _MAX_FAULTS:
         return [_too_many(error, at)]
     return [
-        Problem(pointer(*at, *fault["loc"]), _sentence(fault, known))
+        Problem(pointer(*at, *(part for part in fault["loc"] if part != "[key]")), _sentence(fault, known))
         for fault in error.errors(include_url=False, include_context=True)[:_MAX_FOUND]
     ]
 
@@ -325,7 +325,10 @@ def _sentence(fault: Any, known: Iterable[str] | None = None) -> str:
     if kind in _NOUNS:
         return _NOUNS[kind] + _got(fault["input"])
     if kind == "string_pattern_mismatch":
-        return f"`{_short(str(fault['input']))}` is not a valid id: use letters, digits, `_` and `-`, at most 128"
+        remedy = _PATTERNS.get(str(fault["loc"][-1]), "a valid id: use letters, digits, `_` and `-`, at most 128")
+        return f"`{_short(str(fault['input']))}` is not {remedy}"
+    if kind == "literal_error":
+        return f"must be {context['expected'].replace(chr(39), '`')}{_got(fault['input'])}"
     if kind == "too_short" and fault["loc"][-1:] == ("nodes",):
         return "the DAG is empty: give it at least one node"
     if kind in ("string_too_short", "too_short"):
@@ -341,6 +344,14 @@ def _sentence(fault: Any, known: Iterable[str] | None = None) -> str:
             return f"must be {text} {next(iter(context.values())):g}{_got(fault['input'])}"
     message = str(fault["msg"])
     return message.removeprefix("Value error, ")[:300]
+
+
+# By the field, or `[key]` for the keys of the tags: those that are no ids.
+_PATTERNS = {
+    "url": "a URL: it begins with http:// or https://, and has no templates",
+    "secret": "the name of a secret: use letters, digits, `_` and `-`, at most 128",
+    "[key]": "the name of a tag: use letters, digits, `_`, `.` and `-`, at most 64",
+}
 
 
 def _got(value: Any) -> str:
