@@ -76,11 +76,6 @@ class Failure(Exception):
         self.faults, self.problem = tuple(faults), problem
         super().__init__(message)
 
-    def within(self, pointer: str) -> Failure:
-        """The same, said of what `pointer` leads to."""
-        faults = [Fault(fault.pointer.removeprefix(pointer), fault.detail, fault.line) for fault in self.faults]
-        return Failure(self.code, self.message, faults=faults, problem=self.problem)
-
     def as_dict(self) -> dict[str, Any]:
         """{"error": "...", "exit": n, "errors": [{pointer, detail, line}], "problem": {...} or null}"""
         faults = [fault.as_dict() for fault in self.faults]

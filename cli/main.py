@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chalicelib import __version__
-from cli.commands import graphs, instances, profile, running, stacks
+from cli.commands import graphs, instances, plans, profile, running, stacks
 from cli.failures import MEANINGS
 from cli.session import shared
 
@@ -49,7 +49,7 @@ def _options(
 app.callback()(shared(_options, _options))
 
 
-for commands in (running, instances, graphs, stacks):
+for commands in (running, plans, instances, graphs, stacks):
     commands.register(app)
 app.add_typer(profile.app, name="profile")
 

@@ -37,11 +37,17 @@ class Source:
         except (ValueError, RecursionError) as error:
             raise Failure(Exit.INVALID, f"{self.name} is not JSON that can be read: {error}") from error
 
-    def located(self, failure: Failure) -> Failure:
-        """The same failure, its faults with the lines of this text."""
-        faults = [Fault(fault.pointer, fault.detail, line_of(self.text, fault.pointer)) for fault in failure.faults]
+    def located(self, failure: Failure, within: str = "") -> Failure:
+        """The same failure, its faults with the lines of this text; `within` is a pointer to where it was sent."""
+        faults = [self._located(fault, within) for fault in failure.faults]
         message = f"{self.name}: {failure.message}" if faults else failure.message
         return Failure(failure.code, message, faults=faults, problem=failure.problem)
+
+    def _located(self, fault: Fault, within: str) -> Fault:
+        pointer = fault.pointer.removeprefix(within)
+        if within and pointer == fault.pointer:
+            return fault  # of something else
+        return Fault(pointer, fault.detail, line_of(self.text, pointer))
 
 
 def line_of(text: str, pointer: str) -> int | None:

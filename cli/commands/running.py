@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from cli import live, options, sources, text, views
+from cli.commands import plans
 from cli.failures import Exit, Failure, of_status
 from cli.outline import Nodes
 from cli.session import Session, command
@@ -78,14 +79,12 @@ def validate(session: Session, file: options.File) -> Exit:
     source = Source(file)
     source.json()
     try:
-        # A plan checks it as a submission would. As a part of its request, it is taken for nothing else.
-        session.client.post("workflow", "plan", raw=b'{"workflow": %b}' % source.raw)
+        plans.of_source(session, source)
     except Failure as failure:
-        found = source.located(failure.within("/workflow"))
-        if session.output.as_json and found.code is Exit.INVALID and found.faults:
-            session.output.json({"valid": False, "errors": [fault.as_dict() for fault in found.faults]})
+        if session.output.as_json and failure.code is Exit.INVALID and failure.faults:
+            session.output.json({"valid": False, "errors": [fault.as_dict() for fault in failure.faults]})
             return Exit.INVALID
-        raise found from failure
+        raise
     if session.output.as_json:
         session.output.json({"valid": True, "errors": []})
     else:

@@ -142,6 +142,21 @@ def test_validate_stores_nothing(tmp_path: Path) -> None:
     assert asked("list", "--workflows", "-n", "1") == before
 
 
+def test_what_a_run_will_take_and_took(stack: Stack) -> None:
+    fetch = workflow({"id": "first", "handler": "noop"}, {**CALL, "dependencies": ["first"]})
+    planned = asked("plan", "-", "--workers", "1", "-d", "call=2", stdin=fetch)
+    assert planned["critical_path"]["nodes"] == ["first", "call"]
+    assert planned["durations"]["given"] == 1 and planned["makespan"]["workers"] == 1
+    results = asked("run", "-", "-w", "-p", f"url={stack.url}/api/health", stdin=fetch)
+    stored = asked("plan", results["execution_id"], "--recorded", results["instance_id"])
+    assert stored["durations"]["recorded"] == 1 and stored["critical_path"]["seconds"] < 1
+    assert asked("plan", results["execution_id"], "-d", "call=2", "--workers", "1") == planned
+    shown = dag("plan", results["execution_id"])
+    assert shown.exit_code == Exit.OK and "Step Functions Express" in shown.stdout
+    refused = dag("plan", "-", "-d", "nobody=2", stdin=fetch)
+    assert refused.exit_code == Exit.INVALID and "/durations/nobody" in refused.stderr
+
+
 def test_health_and_faults() -> None:
     assert asked("health")["status"] == "ok"
     refused = dag("submit", "-", stdin=workflow({"id": "a", "handler": "nop", "dependencies": ["b"]}))

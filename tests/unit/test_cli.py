@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,6 +15,7 @@ import pytest
 import urllib3
 from typer.testing import CliRunner, Result
 
+from chalicelib.web.examples import FORECAST
 from cli.client import Client
 from cli.failures import MEANINGS, Exit
 from cli.main import app
@@ -157,6 +159,46 @@ def test_faults_of_a_file_come_with_their_lines(service: Service, tmp_path: Path
     told = json.loads(dag("submit", "-", "--json", stdin=file.read_text()).stderr)
     assert [fault["line"] for fault in told["errors"]] == [5, 3]
     assert told["problem"] == problem
+
+
+def test_a_plan(service: Service, tmp_path: Path) -> None:
+    service.answers = {
+        "POST workflow/plan": FORECAST,
+        "GET workflow/ex-1/plan": FORECAST,
+        "GET workflow/ex-1": {"definition": {"name": "stored"}},
+    }
+    words = ["--workers", "2", "-d", "get_user=0.25", "-d", "call_llm_service=3", "--recorded", "in-1"]
+    assert json.loads(dag("plan", "-", *words, "--json", stdin='{"name": "x"}').stdout) == FORECAST
+    asked = {"workers": 2, "instance_id": "in-1", "durations": {"get_user": 0.25, "call_llm_service": 3}}
+    assert service.asked[-1][2] == {"workflow": {"name": "x"}, **asked}
+    dag("plan", "ex-1", *words)
+    assert service.asked[-1][2] == {"workflow": {"name": "stored"}, **asked}
+    shown = dag("plan", "ex-1", "--workers", "2").stdout
+    assert service.asked[-1][0] == "GET" and service.query(-1) == {"workers": ["2"]}
+    assert "4 nodes, 4 edges, 4 levels, 1 at once" in shown
+    assert "input > get_user > summary > output" in shown
+    for row in ("with 2 workers +3.3 s", "Redis commands +85", "Step Functions Standard +0.000152885"):
+        assert re.search(row, shown)
+    assert all(note in shown for note in FORECAST["assumptions"]["notes"])
+    assert dag("plan", "-", "-d", "a=soon", stdin="{}").exit_code == Exit.INVALID
+
+
+def test_a_plan_of_many_is_shown_in_few_lines(service: Service) -> None:
+    levels = [[f"n{level}_{place}" for place in range(50)] for level in range(300)]
+    path = {"nodes": [level[0] for level in levels], "seconds": 300}
+    service.answers = {"POST workflow/plan": {**FORECAST, "name": NASTY, "levels": levels, "critical_path": path}}
+    shown = dag("plan", "-", stdin="{}").stdout
+    assert len(shown.splitlines()) < 70 and "in 280 more levels" in shown
+    assert "n0_3, … 45 more, n0_49" in shown and "… 295 more > n299_0" in shown
+    assert "[bold]x[/bold]" in shown and not set("\x1b\u202e") & set(shown)
+
+
+def test_faults_of_a_plan_are_of_the_file_or_of_what_is_asked(service: Service) -> None:
+    errors = [{"pointer": "/workflow/dag/nodes", "detail": "empty"}, {"pointer": "/durations/a", "detail": "no node"}]
+    service.answers = {"POST workflow/plan": (422, {"title": "Not valid", "detail": "2", "errors": errors})}
+    done = dag("plan", "-", "-d", "a=1", stdin='{"name": "x",\n "dag": {"nodes": []}}')
+    assert done.exit_code == Exit.INVALID
+    assert "line 2, /dag/nodes empty" in done.stderr and "   /durations/a no node" in done.stderr
 
 
 def test_ids_alone_are_on_stdout(service: Service) -> None:
