@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.errors import ValuesUnavailable
+from chalicelib.values.s3 import S3Values
 from deploy import plan
 from deploy.bucket import Bucket
 from deploy.plan import NotDeployed
@@ -19,12 +21,15 @@ from deploy.stack import Stack
 from local.package import TEMPLATE, NotPackaged, package
 from local.processes import ROOT
 
+# The output that names the bucket of large results.
+VALUES = "ValuesBucket"
+
 
 def main() -> None:
     arguments = _arguments()
     try:
         ACTIONS[arguments.action](arguments)
-    except (NotDeployed, NotPackaged) as error:
+    except (NotDeployed, NotPackaged, ValuesUnavailable) as error:
         sys.exit(f"not done: {error}")
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"not done: AWS says: {error}")
@@ -81,6 +86,9 @@ def _destroy(arguments: argparse.Namespace) -> None:
         print(f"This deletes {stack.name}, with every workflow and instance in it. Its name, to go on: ", end="")
         if input().strip() != stack.name:
             raise NotDeployed("that is not its name")
+    # CloudFormation deletes no bucket that holds anything.
+    if (bucket := stack.outputs().get(VALUES)) is not None:
+        S3Values(lambda: session.client("s3"), bucket).forget("")
     stack.delete()
     _say(
         f"{stack.name} is gone. What stays: the bucket {_bucket(session).name} with what was deployed, "

@@ -9,7 +9,7 @@ from typing import Any
 
 Template = dict[str, Any]
 # What holds instances in flight: replacing one loses them.
-STATE = frozenset({"Cache", "Queue", "DeadLetterQueue"})
+STATE = frozenset({"Cache", "Queue", "DeadLetterQueue", "Values"})
 # What CloudFormation says of failures that have one well-known remedy.
 REMEDIES = {
     r"UnreservedConcurrentExecution": "The account allows too few functions at once to reserve any: "

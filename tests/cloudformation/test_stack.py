@@ -69,6 +69,7 @@ def test_everything_that_the_template_promises_is_there(cloud: Cloud) -> None:
         assert mapping["ScalingConfig"] == {"MaximumConcurrency": most}
     variables = functions.get_function_configuration(FunctionName=made["Worker"])["Environment"]["Variables"]
     assert variables["SCHEDULER_FUNCTION"] == made["Scheduler"] and variables["METRICS_SERVICE"] == STACK
+    assert variables["VALUES_URL"] == f"s3://{made['Values']}"
     assert variables["REDIS_AUTH"] == "password" and variables["SECRETS_PREFIX"] == f"/{STACK}/"
 
     [group] = cloud.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{STACK}")["logGroups"]
@@ -129,6 +130,8 @@ def test_an_instance_in_flight_survives_an_update(cloud: Cloud, api: Api, valkey
 
 
 def test_nothing_is_left_but_what_destroy_says(cloud: Cloud) -> None:
+    left = {"Bucket": cloud.outputs(STACK)["ValuesBucket"], "Key": "3f/in-1/node/1-x.json", "Body": b"[]"}
+    cloud.client("s3").put_object(**left)  # a large result
     said = cloud.deploy("destroy", "--yes")
     assert "dag-service-dev is gone" in said and "dag-service-artifacts-000000000000-us-east-1" in said
     assert not cloud.client("lambda").list_functions()["Functions"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import yaml
 
 from local import package, queues
@@ -137,9 +138,11 @@ def deployed(made: Packaged, directory: Path, *, redis_url: str, endpoint_url: s
         exits.callback(endpoint.close)
         names = {name: f"{STACK}-{name}" for name in made.template["Resources"]}
         names |= {"Queue": urls.queue, "DeadLetterQueue": urls.dead_letters, "AWS::StackName": STACK}
+        names["Values"] = _bucket(endpoint_url)
         template = Template(made.template, parameters={"RedisUrl": redis_url}, names=names)
         aws = {
             "AWS_ENDPOINT_URL_SQS": endpoint_url,
+            "AWS_ENDPOINT_URL_S3": endpoint_url,
             "AWS_ENDPOINT_URL_LAMBDA": endpoint.url,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
@@ -164,6 +167,13 @@ def deployed(made: Packaged, directory: Path, *, redis_url: str, endpoint_url: s
             exits.callback(source.stop, seconds=10)
         gateway = Gateway(template.resources["RestAPI"], functions["APIHandler"], stage=STAGE)
         yield Deployment(gateway, urls, sqs, functions, variables, directory)
+
+
+def _bucket(endpoint_url: str) -> str:
+    name = f"{STACK}-values-{uuid.uuid4().hex[:8]}"
+    with contextlib.closing(boto3.client("s3", endpoint_url=endpoint_url)) as s3:
+        s3.create_bucket(Bucket=name)
+    return name
 
 
 def _start(made: Packaged, name: str, properties: Mapping[str, Any], own: Mapping[str, str], log: Path) -> Environment:

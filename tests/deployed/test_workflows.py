@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import boto3
 import pytest
@@ -12,6 +15,7 @@ from chalicelib import __version__
 from tests.deployed.deployment import Deployment
 from tests.harness import wait_until
 
+LINE = {"line": "x" * 64}
 POLICY = {"max_attempts": 2, "initial_backoff_seconds": 1}
 
 
@@ -43,6 +47,27 @@ def test_a_workflow_from_submission_to_results(service: Deployment) -> None:
     assert found["output"] == 7 and len(found["results"]) == 32
     assert service.functions["Scheduler"].started >= 1
     assert {env.alive for env in service.functions["Scheduler"].environments} == {True}
+
+
+def test_a_large_result_is_in_the_bucket(service: Deployment) -> None:
+    """Put by one function, read by another, and by the API; below what Lambda can answer, and above."""
+    pages = [node("page", "output", "input", config={"value": ["{{ input.line }}"] * 100})]
+    pages += [node("book", "output", "page", config={"value": ["{{ page }}"] * 100})]
+    pages += [node("shelf", "output", "book", config={"value": ["{{ book }}"] * 10})]
+    last = node("last", "output", "shelf", config={"value": "{{ shelf.9.99.99 }}"})
+    instance_id = service.submit({"name": "large", "dag": {"nodes": [node("input", "input"), *pages, last]}}, LINE)
+    assert ended(service, instance_id)["status"] == "COMPLETED"
+    found = service.results(instance_id)
+    assert found["output"]["last"] == LINE["line"] and len(found["results"]["book"]) == 100
+    assert found["large"]["shelf"]["bytes"] > 6_291_556
+    leads = service.gateway.get(found["large"]["shelf"]["href"].removeprefix("/dev"))
+    assert leads.status == 303
+    with urlopen(leads.headers["Location"]) as answer:
+        content = answer.read()
+    assert hashlib.sha256(content).hexdigest() == found["large"]["shelf"]["sha256"]
+    assert service.gateway.request("DELETE", f"/api/workflows/{instance_id}").status == 204
+    with pytest.raises(HTTPError, match="404"):
+        urlopen(leads.headers["Location"])
 
 
 def test_every_route_answers(service: Deployment) -> None:

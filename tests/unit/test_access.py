@@ -22,15 +22,19 @@ COMMON = {
     },
 }
 OWN = {
-    "APIHandler": {"sqs:SendMessage", "sqs:GetQueueAttributes", "lambda:InvokeFunction"},
+    "APIHandler": {
+        *("sqs:SendMessage", "sqs:GetQueueAttributes", "lambda:InvokeFunction"),
+        *("s3:GetObject", "s3:DeleteObject", "s3:ListBucket"),
+    },
     "Worker": {
         *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"),
         *("ssm:GetParameters", "secretsmanager:GetSecretValue"),
         *("bedrock:InvokeModel", "lambda:InvokeFunction"),
+        *("s3:PutObject", "s3:GetObject", "s3:ListBucket"),
     },
     "DeadLetters": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
-    "Scheduler": {"sqs:SendMessage"},
-    "Sweep": {"sqs:SendMessage"},
+    "Scheduler": {"sqs:SendMessage", "s3:DeleteObject", "s3:ListBucket"},
+    "Sweep": {"sqs:SendMessage", "s3:DeleteObject", "s3:ListBucket"},
 }
 
 

@@ -52,10 +52,22 @@ def test_every_function_finds_queue_and_store(stage: str) -> None:
     assert shared["LoggingConfig"] == {"LogGroup": {"Ref": "Logs"}}
     variables = shared["Environment"]["Variables"]
     assert variables["QUEUE_URL"] == {"Ref": "Queue"} and variables["METRICS"] == "emf"
+    assert variables["VALUES_URL"] == {"Fn::If": ["ReachesBucket", {"Fn::Sub": "s3://${Values}"}, ""]}
     for function in FUNCTIONS:
         own = template["Resources"][function]["Properties"]["Environment"]["Variables"]
         assert not set(own) & set(variables)
         assert ("SCHEDULER_FUNCTION" in own) == (function in ("APIHandler", "Worker"))
+
+
+def test_large_results_are_private_and_do_not_stay_for_ever(resources: dict[str, Any]) -> None:
+    bucket = resources["Values"]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    [rule] = bucket["LifecycleConfiguration"]["Rules"]
+    assert rule["Status"] == "Enabled" and rule["ExpirationInDays"] == {"Ref": "ValueDays"}
+    [statement] = resources["ValuesPolicy"]["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_any_stage_has_the_sizes_of_prod() -> None:
