@@ -47,7 +47,7 @@ def gather(settings: Settings, *, sweep_seconds: float) -> StoreFacts:
         now_ms = int(seconds) * 1000 + int(micros) // 1000
         with client.pipeline(transaction=False) as pipe:
             for shard in ids.all_shards():
-                pipe.zcard(keys.index(shard))
+                pipe.zlexcount(keys.listing(shard), "[P", "(S")  # PENDING and RUNNING
                 pipe.zcount(keys.index(shard), "-inf", now_ms)
                 pipe.zrange(keys.index(shard), 0, 0, withscores=True)
             answers = pipe.execute()

@@ -80,7 +80,7 @@ def make(app: Application) -> Unmetered:
 
     settings = app.settings
     # Made when it is asked for: the store and the queue need this to be made.
-    gauges = functools.cache(lambda: Gauges(app.store, app.queue, app.dead_letter_queue))
+    gauges = functools.cache(lambda: Gauges(app.store, app.catalogue, app.queue, app.dead_letter_queue))
     prometheus = Prometheus(
         lambda: gauges().read(), directory=settings.prometheus_multiproc_dir, process=settings.metrics_process
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chalicelib.handlers.api import Handler
     from chalicelib.invocation import Part
     from chalicelib.metrics.protocol import Metrics
-    from chalicelib.protocols import Queue, SecretSource, Store
+    from chalicelib.protocols import Catalogue, Queue, SecretSource, Store
     from chalicelib.secrets.vault import Vault
     from chalicelib.store.definitions import Definitions
     from chalicelib.store.login import Login
@@ -83,10 +83,9 @@ class Application:
 
     @cached_property
     def listings(self) -> Listings:
-        from chalicelib.store.catalogue import RedisCatalogue
         from chalicelib.usecases.listing import Listings
 
-        return Listings(RedisCatalogue(self.redis), self.store)
+        return Listings(self.catalogue, self.store)
 
     @cached_property
     def history(self) -> History:
@@ -229,6 +228,12 @@ class Application:
             idempotency_seconds=settings.idempotency_seconds,
         )
         return self.metering.store(store)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        from chalicelib.store.catalogue import RedisCatalogue
+
+        return RedisCatalogue(self.redis)
 
     @property
     def login(self) -> Login:

@@ -35,6 +35,7 @@ class Metric:
 INSTANCES_STARTED = Metric("InstancesStarted", "Count", "dag_instances_started", "instances created")
 INSTANCES_COMPLETED = Metric("InstancesCompleted", "Count", "dag_instances_completed", "instances that COMPLETED")
 INSTANCES_FAILED = Metric("InstancesFailed", "Count", "dag_instances_failed", "instances that FAILED")
+INSTANCES_CANCELLED = Metric("InstancesCancelled", "Count", "dag_instances_cancelled", "instances that were cancelled")
 INSTANCE_DURATION = Metric(
     "InstanceDuration", "Milliseconds", "dag_instance_duration_seconds", "from the trigger of an instance to its end"
 )
@@ -67,6 +68,7 @@ METRICS = (
     INSTANCES_STARTED,
     INSTANCES_COMPLETED,
     INSTANCES_FAILED,
+    INSTANCES_CANCELLED,
     INSTANCE_DURATION,
     NODE_DURATION,
     NODES_FAILED,

@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from chalicelib.errors import Unavailable
-from chalicelib.protocols import Queue, Store
-
-# Every live instance is due before that.
-_EVER_MS = 10**13
+from chalicelib.protocols import Catalogue, Queue, Store
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +23,9 @@ class Gauge(NamedTuple):
 class Gauges:
     """What cannot be read is left out: a scrape is there to show that something is wrong, and must not fail by it."""
 
-    def __init__(self, store: Store, queue: Queue, dead_letters: Queue | None) -> None:
+    def __init__(self, store: Store, catalogue: Catalogue, queue: Queue, dead_letters: Queue | None) -> None:
         self._store = store
+        self._catalogue = catalogue
         self._queue = queue
         self._dead_letters = dead_letters
 
@@ -40,7 +38,8 @@ class Gauges:
 
     def _of_store(self) -> Iterator[Gauge]:
         now = self._store.pressure(late_ms=0)
-        live = self._store.pressure(late_ms=-_EVER_MS).late
+        count = self._catalogue.counts()
+        live = count["PENDING"] + count["RUNNING"]
         yield Gauge("dag_instances_live", "instances that have not ended", live)
         yield Gauge("dag_instances_overdue", "instances that the next sweep will look at", now.late)
         if now.memory is not None:

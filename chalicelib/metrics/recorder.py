@@ -24,6 +24,13 @@ class Sink(Protocol):
     def flush(self) -> None: ...
 
 
+_ENDED = {
+    "COMPLETED": catalogue.INSTANCES_COMPLETED,
+    "FAILED": catalogue.INSTANCES_FAILED,
+    "CANCELLED": catalogue.INSTANCES_CANCELLED,
+}
+
+
 class Recorder:
     """See protocol.Metrics."""
 
@@ -34,10 +41,9 @@ class Recorder:
         self._sink.add({catalogue.INSTANCES_STARTED: [1]})
 
     def ended(self, instance_id: str, status: str) -> None:
-        how = catalogue.INSTANCES_COMPLETED if status == "COMPLETED" else catalogue.INSTANCES_FAILED
         # By the clocks of two processes: good enough to look at, and nothing is decided by it.
         seconds = time.time() - ids.milliseconds(instance_id) / 1000
-        self._sink.add({how: [1], catalogue.INSTANCE_DURATION: [max(0.0, seconds)]})
+        self._sink.add({_ENDED[status]: [1], catalogue.INSTANCE_DURATION: [max(0.0, seconds)]})
 
     def claimed(self, waited: float) -> None:
         self._sink.add({catalogue.QUEUE_DELAY: [waited]})

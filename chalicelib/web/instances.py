@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Blueprint, Request, Response
 
 from chalicelib import ids
+from chalicelib.errors import NotFound
 from chalicelib.web import problems, requests
 from chalicelib.web.answers import answer, location
 
@@ -103,5 +104,7 @@ def routes(application: Callable[[], Application], protected: dict[str, Any]) ->
 
 
 def _deleted(application: Application, id: str, kind: str) -> Response:
-    application.control.delete(id if ids.is_valid(id, kind) else "")
+    if not ids.is_valid(id, kind):
+        raise NotFound(f"there is no {'workflow' if kind == ids.EXECUTION else 'instance'} `{id[:60]}`")
+    application.control.delete(id)
     return Response("", status_code=204)

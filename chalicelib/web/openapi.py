@@ -124,8 +124,8 @@ def _paths() -> Json:
             "get": parts.operation(
                 "getResults",
                 "Results of a terminal instance",
-                "409 while it is running: wait with `?wait=` on its status, then ask again. Where one answer has no room "
-                "for all results, the largest are in `large`, with where they are.",
+                "409 while it is running: wait with `?wait=` on its status, then ask again. Where one answer has no "
+                "room for all results, the largest are in `large`, with where they are.",
                 parameters=[parts.path("instance_id", "an `instance_id` or an `execution_id`"), parts.EPOCH],
                 success=parts.success(HTTPStatus.OK, "ResultsView", "What the nodes yielded"),
                 failures=[

@@ -266,10 +266,37 @@ REQUESTS: dict[str, Asked] = (
         f"{method} {path}": Asked(path, 405, method=method, headers=JSON, body=b"{}")
         for method, path in [
             ("PUT", "/api/workflow"),
-            ("DELETE", "/api/workflows/in-0"),
+            ("PUT", "/api/workflows/in-0"),
             ("PATCH", "/api/workflows/in-0/results"),
             ("POST", "/api/health"),
-            ("GET", "/api/workflow"),
+            ("GET", "/api/workflows/in-0/rerun"),
+        ]
+    }
+    | {f"delete {path[:20]}": Asked(f"/api/workflows/{path}", 404, method="DELETE") for path in PATHS}
+    | {f"history of {path[:20]}": Asked(f"/api/workflows/{path}/history", 404) for path in PATHS}
+    | {
+        f"{act} {path[:20]}": Asked(f"/api/workflows/{path}/{act}", 404, method="POST", headers=JSON, body=b"{}")
+        for act in ("cancel", "pause", "resume", "rerun")
+        for path in PATHS
+    }
+    | {
+        f"{act} with {body[:20]!r}": Asked(
+            f"/api/workflows/in-{'0' * 30}/{act}", status, method="POST", headers=JSON, body=body
+        )
+        for act in ("cancel", "rerun")
+        for status, body in [(400, b"{"), (422, b"[]"), (422, b'{"nobody knows this": 1}'), (422, b'{"from": 1}')]
+    }
+    | {
+        f"list by {query[:30]}": Asked(f"/api/workflows?{query}", 422)
+        for query in [
+            "status=OVER",
+            "limit=0",
+            "limit=1e9",
+            "cursor=in-0",
+            "cursor=" + "9" * 5000,
+            "tag=colon",
+            "from=yesterday",
+            "to=2026-01-01",
         ]
     }
     | {

@@ -46,6 +46,7 @@ BOUNDED: dict[str, Any] = {
 OPERATIONS = ["submitWorkflow", "triggerWorkflow", "getStatus", "getResults"]
 OPERATIONS += ["listWorkflows", "getWorkflow", "deleteWorkflow", "listInstances", "deleteInstance", "getHistory"]
 OPERATIONS += ["getMetrics", "cancelInstance", "pauseInstance", "resumeInstance", "rerunInstance"]
+OPERATIONS += ["getPage", "getPageAsset", "getResult"]
 OPERATIONS += ["planWorkflow", "planStored", "getHealth", "getOpenApi", "getDocs", "getDocsAsset"]
 
 

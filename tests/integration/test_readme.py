@@ -20,7 +20,7 @@ VARYING = [
     (r"\b(ex|in)-[0-9a-f]{30}", r"\1-ID"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
     (r"\b\d+(\.\d)? (ms|s)\b", "LONG"),
-    (r"\bworker [0-9a-f]{12}\b", "WORKER"),
+    (r"\bworker [0-9a-f]{8}\b", "WORKER"),
     (r"^\[1\] .*\n", ""),
 ]
 

@@ -41,6 +41,7 @@ def everything(metrics: Recorder) -> None:
     metrics.started()
     metrics.ended(ids.new(ids.INSTANCE), "COMPLETED")
     metrics.ended(ids.new(ids.INSTANCE), "FAILED")
+    metrics.ended(ids.new(ids.INSTANCE), "CANCELLED")
     metrics.claimed(0.5)
     metrics.nodes([NodeEnd("noop", 1, 0.25), NodeEnd("call", 3, 2.0, failed=True), NodeEnd("noop", 2, 0.75)])
     metrics.lost("call")
@@ -145,7 +146,10 @@ class Loaded:
     """A store with two live instances, one of them overdue."""
 
     def pressure(self, *, late_ms: int) -> Pressure:
-        return Pressure(0.5, 2 if late_ms < 0 else 1)
+        return Pressure(0.5, 1)
+
+    def counts(self) -> dict[str, int]:
+        return {"PENDING": 1, "RUNNING": 1, "COMPLETED": 7}
 
 
 def test_gauges_leave_out_what_cannot_be_read() -> None:
@@ -153,7 +157,7 @@ def test_gauges_leave_out_what_cannot_be_read() -> None:
     queue.bodies = ["one"]
     store: Any = Loaded()
     away: Any = Away()
-    both = {gauge.series: gauge.value for gauge in Gauges(store, queue, MemoryQueue()).read()}
+    both = {gauge.series: gauge.value for gauge in Gauges(store, store, queue, MemoryQueue()).read()}
     assert both == {
         "dag_instances_live": 2,
         "dag_instances_overdue": 1,
@@ -161,8 +165,8 @@ def test_gauges_leave_out_what_cannot_be_read() -> None:
         "dag_messages_waiting": 1,
         "dag_dead_letters_waiting": 0,
     }
-    assert [gauge.series for gauge in Gauges(away, queue, None).read()] == ["dag_messages_waiting"]
-    assert len(list(Gauges(store, away, None).read())) == 3
+    assert [gauge.series for gauge in Gauges(away, away, queue, None).read()] == ["dag_messages_waiting"]
+    assert len(list(Gauges(store, store, away, None).read())) == 3
 
 
 def test_an_invocation_is_paid_for_whatever_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,5 +212,6 @@ def test_the_table_of_metrics_is_the_catalogue() -> None:
         (metric.name, metric.unit + (", by handler" if metric.by_handler else ""), metric.exposed, metric.help)
         for metric in METRICS
     ]
-    gauges = {gauge.series for gauge in Gauges(Loaded(), MemoryQueue(), MemoryQueue()).read()}  # type: ignore[arg-type]
+    loaded: Any = Loaded()
+    gauges = {gauge.series for gauge in Gauges(loaded, loaded, MemoryQueue(), MemoryQueue()).read()}
     assert set(re.findall(r"^\| `(dag_\w+)` \|", text, re.M)) == gauges
