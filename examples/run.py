@@ -1,6 +1,7 @@
 """Runs an example against a running service: `python3 examples/run.py NAME` (`make run` in another terminal first).
 
-NAME is linear, fan_out_fan_in, http_call, retry, policies, fan_out_1000, layered, or a file of your own (.json).
+NAME is linear, fan_out_fan_in, http_call, retry, policies, large, webhook (for `SECRET_WEBHOOK=... make run`),
+fan_out_1000, layered, or a file of your own (.json).
 """
 
 from __future__ import annotations
@@ -76,20 +77,33 @@ def run(base: str, definition: dict[str, Any], params: dict[str, Any]) -> tuple[
     return status, call(base, f"/api/workflows/{instance_id}/results"), seconds
 
 
+def delivery(base: str, status: dict[str, Any]) -> dict[str, Any] | None:
+    """How the call of its webhook went, if it has one."""
+    end = time.monotonic() + 20
+    while (status.get("webhook") or {}).get("status") == "PENDING" and time.monotonic() < end:
+        time.sleep(0.1)
+        status = call(base, f"/api/workflows/{status['instance_id']}?nodes=false")
+    return status.get("webhook")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the service is")
     options = parser.parse_args()
-    server = service.start()
+    # A workflow names its webhook by a URL of its own, not by the params.
+    server = service.start(8911 if options.name == "webhook" else 0)
     params: dict[str, Any] = {}
-    if options.name in ("http_call", "retry", "policies"):
+    if options.name in ("http_call", "retry", "policies", "large"):
         params = {"service": f"http://127.0.0.1:{server.server_port}", "user_id": 7}
     status, results, seconds = run(options.url, workflow(options.name), params)
     print(json.dumps(results["output"], indent=2))
     done, total = status["progress"]["completed"], status["progress"]["total"]
     print(f"{status['instance_id']} {status['status']}: {done} of {total} nodes, {seconds:.2f} s")
-    sys.exit(0 if status["status"] == "COMPLETED" else 1)
+    told = delivery(options.url, status)
+    if told:
+        print(f"webhook {told['status']}, attempts: {told['attempts']}", *filter(None, [told["last_error"]]))
+    sys.exit(0 if status["status"] == "COMPLETED" and (told is None or told["status"] == "DELIVERED") else 1)
 
 
 if __name__ == "__main__":

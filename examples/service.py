@@ -1,4 +1,4 @@
-"""The small HTTP service that the examples call: users, policies, and an address that fails twice for each key.
+"""The small HTTP service that the examples call: users, policies, long reports, a webhook, and what fails twice.
 
 `python3 examples/service.py` serves it on 127.0.0.1:8911; the runner serves it by itself.
 """
@@ -21,6 +21,8 @@ class Service(BaseHTTPRequestHandler):
         parts = self.path.strip("/").split("/")
         if parts[0] == "users" and len(parts) == 2:
             self._answer(200, {"id": parts[1], "name": f"User {parts[1]}"})
+        elif parts[0] == "reports" and len(parts) == 2:
+            self._answer(200, {"lines": [f"{number:05d} {'=' * 60}" for number in range(int(parts[1]))]})
         elif parts[0] == "flaky" and len(parts) == 2:
             self.seen[parts[1]] += 1
             ready = self.seen[parts[1]] > 2
@@ -30,6 +32,12 @@ class Service(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/hook":
+            told = body["data"]
+            print(
+                f"webhook: {body['type']} {told['instance_id']}, signed {self.headers['webhook-signature']}", flush=True
+            )
+            return self._answer(200, {})
         self._answer(200, {"policies": [f"{body['holder']} / household", f"{body['holder']} / travel"]})
 
     def _answer(self, status: int, body: Any) -> None:

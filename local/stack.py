@@ -26,7 +26,7 @@ STOP_SECONDS = 11  # a worker takes at most 10 for the batch in hand
 ENV_FILE = "env"
 EXPORTED = (
     *("AWS_", "REDIS_", "QUEUE_", "DEAD_", "ALLOW_", "LOG_", "LEASE_", "RESEND_", "LLM_", "BEDROCK_", "HANDLER_"),
-    *("METRICS", "PROMETHEUS_"),
+    *("METRICS", "PROMETHEUS_", "VALUES_"),
     *("HOST", "PORT", "SWEEP_"),  # where HTTP is, and what counts as late: for `make doctor`
 )
 
@@ -97,6 +97,8 @@ class Stack:
             if child.name == "localstack":  # its queues do not survive it
                 child.after = functools.partial(self._make_queues, env)
         env["PROMETHEUS_MULTIPROC_DIR"] = self._make_metrics_dir()
+        if "VALUES_URL" not in os.environ:  # empty: nowhere
+            env["VALUES_URL"] = (self._config.data_dir / "values").as_uri()
         self._write_env(env)
 
         def user(name: str, module: str, **more: Any) -> Child:

@@ -105,5 +105,6 @@ def running_stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """For tests that break nothing of it: one for all of them, since it takes seconds to start."""
     handlers = "examples.greet_handler,tests.browser.handlers"
-    with running_stack(tmp_path_factory.mktemp("stack"), HANDLER_MODULES=handlers) as running:
+    settings = {"HANDLER_MODULES": handlers, "SECRET_WEBHOOK": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    with running_stack(tmp_path_factory.mktemp("stack"), **settings) as running:
         yield running

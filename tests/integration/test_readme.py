@@ -57,7 +57,8 @@ def test_a_session_prints_what_the_readme_says(stack: Stack, block: str, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "name", ["linear", "fan_out_fan_in", "http_call", "retry", "policies", "fan_out_1000", "layered"]
+    "name",
+    ["linear", "fan_out_fan_in", "http_call", "retry", "policies", "large", "webhook", "fan_out_1000", "layered"],
 )
 def test_examples(stack: Stack, name: str) -> None:
     command = [sys.executable, "examples/run.py", name, "--url", stack.url]
@@ -66,6 +67,12 @@ def test_examples(stack: Stack, name: str) -> None:
     assert " COMPLETED: " in done.stdout
     if name == "retry":
         assert "third time lucky" in done.stdout
+    if name == "large":
+        assert '"last": "07999 ===' in done.stdout
+        assert list((stack.log.parent / "values").rglob("report/1-*.json"))
+    if name == "webhook":
+        assert "webhook: instance.completed in-" in done.stdout and ", signed v1," in done.stdout
+        assert "webhook DELIVERED, attempts: 1" in done.stdout
 
 
 def test_the_example_of_control(stack: Stack) -> None:
