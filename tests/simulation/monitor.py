@@ -170,6 +170,9 @@ class Monitor:
             return
         if before.terminal:
             self.require(_lasting(before) == _lasting(after), f"S3: {name} changed a terminal instance")
+        running = {node for node, record in after.nodes.items() if record[0] == "R"}
+        begun = {node for node in running if before.nodes.get(node, ["Q"])[0] != "R"}
+        self.require(not begun or "paused" not in before.meta, f"C1: {name} began {begun} of a paused instance")
         for node, value in before.results.items():
             self.require(after.results.get(node) == value, f"S2: {name} changed the result of {node}")
         attempts = {str(done.node): done.attempt for done in named.get("done", ())}
