@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -55,6 +56,16 @@ class Client:
         options: dict[str, Any] = {} if retry else {"retries": False}
         return self._call("GET", path, query, None, accept, {}, options)
 
+    def value(self, *path: str, **query: Any) -> Any:
+        """GET any JSON; where the answer leads elsewhere, what is there. Nobody there is shown who calls."""
+        answer = self._ask("GET", path, query, None, {}, {})
+        if answer.status == HTTPStatus.SEE_OTHER:
+            where = answer.headers["Location"]
+            answer = self._transport.request("GET", where, body=None, headers={}, redirect=False)
+        if answer.status >= 300:
+            raise failures.of_answer(answer.status, _document(answer.data), what=f"GET {self._path(path)}")
+        return json.loads(answer.data)
+
     def post(self, *path: str, body: Any = None, raw: bytes | None = None, once: bool = False) -> Any:
         """POST JSON: `body`, or `raw` as it is. `once` sends an Idempotency-Key, so that trying again does it once."""
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
@@ -74,23 +85,37 @@ class Client:
         given: dict[str, str],
         options: dict[str, Any],
     ) -> Any:
-        url = "/".join([self._base, "api", *(quote(part, safe="") for part in path)])
-        asked = {name: value for name, value in query.items() if value is not None}
-        if asked:  # as a signature wants it: no `+` for a space
-            url += "?" + urlencode(asked, doseq=True, quote_via=quote, safe="")
-        headers = signing.headers(self._profile, method, url, body, {"Accept": "application/json", **given})
-        try:
-            answer = self._transport.request(method, url, body=body, headers=headers, redirect=False, **options)
-        except urllib3.exceptions.HTTPError as error:
-            raise Failure(
-                Exit.UNREACHABLE, f"{self._base} does not answer ({_reason(error)}). {self._remedy}"
-            ) from error
+        answer = self._ask(method, path, query, body, given, options)
         document = _document(answer.data)
         if answer.status < 300 or answer.status in accept:
             if isinstance(document, str):
                 raise Failure(Exit.SERVER, f"{self._base} answers, but not in JSON: is it a dag-service?")
             return document
-        raise failures.of_answer(answer.status, document, what=f"{method} {urlsplit(url).path}")
+        raise failures.of_answer(answer.status, document, what=f"{method} {self._path(path)}")
+
+    def _ask(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        query: Mapping[str, Any],
+        body: bytes | None,
+        given: dict[str, str],
+        options: dict[str, Any],
+    ) -> Any:
+        url = self._base.removesuffix(urlsplit(self._base).path) + self._path(path)
+        asked = {name: value for name, value in query.items() if value is not None}
+        if asked:  # as a signature wants it: no `+` for a space
+            url += "?" + urlencode(asked, doseq=True, quote_via=quote, safe="")
+        headers = signing.headers(self._profile, method, url, body, {"Accept": "application/json", **given})
+        try:
+            return self._transport.request(method, url, body=body, headers=headers, redirect=False, **options)
+        except urllib3.exceptions.HTTPError as error:
+            raise Failure(
+                Exit.UNREACHABLE, f"{self._base} does not answer ({_reason(error)}). {self._remedy}"
+            ) from error
+
+    def _path(self, parts: tuple[str, ...]) -> str:
+        return "/".join([urlsplit(self._base).path, "api", *(quote(part, safe="") for part in parts)])
 
     @property
     def _remedy(self) -> str:

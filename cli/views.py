@@ -31,6 +31,13 @@ def headline(status: Mapping[str, Any]) -> Text:
     return Text(" ").join(parts)
 
 
+def say_large(output: Output, results: Mapping[str, Any]) -> None:
+    """Which results are not there, and how to get one."""
+    if large := results.get("large"):
+        command = f"dag results {results['instance_id']} --node {next(iter(large))}"
+        output.say(f"too large for one answer: {', '.join(large)} (one by one: {command})")
+
+
 def reason(error: Mapping[str, Any] | None) -> str:
     """Why a node or an instance failed, in one line."""
     if not error:

@@ -52,10 +52,13 @@ def results(
     """
     found = session.client.get("workflows", id, "results", epoch=epoch)
     if node is not None:
-        if node not in found["results"]:
+        large = node in found.get("large", {})
+        if not large and node not in found["results"]:
             raise Failure(Exit.NOT_FOUND, f"node `{node}` of {found['instance_id']} has no result")
-        session.output.json(found["results"][node])
+        path = ("workflows", found["instance_id"], "results", node)
+        session.output.json(session.client.value(*path, epoch=epoch) if large else found["results"][node])
     else:
+        views.say_large(session.output, found)
         session.output.json(found if session.output.as_json else found["output"])
     return of_status(found["status"])
 

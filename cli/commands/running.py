@@ -106,7 +106,9 @@ def finish(session: Session, instance_id: str, nodes: Nodes, timeout: float | No
     results: dict[str, Any] = session.client.get("workflows", instance_id, "results")
     if session.output.as_json:
         session.output.json(results)
-    elif code is Exit.OK or results["output"] is not None:
+        return code
+    views.say_large(session.output, results)
+    if code is Exit.OK or results["output"] is not None:
         session.output.json(results["output"])
     return code
 

@@ -202,6 +202,17 @@ def test_a_submission_is_told_what_is_wrong_at_its_line(page: Page, service: Ser
     expect(page.locator(".results pre")).to_contain_text('"x": 1')
 
 
+def test_a_result_that_is_too_large_has_a_link(page: Page, service: Service) -> None:
+    instance_id = service.run(workflows.large())
+    page.goto(service.page(f"instances/{instance_id}?node=book"))
+    expect(page.locator(".node-panel").get_by_role("link", name="Open the result")).to_be_visible()
+    page.keyboard.press("4")
+    link = page.locator(".results").get_by_role("link", name="Open book")
+    with page.expect_popup() as opened:
+        link.click()
+    assert opened.value.url.endswith(f"/api/workflows/{instance_id}/results/book")
+
+
 def test_a_workflow_is_triggered_from_the_list_of_them(page: Page, service: Service) -> None:
     service.call("workflow", workflows.workflow("Triggered by hand", workflows.node("a", "input", [])))
     page.goto(service.page("workflows"))

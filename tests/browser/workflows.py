@@ -28,6 +28,16 @@ def gated(path: Path) -> Json:
     )
 
 
+def large() -> Json:
+    """A result of 7 MB, which no answer has room for."""
+    return workflow(
+        "A book",
+        node("line", "input", [], {"text": "x" * 700}),
+        node("page", "output", ["line"], {"value": ["{{ line.text }}"] * 100}),
+        node("book", "output", ["page"], {"value": ["{{ page }}"] * 100}),
+    )
+
+
 def failing() -> Json:
     """One node fails for good, and says so in HTML."""
     return workflow(

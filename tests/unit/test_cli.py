@@ -55,9 +55,9 @@ class Service:
         answer = self.answers[f"{method} {urlsplit(url).path.removeprefix('/api/')}"]
         if isinstance(answer, list):
             answer = answer.pop(0)
-        code, document = answer if isinstance(answer, tuple) else (200, answer)
+        code, document, *more = answer if isinstance(answer, tuple) else (200, answer)
         data = document if isinstance(document, str) else json.dumps(document)
-        return urllib3.HTTPResponse(body=data.encode(), status=code)
+        return urllib3.HTTPResponse(body=data.encode(), status=code, headers=more[0] if more else {})
 
     def query(self, number: int) -> dict[str, list[str]]:
         return parse_qs(urlsplit(self.asked[number][1]).query)
@@ -75,6 +75,21 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Service:
 
 def dag(*words: str, stdin: str | None = None) -> Result:
     return CliRunner().invoke(app, list(words), input=stdin, catch_exceptions=False)
+
+
+def test_a_result_that_is_too_large_is_fetched_alone(service: Service) -> None:
+    large = {name: {"bytes": 9, "sha256": "x", "href": f"/api/workflows/in-1/results/{name}"} for name in ("a", "b")}
+    service.answers = {
+        "GET workflows/in-1/results": {**status(), "output": None, "results": {}, "large": large},
+        "GET workflows/in-1/results/a": '"text"',
+        "GET workflows/in-1/results/b": (303, "", {"Location": "https://bucket.example/b?signed=1"}),
+        "GET /b": [[1, 2]],
+    }
+    said = dag("results", "in-1")
+    assert json.loads(said.stdout) is None and "too large for one answer: a, b" in said.stderr
+    assert json.loads(dag("results", "in-1", "--node", "a").stdout) == "text"
+    assert json.loads(dag("--api-key", "k", "results", "in-1", "--node", "b").stdout) == [1, 2]
+    assert service.asked[-1][3] == {}, "whoever keeps it is not shown the key"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import { attempts } from "./attempts.js";
 import { el, put, say } from "./element.js";
 import { at, duration, moment } from "./format.js";
 import { icon } from "./icons.js";
-import { json } from "./json.js";
+import { elsewhere, json } from "./json.js";
 import { badge, sign, terminal, word } from "./status.js";
 
 export class NodePanel {
@@ -110,7 +110,9 @@ export class NodePanel {
     }
     try {
       const found = await this._model.results();
-      if (id === this._id && found) put(this._yielded, el("h3", {}, "Result"), json(found.results[id] ?? null, "the result"));
+      if (id !== this._id || !found) return;
+      const large = found.large[id];
+      put(this._yielded, el("h3", {}, "Result"), large ? elsewhere(large, "the result") : json(found.results[id] ?? null, "the result"));
     } catch (problem) {
       put(this._yielded, el("p", { class: "fault" }, problem.message));
     }

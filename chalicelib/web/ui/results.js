@@ -2,7 +2,7 @@
 
 import { el, put } from "./element.js";
 import { count } from "./format.js";
-import { json } from "./json.js";
+import { elsewhere, json } from "./json.js";
 
 export class Results {
   constructor(model) {
@@ -17,11 +17,11 @@ export class Results {
       return;
     }
     try {
-      const { output, results } = await this._model.results();
+      const { output, results, large } = await this._model.results();
       const number = Object.keys(results).length;
       const every = el("details", {}, el("summary", {}, `Results of ${count(number)} nodes`));
       every.addEventListener("toggle", () => every.open && every.children.length === 1 && every.append(json(results, "all results")));
-      put(this.element, el("h2", {}, "Output"), json(output, "the output"), every);
+      put(this.element, el("h2", {}, "Output"), json(output, "the output"), Object.entries(large).map(([id, one]) => elsewhere(one, id)), every);
     } catch (problem) {
       put(this.element, el("p", { class: "fault" }, problem.message));
     }
