@@ -46,7 +46,7 @@ class Settings(BaseModel):
     max_body_bytes: int = 5 * 1024 * 1024
     max_nodes: int = 10_000
     max_depth: int = 64
-    max_result_bytes: int | None = Field(None, ge=1, description="unless set, 1 MiB; with VALUES_URL 32 MiB")
+    max_result_bytes: int | None = Field(None, ge=1, description="unless set, 1 MiB; with VALUES_URL 16 MiB")
     max_answer_bytes: int = Field(5 * 1024 * 1024, description="of the results in one answer; others have a link")
 
     # large results
@@ -118,8 +118,8 @@ class Settings(BaseModel):
 
     @property
     def result_limit(self) -> int:
-        """Of one result, in bytes."""
-        return self.max_result_bytes or (32 if self.values_url else 1) * 1024 * 1024
+        """Of one result, in bytes. A worker needs up to 15 times as much memory for it, and has 512 MB."""
+        return self.max_result_bytes or (16 if self.values_url else 1) * 1024 * 1024
 
     @property
     def passwords(self) -> list[str]:

@@ -146,7 +146,7 @@ def test_without_a_place_the_limit_is_what_it_was(make: Make) -> None:
     nodes = app.service.status(instance_id).nodes
     assert nodes["a"].status == "COMPLETED" and nodes["b"].status == "FAILED"
     assert nodes["b"].error is not None and "MAX_RESULT_BYTES" in nodes["b"].error.message
-    assert (make()[0].settings.result_limit, app.settings.result_limit) == (32 * 1024 * 1024, 4000)
+    assert (make()[0].settings.result_limit, app.settings.result_limit) == (16 * 1024 * 1024, 4000)
 
 
 def test_secrets_are_taken_out_before(make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
