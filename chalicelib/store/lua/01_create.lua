@@ -14,7 +14,7 @@ if created then return { 'EXISTS', created } end
 local now, cursor = now_ms(), tonumber(ARGV[8])
 local instance = {
   status = 'PENDING', total = tonumber(ARGV[3]), running = 0, completed = 0, failed = 0, skipped = 0,
-  retention = tonumber(ARGV[5]), ignored = 0, first = 1, calls = 1, messages = 0,
+  retention = tonumber(ARGV[5]), ignored = 0, first = 1, calls = 1, unwell = 0,
 }
 -- What each transition reads and writes comes first: a small hash is a list, and looked through from its beginning.
 redis.call('HSET', META, 'status', 'PENDING', 'total', ARGV[3], 'running', 0, 'completed', 0, 'failed', 0, 'skipped', 0,

@@ -41,7 +41,7 @@ while i <= #ARGV do
   answers[#answers + 1] = answer
   i = i + 3 + needs
 end
-instance.messages = instance.messages + 1
+redis.call('HINCRBY', META, 'messages', 1)
 if instance.status == 'PENDING' and instance.running > 0 then
   instance.status = 'RUNNING'
   redis.call('HSET', META, 'started_at', now)

@@ -9,7 +9,7 @@
 -- Returns: RERUN | LIVE | SUPERSEDED (another epoch) | GONE. Results and records of nodes that begin anew go to ARCHIVE.
 local id, epoch, lists = ARGV[1], tonumber(ARGV[2]), cjson.decode(ARGV[8])
 check(redis.call('HGET', META, 'schema'))
-local v = redis.call('HMGET', META, 'status', 'epoch', 'total', 'completed', 'failed', 'skipped', 'ignored', 'calls', 'messages')
+local v = redis.call('HMGET', META, 'status', 'epoch', 'total', 'completed', 'failed', 'skipped', 'ignored', 'calls')
 if not v[1] then return { 'GONE' } end
 if v[1] == 'PENDING' or v[1] == 'RUNNING' then return { 'LIVE' } end
 if tonumber(v[2] or 1) ~= epoch then return { 'SUPERSEDED' } end
@@ -17,7 +17,7 @@ if tonumber(v[2] or 1) ~= epoch then return { 'SUPERSEDED' } end
 local now, records, due, waits, anew = now_ms(), {}, {}, {}, {}
 local instance = { status = 'PENDING', listed = v[1], total = tonumber(v[3]), running = 0, completed = tonumber(v[4]),
   failed = tonumber(v[5]), skipped = tonumber(v[6]), ignored = tonumber(v[7] or 0), first = tonumber(ARGV[3]),
-  calls = tonumber(v[8] or 0) + 1, messages = tonumber(v[9] or 0) }
+  calls = tonumber(v[8] or 0) + 1, unwell = -1 }
 for _, node in ipairs(lists.owing) do
   local record = read(node)
   record.cursor = -1

@@ -18,19 +18,21 @@ end
 
 -- Returns the instance, or nil and why not: GONE (no such instance) or CLOSED (it is terminal). Raises NEWER.
 -- first: the attempt that a node of this epoch begins with. listed: the status that the list has it under.
--- calls, messages: transitions and claims so far, this one included; what the instance has cost is counted by them.
+-- calls: transitions so far, this one included; what the instance has cost is counted by them. unwell: what had failed or
+-- was skipped before this one.
 local function open()
-  local v = redis.call('HMGET', META, 'status', 'total', 'running', 'completed', 'failed', 'skipped', 'calls', 'messages',
+  local v = redis.call('HMGET', META, 'status', 'total', 'running', 'completed', 'failed', 'skipped', 'calls',
     'retention_ms', 'schema')
   if not v[1] then return nil, 'GONE' end
-  check(v[10])
+  check(v[9])
   if v[1] ~= 'PENDING' and v[1] ~= 'RUNNING' then return nil, 'CLOSED' end
   local instance = {
     status = v[1], total = tonumber(v[2]), running = tonumber(v[3]), completed = tonumber(v[4]),
-    failed = tonumber(v[5]), skipped = tonumber(v[6]), calls = tonumber(v[7] or 0) + 1, messages = tonumber(v[8] or 0),
-    retention = tonumber(v[9]), listed = v[1], ignored = 0, first = 1,
+    failed = tonumber(v[5]), skipped = tonumber(v[6]), calls = tonumber(v[7] or 0) + 1,
+    retention = tonumber(v[8]), listed = v[1], ignored = 0, first = 1,
   }
-  if v[10] ~= '1' then -- what most instances never have is asked for of the others only
+  instance.unwell = instance.failed + instance.skipped
+  if v[9] ~= '1' then -- what most instances never have is asked for of the others only
     local r = redis.call('HMGET', META, 'ignored', 'first', 'paused', 'webhook')
     instance.ignored, instance.first = tonumber(r[1] or 0), tonumber(r[2] or 1)
     instance.paused, instance.webhook = r[3] == '1', r[4]
@@ -47,11 +49,13 @@ end
 
 -- The list holds all instances by status and id, which begins with its time: PENDING, RUNNING, COMPLETED, FAILED,
 -- CANCELLED as P, R, C, F, X.
-local LETTER = { PENDING = 'P', RUNNING = 'R', COMPLETED = 'C', FAILED = 'F', CANCELLED = 'X' }
+local function place(status, id)
+  return (status == 'CANCELLED' and 'X' or string.sub(status, 1, 1)) .. id
+end
 
 local function enlist(id, instance)
-  if instance.listed then redis.call('ZREM', LIST, LETTER[instance.listed] .. id) end
-  redis.call('ZADD', LIST, 0, LETTER[instance.status] .. id)
+  if instance.listed then redis.call('ZREM', LIST, place(instance.listed, id)) end
+  redis.call('ZADD', LIST, 0, place(instance.status, id))
 end
 
 -- A terminal instance wakes who waits for it, gets its time to live, and stays in the index until that is over.
@@ -72,12 +76,17 @@ local function save(id, instance, now)
   local finished = instance.completed + instance.failed + instance.skipped == instance.total
   if not finished and instance.give_up then return instance.give_up(id, instance, 'FAILED', now) end
   if finished then instance.status = instance.failed > instance.ignored and 'FAILED' or 'COMPLETED' end
-  redis.call('HSET', META, 'status', instance.status, 'running', instance.running, 'completed', instance.completed,
-    'failed', instance.failed, 'skipped', instance.skipped, 'calls', instance.calls, 'messages', instance.messages)
+  redis.call('HSET', META, 'running', instance.running, 'completed', instance.completed, 'calls', instance.calls)
+  if instance.failed + instance.skipped ~= instance.unwell then
+    redis.call('HSET', META, 'failed', instance.failed, 'skipped', instance.skipped)
+  end
   if finished then
     close(id, instance, now)
   else
-    if instance.status ~= instance.listed then enlist(id, instance) end
+    if instance.status ~= instance.listed then
+      redis.call('HSET', META, 'status', instance.status)
+      enlist(id, instance)
+    end
     reindex(id)
   end
 end

@@ -14,7 +14,7 @@ local function look_at_ended(id, why, now, resend_ms)
   if why == 'GONE' then
     local left = redis.call('HEXISTS', ARCHIVE, STOWED) == 1
     redis.call('DEL', HISTORY, ARCHIVE)
-    for _, letter in pairs(LETTER) do redis.call('ZREM', LIST, letter .. id) end
+    redis.call('ZREM', LIST, 'P' .. id, 'R' .. id, 'C' .. id, 'F' .. id, 'X' .. id)
     if not left then
       redis.call('ZREM', INDEX, id)
       return why
