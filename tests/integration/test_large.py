@@ -112,6 +112,7 @@ def test_a_large_result_goes_elsewhere_and_nobody_notices(
     kept = stored(app, instance_id)
     assert kept[0][:1] == b"\0" and kept[2][:1] == b"\0" and kept[1] == b"5000"
     assert all(len(value) < 300 for value in kept.values())
+    assert app.redis.hget(keys.meta(instance_id), "schema") == b"%d" % keys.SCHEMA  # no older release can read it
     other, _ = make(**settings)  # a process that has nothing in its memory
     assert other.service.results(instance_id).results == view.results
     check_invariants(app.redis, instance_id)
@@ -218,6 +219,20 @@ def test_what_is_too_late_is_not_put_and_never_in_the_way(make: Make, folder: Pa
     assert not files(folder)
 
 
+def test_what_nobody_wants_any_more_is_not_put(make: Make, folder: Path) -> None:
+    app, queue = make()
+    instance_id = run(app, workflow(node("a", "big", size=5000)))
+    stow = app.store.stow
+
+    def cancelled_meanwhile(*args: Any, **named: Any) -> Outcome:
+        app.control.cancel(instance_id, b"")
+        return stow(*args, **named)
+
+    app.store.stow = cancelled_meanwhile  # type: ignore[method-assign]
+    drain(app, queue)
+    assert runs["a"] == 1 and not folder.exists()
+
+
 def test_an_orphan_goes_with_its_instance(make: Make, folder: Path) -> None:
     app, queue = make()
     instance_id = run(app, workflow(node("a", "big", size=5000), node("b", "big", "a", size=10)))
@@ -302,6 +317,18 @@ def test_what_an_answer_has_no_room_for_has_a_link(make: Make, place: str, reque
     assert view.large["a"].href.endswith("/results/a?epoch=1")
     with pytest.raises(NotFound, match="no node"):
         app.results.of_node(instance_id, "x")
+
+
+def test_room_is_counted_as_lambda_counts_it(make: Make) -> None:
+    """The output is in an answer twice; and quotes and backslashes are escaped."""
+    app, queue = make()
+    instance_id = run(app, workflow(node("a", "big", size=600), node("b", "output", value={'"\\"': ["\\", '"'] * 50})))
+    drain(app, queue)
+    a, b = (stored(app, instance_id)[number] for number in (0, 1))
+    need = len(a) + 2 + 2 * (len(b) + b.count(b'"') + b.count(b"\\"))
+    enough, too_little = make(max_answer_bytes=need)[0], make(max_answer_bytes=need - 1)[0]
+    assert not enough.service.results(instance_id).large
+    assert list(too_little.service.results(instance_id).large) == ["a" if len(a) > len(b) else "b"]
 
 
 @pytest.mark.parametrize("room", [12_000, 3000])

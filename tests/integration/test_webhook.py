@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 from chalice.test import Client
@@ -19,8 +19,10 @@ from chalicelib import composition, ids
 from chalicelib.composition import Application
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.handlers import Config, DoNotRetry, handler
+from chalicelib.metrics.metered import MeteredStore, Tally
+from chalicelib.metrics.protocol import Off
 from chalicelib.models.views import InstanceStatus, WebhookView
-from chalicelib.protocols import Outcome
+from chalicelib.protocols import Outcome, Store, Wanted
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
 from chalicelib.usecases.listing import Filter
@@ -51,6 +53,20 @@ class Receiver(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Quiet."""
+
+
+class Counted(Off):
+    """Instances that began and ended, as metrics count them."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.over: list[str] = []
+
+    def started(self) -> None:
+        self.begun += 1
+
+    def ended(self, instance_id: str, status: str) -> None:
+        self.over.append(instance_id)
 
 
 @handler("step")
@@ -218,7 +234,7 @@ def ended_by_lost_leases(app: Application, queue: MemoryQueue, server: str) -> s
     instance_id = run(app, workflow(server))
     for attempt in range(1, app.settings.max_lost + 1):
         queue.take()
-        app.store.claim(instance_id, owner="dead", lease_ms=0, wanted=[wanted(attempt)])
+        app.store.claim(instance_id, owner="dead", lease_ms=0, wanted=[Wanted(0, attempt, ())])
         wait_until(lambda: app.scheduler.run(instance_id).nodes)
     return instance_id
 
@@ -229,12 +245,6 @@ def ended_by_dead_letters(app: Application, queue: MemoryQueue, server: str) -> 
     for _ in range(app.settings.max_lost):
         letters.handle(sqs_event(queue.take()))
     return instance_id
-
-
-def wanted(attempt: int) -> Any:
-    from chalicelib.protocols import Wanted
-
-    return Wanted(0, attempt, ())
 
 
 @pytest.mark.parametrize(
@@ -282,6 +292,7 @@ def test_what_could_not_be_begun_at_once_is_the_sweeps(make: Make, server: str) 
     failing.clear()
     wait_until(lambda: app.sweep.run() and queue.bodies, what="the sweep that begins it")
     app.webhooks.tell(instance_id)  # another one, at the same time
+    assert len(queue.bodies) == 1
     drain(app, queue)
     assert len(Receiver.got) == 1 and told(app, instance_id).status == "DELIVERED"
     assert app.store.told(instance_id, epoch=1) is Outcome.SUPERSEDED
@@ -289,9 +300,12 @@ def test_what_could_not_be_begun_at_once_is_the_sweeps(make: Make, server: str) 
 
 def test_a_call_is_no_instance_of_anybody(make: Make, server: str) -> None:
     app, queue = make()
+    counted = Counted()
+    app.store = cast(Store, MeteredStore(app.store, counted, Tally()))
     before = app.listings.instances(Filter(), limit=1, cursor=None).counts
     instance_id = run(app, workflow(server))
     drain(app, queue)
+    assert (counted.begun, counted.over) == (1, [instance_id])
     call = ids.delivery(instance_id, 1)
     page = app.listings.instances(Filter(), limit=200, cursor=None)
     assert page.counts[InstanceStatus.COMPLETED] == before[InstanceStatus.COMPLETED] + 1
