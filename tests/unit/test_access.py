@@ -32,7 +32,7 @@ OWN = {
         *("bedrock:InvokeModel", "lambda:InvokeFunction"),
         *("s3:PutObject", "s3:GetObject", "s3:ListBucket"),
     },
-    "DeadLetters": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
+    "DeadLetters": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"},
     "Scheduler": {"sqs:SendMessage", "s3:DeleteObject", "s3:ListBucket"},
     "Sweep": {"sqs:SendMessage", "s3:DeleteObject", "s3:ListBucket"},
 }
