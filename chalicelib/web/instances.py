@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chalicelib.composition import Application
 
 ANY_TYPE = ["*/*"]
+URI_LIST = "text/uri-list"  # RFC 2483
 MOST = 200
 
 
@@ -60,8 +61,13 @@ def routes(application: Callable[[], Application], protected: dict[str, Any]) ->
     @here.route("/api/workflows/{instance_id}/results/{node}", methods=["GET"], **protected)
     @problems.translated
     def result(instance_id: str, node: str) -> Response:
-        """The result of one node alone; of a very large one, where it is."""
+        """The result of one node alone; of a very large one, where it is.
+
+        A browser's script cannot follow a redirect to another origin: by `Accept: text/uri-list` it is told instead.
+        """
         found = application().results.of_node(instance_id, node, requests.epoch(request()))
+        if found.url is not None and requests.accepts(request(), URI_LIST):
+            return Response(f"{found.url}\r\n", headers={"Content-Type": URI_LIST, "Cache-Control": "no-store"})
         if found.url is not None:
             return Response("", status_code=303, headers={"Location": found.url, "Cache-Control": "no-store"})
         return Response(found.value.decode(), headers={"Content-Type": "application/json"})

@@ -115,7 +115,10 @@ def paths() -> Json:
                 "As JSON, whatever it is. To one that no answer has room for the answer leads, for 15 minutes.",
                 parameters=[_ID, parts.path("node", "its id"), parts.EPOCH],
                 success={
-                    "200": {"description": "The result alone", "content": parts.content({})},
+                    "200": {
+                        "description": "The result alone; where it is, if `text/uri-list` is accepted",
+                        "content": parts.content({}) | {"text/uri-list": {"schema": {"type": "string"}}},
+                    },
                     "303": {
                         "description": "Where the result is",
                         "headers": {"Location": {"$ref": "#/components/headers/Location"}},

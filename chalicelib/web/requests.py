@@ -37,6 +37,12 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
+def accepts(request: Request, type: str) -> bool:
+    """Whether the header `Accept` names `type`; a wildcard does not."""
+    given = str(request.headers.get("accept", ""))
+    return type in (part.split(";")[0].strip().lower() for part in given.split(","))
+
+
 def wait_seconds(request: Request) -> float:
     """The query parameter `wait`, 0 without it."""
     given = request.query_params.get("wait", "0") if request.query_params else "0"

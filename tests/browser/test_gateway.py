@@ -42,6 +42,17 @@ def test_it_asks_for_the_key_and_forgets_it_with_the_tab(visitor: Page, service:
         expect(fresh.get_by_role("dialog")).to_contain_text("asks for a key")
 
 
+def test_a_result_alone_is_asked_for_with_the_key(visitor: Page, service: Service, stack: Stack) -> None:
+    instance_id = service.run(workflows.large())
+    with gateway.running(stack.url, "api_key") as url:
+        visitor.goto(f"{url}#/instances/{instance_id}?node=book")
+        visitor.get_by_label("API key").last.fill(gateway.KEY)
+        visitor.get_by_role("button", name="Use it").click()
+        with visitor.expect_download() as started:
+            visitor.get_by_role("button", name="Download the result of book").click()
+        assert started.value.path().stat().st_size > 7_000_000
+
+
 def test_it_says_that_a_browser_cannot_sign(visitor: Page, stack: Stack) -> None:
     with gateway.running(stack.url, "iam") as url:
         visitor.goto(f"{url}/")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
 from examples.run import layered
-from tests.browser import workflows
+from tests.browser import receiver, workflows
 from tests.browser.conftest import PHONE, watch
 from tests.browser.service import Service
 
@@ -118,6 +119,9 @@ def test_a_node_runs_again_from_here(page: Page, service: Service) -> None:
     expect(page.locator(".toast")).to_have_text("Run 2: 4 nodes again")
     expect(page.locator(".facts")).to_contain_text("Run 2")
     expect(page.locator(".attempts li")).to_have_count(2)
+    page.keyboard.press("2")
+    expect(page.locator(".gantt-legend b")).to_have_text("epoch 2")
+    expect(page.locator(".used")).to_contain_text("planned a run)")
 
 
 def test_a_thousand_nodes(page: Page, service: Service) -> None:
@@ -159,6 +163,7 @@ def test_the_timeline_knows_attempts_and_the_critical_path(page: Page, service: 
     instance_id = service.run(workflows.retried())
     page.goto(service.page(f"instances/{instance_id}?tab=timeline"))
     expect(page.locator(".gantt-legend .fact")).to_contain_text("of 3 nodes: ")
+    expect(page.locator(".gantt-legend b")).to_be_hidden()
     page.wait_for_selector(".gantt[data-whole]")
     row = page.locator(".gantt-scroll").bounding_box()
     assert row
@@ -202,15 +207,51 @@ def test_a_submission_is_told_what_is_wrong_at_its_line(page: Page, service: Ser
     expect(page.locator(".results pre")).to_contain_text('"x": 1')
 
 
-def test_a_result_that_is_too_large_has_a_link(page: Page, service: Service) -> None:
+def test_a_result_that_is_too_large_is_got_alone(page: Page, service: Service) -> None:
     instance_id = service.run(workflows.large())
     page.goto(service.page(f"instances/{instance_id}?node=book"))
-    expect(page.locator(".node-panel").get_by_role("link", name="Open the result")).to_be_visible()
+    with page.expect_download() as started:
+        page.locator(".node-panel").get_by_role("button", name="Download the result of book").click()
+    assert started.value.suggested_filename == "book.json"
+    assert json.loads(started.value.path().read_bytes()) == [["x" * 700] * 100] * 100
     page.keyboard.press("4")
-    link = page.locator(".results").get_by_role("link", name="Open book")
+    expect(page.locator(".results .large")).to_contain_text("6.7 MiB")
+    # What is in a bucket is no answer of the service: it says where, and the browser goes there.
+    elsewhere = f"{service.url}/health"
+    where = {"content_type": "text/uri-list", "body": f"{elsewhere}\r\n"}
+    page.route("**/results/book", lambda route: route.fulfill(**where))
     with page.expect_popup() as opened:
-        link.click()
-    assert opened.value.url.endswith(f"/api/workflows/{instance_id}/results/book")
+        page.locator(".results").get_by_role("button", name="Download the result of book").click()
+    opened.value.wait_for_url(elsewhere)
+
+
+def test_of_large_results_the_smaller_ones_are_shown(page: Page, service: Service) -> None:
+    instance_id = service.run(workflows.many())
+    page.goto(service.page(f"instances/{instance_id}?tab=results"))
+    first = page.locator(".results .large").first
+    first.get_by_role("button", name="Show the result of").click()
+    expect(first.locator("pre")).to_contain_text("xxxx")
+    page.keyboard.press("1")
+    page.keyboard.press("4")
+    expect(first.locator("pre")).to_be_visible()
+
+
+def test_the_head_says_how_the_webhook_went_and_what_was_used(page: Page, service: Service) -> None:
+    facts = page.locator(".facts")
+    with receiver.listening() as url:
+        instance_id = service.start(workflows.told(f"{url}/hook"))
+        page.goto(service.page(f"instances/{instance_id}"))
+        expect(facts).to_contain_text("Webhook delivered")
+        assert facts.locator(".fault").count() == 0
+        usage = service.call(f"workflows/{instance_id}")["usage"]
+        planned = usage["planned"]
+        expect(page.locator(".progress .used")).to_have_text(
+            f"{usage['messages']} messages ({planned['messages']} planned), "
+            f"{usage['transitions']} transitions ({planned['transitions']} planned)".replace("1 messages", "1 message")
+        )
+        page.goto(service.page(f"instances/{service.run(workflows.told(f'{url}/gone'))}"))
+        expect(facts.locator(".fault")).to_contain_text("failed after 1 attempt")
+        expect(facts.locator(".fault")).to_contain_text("answered 410: <b>gone for good</b>")
 
 
 def test_a_workflow_is_triggered_from_the_list_of_them(page: Page, service: Service) -> None:

@@ -38,6 +38,17 @@ def large() -> Json:
     )
 
 
+def many() -> Json:
+    """Results of 700 KB each, of which some have no room in one answer."""
+    text = node("text", "output", [], {"value": "x" * 700})
+    pages = [node(f"page_{number}", "output", ["text"], {"value": ["{{ text }}"] * 1000}) for number in range(9)]
+    return workflow("Pages", text, *pages, node("done", "work", [page["id"] for page in pages]))
+
+
+def told(url: str) -> Json:
+    return workflow("Nightly report", node("report", "work", []), webhook={"url": url, "secret": "WEBHOOK"})
+
+
 def failing() -> Json:
     """One node fails for good, and says so in HTML."""
     return workflow(

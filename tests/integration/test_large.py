@@ -340,6 +340,8 @@ def test_over_http(make: Make, bucket: str, localstack_url: str, monkeypatch: py
     with Client(web.app) as client:
         results = client.http.get(f"/api/workflows/{instance_id}/results").json_body
         alone = client.http.get(f"/api/workflows/{instance_id}/results/a")
+        list_accepted = {"Accept": "text/uri-list, application/json"}
+        told = client.http.get(f"/api/workflows/{instance_id}/results/a", headers=list_accepted)
         nothing = client.http.get(f"/api/workflows/{instance_id}/results/b")
         if alone.status_code == 303:
             with urlopen(alone.headers["Location"]) as answer:
@@ -350,8 +352,10 @@ def test_over_http(make: Make, bucket: str, localstack_url: str, monkeypatch: py
     assert nothing.status_code == 404  # it failed
     if room > 10_000:
         assert results["results"] == {"a": "a1" * 2500} and results["large"] == {}
-        assert (alone.status_code, alone.json_body) == (200, "a1" * 2500)
+        assert (alone.status_code, alone.json_body) == (told.status_code, told.json_body) == (200, "a1" * 2500)
         assert lost.status_code == 410 and lost.json_body["type"].endswith("value-lost")
     else:
         assert results["large"]["a"]["href"] == f"/api/workflows/{instance_id}/results/a"
         assert alone.status_code == 303
+        assert (told.status_code, told.headers["Content-Type"]) == (200, "text/uri-list")
+        assert told.body.decode().startswith(alone.headers["Location"].split("?")[0] + "?")

@@ -34,20 +34,24 @@ export const get = (path, query = {}, signal) => call("GET", path, { query, sign
 export const post = (path, body) => call("POST", path, { body });
 export const remove = (path) => call("DELETE", path, {});
 
-async function call(method, path, options) {
+/** GET of what may be large: {blob}, or the {url} of where it is. (A redirect would take the key along, or be refused.) */
+export const file = (path) => call("GET", path, { accept: "text/uri-list, application/json", read: fileOf });
+
+async function call(method, path, { read = answer, ...options }) {
   const response = await fetched(method, path, options);
   if ((response.status === 401 || response.status === 403) && (await authorize(response.status))) {
-    return answer(await fetched(method, path, options));
+    return read(await fetched(method, path, options));
   }
-  return answer(response);
+  return read(response);
 }
 
-async function fetched(method, path, { query = {}, body, signal }) {
+async function fetched(method, path, { query = {}, body, signal, accept }) {
   const url = new URL(path, API);
   for (const [name, values] of Object.entries(query)) {
     for (const value of [values].flat()) if (value !== undefined && value !== null && value !== "") url.searchParams.append(name, value);
   }
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+  if (accept) headers.Accept = accept;
   if (key.get()) headers["X-API-Key"] = key.get();
   try {
     return await fetch(url, { method, headers, signal, body: typeof body === "string" ? body : JSON.stringify(body) });
@@ -68,6 +72,12 @@ async function answer(response) {
   }
   if (response.ok) return document;
   throw new Problem(response.status, document ?? {});
+}
+
+async function fileOf(response) {
+  if (!response.ok) return answer(response);
+  const elsewhere = response.headers.get("Content-Type")?.startsWith("text/uri-list");
+  return elsewhere ? { url: (await response.text()).trim() } : { blob: await response.blob() };
 }
 
 /** A path with ids in it: path`workflows/${id}/results`. */

@@ -1,8 +1,9 @@
 // One instance: what it is, what can be done to it, and the ways to look at it.
 
 import { cancel, pause, removeInstance, rerun, trigger } from "./actions.js";
-import { el, put, say } from "./element.js";
-import { ago, at, count, duration, moment } from "./format.js";
+import { el, put } from "./element.js";
+import { facts, used } from "./facts.js";
+import { count } from "./format.js";
 import { Graph } from "./graph.js";
 import { History } from "./history.js";
 import { icon } from "./icons.js";
@@ -13,11 +14,13 @@ import { NodePanel } from "./node.js";
 import { Nodes } from "./nodes.js";
 import { Results } from "./results.js";
 import { note, to } from "./router.js";
-import { badge, bar, terminal } from "./status.js";
+import { badge, bar } from "./status.js";
 import { Timeline } from "./timeline.js";
 import { toast } from "./toast.js";
 
 const EVERY = 600;
+const EVERY_TOLD = 2000;
+const USED = "Messages that workers took from the queue, and calls to Redis that changed the instance";
 const TABS = [["graph", "Graph"], ["timeline", "Timeline"], ["nodes", "Nodes"], ["results", "Results"], ["history", "History"], ["definition", "Definition"]];
 
 export function instance(id, query) {
@@ -126,7 +129,7 @@ class InstanceView {
       this._silent = true;
       return problem.status !== 404;
     }
-    return this.model.live;
+    return this.model.live || (this.model.telling && EVERY_TOLD);
   }
 
   _update() {
@@ -138,19 +141,9 @@ class InstanceView {
   /** The head. Also once a second, since durations grow. */
   _describe() {
     const { status } = this.model;
-    const end = terminal(status.status) ? at(status.finished_at) : Date.now();
-    const fact = (label, ...value) => el("span", {}, el("i", {}, label), " ", ...value);
-    put(
-      this._facts,
-      fact("Instance", el("code", {}, status.instance_id ?? "never triggered")),
-      fact("Workflow", el("a", { href: to("", "", { execution_id: status.execution_id }), title: "Its instances" }, el("code", {}, status.execution_id))),
-      fact("Created", el("time", { title: moment(status.created_at) }, ago(status.created_at))),
-      status.started_at && fact("Took", duration(end - at(status.started_at))),
-      status.epoch > 1 && fact("Run", String(status.epoch)),
-      Object.entries(status.tags ?? {}).map(([key, value]) => el("span", { class: "tag" }, `${key}:${value}`)),
-    );
+    put(this._facts, facts(status));
     const ended = status.progress.total - status.progress.pending - status.progress.running;
-    put(this._progress, bar(status.progress), el("small", {}, `${count(ended)} of ${count(status.progress.total)} nodes ended`));
+    put(this._progress, bar(status.progress), el("small", {}, `${count(ended)} of ${count(status.progress.total)} nodes ended`), el("small", { class: "used", title: USED }, used(status.usage, status.epoch)));
     const shown = JSON.stringify([status.status, status.paused, status.error]);
     if (shown === this._shown) return;
     this._shown = shown;

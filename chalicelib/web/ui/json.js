@@ -16,11 +16,6 @@ export function json(value, label = "JSON") {
   return el("div", { class: "json" }, copy, code, more);
 }
 
-/** Of a result that an answer has no room for: how large it is, and a link to it. */
-export function elsewhere({ bytes: size, href }, label) {
-  return el("p", { class: "hint" }, `${bytes(size)}: too large to show. `, el("a", { href, target: "_blank", rel: "noopener" }, `Open ${label}`));
-}
-
 function* parts(text) {
   let done = 0;
   for (const match of text.matchAll(PART)) {

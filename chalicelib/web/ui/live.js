@@ -2,7 +2,7 @@
 
 const SHARE = 8;
 
-/** Calls `work` until it resolves to false, with `pause` ms between, or eight times what it took. Returns {now, stop}. */
+/** Calls `work` until it resolves to false, with `pause` ms between (or as many as it resolves to), or eight times what it took. Returns {now, stop}. */
 export function live(work, pause) {
   let timer = 0;
   let running = false;
@@ -23,7 +23,7 @@ export function live(work, pause) {
     if (again) {
       again = false;
       turn();
-    } else if (more !== false && !document.hidden) timer = setTimeout(turn, Math.max(pause, SHARE * (performance.now() - begun)));
+    } else if (more !== false && !document.hidden) timer = setTimeout(turn, Math.max(Number.isInteger(more) ? more : pause, SHARE * (performance.now() - begun)));
   };
   const seen = () => !document.hidden && turn();
   document.addEventListener("visibilitychange", seen);

@@ -1,6 +1,6 @@
 // An instance as the page knows it: its definition, its newest status, and what was asked for beside these.
 
-import { get, path } from "./api.js";
+import { file, get, path } from "./api.js";
 import { terminal } from "./status.js";
 
 const PAGE = 200;
@@ -32,13 +32,18 @@ export class Model {
     return this.id !== null && !terminal(this.status.status);
   }
 
+  /** Whether it has ended, and its webhook is still to be called. */
+  get telling() {
+    return this.id !== null && !this.live && this.status.webhook?.status === "PENDING";
+  }
+
   /** The newest status. The nodes, which may be many, are read only where something has changed. Resolves to whether it has. */
   async refresh() {
     if (!this.id) return false;
     const brief = await get(path`workflows/${this.id}`, { nodes: "false" });
     if (mark(brief) === mark(this.status)) return false;
+    if (end(brief) !== end(this.status)) this._results = null;
     this.status = await get(path`workflows/${this.id}`);
-    this._results = null;
     return true;
   }
 
@@ -46,6 +51,11 @@ export class Model {
   async results() {
     if (this.id === null || this.live) return null;
     return (this._results ??= await get(path`workflows/${this.id}/results`));
+  }
+
+  /** Of one node alone: {blob}, or the {url} of where it is. */
+  result(node) {
+    return file(path`workflows/${this.id}/results/${node}`);
   }
 
   /** Everything that happened, of one node or of all: {events, why, forgotten, whole}. */
@@ -64,5 +74,8 @@ export class Model {
 }
 
 /** What changes whenever anything does. */
-const mark = ({ status, paused, epoch, progress, usage, finished_at }) =>
-  JSON.stringify([status, paused, epoch, progress, usage, finished_at]);
+const mark = ({ status, paused, epoch, progress, usage, finished_at, webhook }) =>
+  JSON.stringify([status, paused, epoch, progress, usage, finished_at, webhook]);
+
+/** What tells one set of results from another. */
+const end = ({ epoch, finished_at }) => `${epoch} ${finished_at}`;

@@ -4,7 +4,8 @@ import { attempts } from "./attempts.js";
 import { el, put, say } from "./element.js";
 import { at, duration, moment } from "./format.js";
 import { icon } from "./icons.js";
-import { elsewhere, json } from "./json.js";
+import { json } from "./json.js";
+import { large } from "./large.js";
 import { badge, sign, terminal, word } from "./status.js";
 
 export class NodePanel {
@@ -111,8 +112,8 @@ export class NodePanel {
     try {
       const found = await this._model.results();
       if (id !== this._id || !found) return;
-      const large = found.large[id];
-      put(this._yielded, el("h3", {}, "Result"), large ? elsewhere(large, "the result") : json(found.results[id] ?? null, "the result"));
+      const other = found.large[id];
+      put(this._yielded, el("h3", {}, "Result"), other ? large(this._model, id, other) : json(found.results[id] ?? null, "the result"));
     } catch (problem) {
       put(this._yielded, el("p", { class: "fault" }, problem.message));
     }

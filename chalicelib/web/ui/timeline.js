@@ -3,7 +3,7 @@
 import { attempts } from "./attempts.js";
 import { Surface } from "./canvas.js";
 import { critical } from "./critical.js";
-import { el, put } from "./element.js";
+import { el, put, say } from "./element.js";
 import { duration, several } from "./format.js";
 import { icon } from "./icons.js";
 import { ROW, ruler, rows as paintRows } from "./paint.timeline.js";
@@ -30,7 +30,8 @@ export class Timeline {
     const key = (kind, text) => el("span", { class: `key key-${kind}` }, text);
     const tool = (name, label, act) => el("button", { type: "button", class: "button icon-only", "aria-label": label, title: label, onclick: act }, icon(name));
     this._fact = el("span", { class: "fact" });
-    const legend = el("div", { class: "gantt-legend" }, key("queue", "queued"), key("run", "running"), key("failed", "failed attempt"), key("backoff", "waits to retry"), key("critical", "critical path"), this._fact,
+    this._epoch = el("b", { title: "What earlier runs did is in the history", hidden: true });
+    const legend = el("div", { class: "gantt-legend" }, this._epoch, key("queue", "queued"), key("run", "running"), key("failed", "failed attempt"), key("backoff", "waits to retry"), key("critical", "critical path"), this._fact,
       el("span", { class: "canvas-tools inline" }, tool("plus", "Zoom in (+)", () => this._scaled(1.6)), tool("minus", "Zoom out (−)", () => this._scaled(1 / 1.6)), tool("fit", "Fit (f)", () => this._scaled(0))));
     this.element = el("div", { class: "gantt card" }, legend, this._scroll, this._tip);
     this._surface = new Surface(this._scroll, {}, (...about) => this._paint(...about));
@@ -110,6 +111,8 @@ export class Timeline {
     this._to = Math.max(...ends, this._from + 1);
     const [waited, ran] = this._shares();
     put(this._fact, rows.length > 0 && `of ${several(this._critical.size, "node")}: ${duration(ran)} running, ${duration(waited)} between`);
+    this._epoch.hidden = epoch === 1;
+    say(this._epoch, `epoch ${epoch}`);
     this._resize();
     this._surface.invalidate();
   }
