@@ -13,7 +13,7 @@ export function large(model, id, { bytes: size, sha256 }) {
   const fault = el("p", { class: "fault", role: "alert", hidden: true });
   const verb = small ? "Show" : "Download";
   const button = el("button", { type: "button", class: "button", "aria-label": `${verb} the result of ${id}` }, icon(small ? "show" : "download"), verb);
-  const about = el("span", { class: "hint", title: `SHA-256 ${sha256}` }, `${bytes(size)}, too large for this answer`);
+  const about = el("span", { class: "hint", title: `SHA-256 ${sha256}` }, `${bytes(size)}, read when it is asked for`);
   const element = el("div", { class: "large" }, el("p", {}, button, about), fault);
   button.addEventListener("click", async () => {
     button.disabled = true;

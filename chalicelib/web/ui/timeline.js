@@ -30,7 +30,7 @@ export class Timeline {
     const key = (kind, text) => el("span", { class: `key key-${kind}` }, text);
     const tool = (name, label, act) => el("button", { type: "button", class: "button icon-only", "aria-label": label, title: label, onclick: act }, icon(name));
     this._fact = el("span", { class: "fact" });
-    this._epoch = el("b", { title: "What earlier runs did is in the history", hidden: true });
+    this._epoch = el("b", { title: "A node whose result was kept is where it ran; all else of earlier runs is in the history", hidden: true });
     const legend = el("div", { class: "gantt-legend" }, this._epoch, key("queue", "queued"), key("run", "running"), key("failed", "failed attempt"), key("backoff", "waits to retry"), key("critical", "critical path"), this._fact,
       el("span", { class: "canvas-tools inline" }, tool("plus", "Zoom in (+)", () => this._scaled(1.6)), tool("minus", "Zoom out (−)", () => this._scaled(1 / 1.6)), tool("fit", "Fit (f)", () => this._scaled(0))));
     this.element = el("div", { class: "gantt card" }, legend, this._scroll, this._tip);
