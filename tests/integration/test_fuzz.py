@@ -88,7 +88,7 @@ def test_one_operation(schema: Any, operation_id: str, mode: GenerationMode) -> 
     if mode is GenerationMode.NEGATIVE and not fallible:
         return
 
-    @settings(max_examples=100, **BOUNDED)
+    @settings(max_examples=50, **BOUNDED)
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: Any) -> None:
         # Bounded: a fuzzer that finds `wait=25` should not wait so long.
