@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from chalicelib.core.terms import NO_TERMS, Terms
+
 if TYPE_CHECKING:
     from chalicelib.core.plan import Plan
 
@@ -83,21 +85,6 @@ class StoredWorkflow:
     document: bytes
     created_at: int
     latest: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What a workflow says of its instances.
-
-    `ignores`: the nodes whose failure is ignored. `timeout_ms`: how long an instance may take.
-    """
-
-    name: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    fail_fast: bool = False
-    ignores: tuple[int, ...] = ()
-    timeout_ms: int | None = None
-    webhook: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,9 +306,6 @@ class Pressure:
 
     memory: float | None
     late: int
-
-
-NO_TERMS = Terms()
 
 
 class Store(Protocol):

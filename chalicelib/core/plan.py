@@ -10,7 +10,7 @@ from typing import Any
 
 from chalicelib.core import graph, templates
 from chalicelib.core.retry import Retry
-from chalicelib.protocols import Terms
+from chalicelib.core.terms import Terms
 
 # How many children or descendants one Lua call deals with: some 2 ms of it.
 SLICE = 500

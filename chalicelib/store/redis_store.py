@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib import ids
+from chalicelib.core.terms import NO_TERMS, Terms
 from chalicelib.protocols import (
-    NO_TERMS,
     Anew,
     Archived,
     Children,
@@ -30,7 +30,6 @@ from chalicelib.protocols import (
     Settled,
     Snapshot,
     StoredWorkflow,
-    Terms,
     Unsettled,
     Wanted,
 )

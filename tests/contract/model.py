@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from chalicelib.core.terms import NO_TERMS, Terms
 from chalicelib.protocols import (
-    NO_TERMS,
     Anew,
     Children,
     Claim,
@@ -27,7 +27,6 @@ from chalicelib.protocols import (
     Ready,
     Ref,
     Settled,
-    Terms,
     Unsettled,
     Wanted,
 )

@@ -23,7 +23,8 @@ from chalicelib.core import graph
 from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.rerun import plan_rerun
 from chalicelib.core.retry import Retry
-from chalicelib.protocols import Anew, Children, Dispatching, Done, Hop, Outcome, Record, Ref, Terms, Wanted
+from chalicelib.core.terms import Terms
+from chalicelib.protocols import Anew, Children, Dispatching, Done, Hop, Outcome, Record, Ref, Wanted
 from chalicelib.store import keys
 from chalicelib.store.scripts import LUA, sources
 from tests.contract.model import EDGES, TRIGGER, Instance, Model, Node
