@@ -114,6 +114,7 @@ class Service:
         if wait_seconds > 0:
             current = self._store.status(instance_id)
             if current is not None and not InstanceStatus(current).terminal:
+                self._prepare(instance_id)
                 self._store.wait_terminal(instance_id, wait_seconds)
         snapshot = self._store.snapshot(instance_id, whole=nodes)
         if snapshot is None:
@@ -123,6 +124,12 @@ class Service:
             return present.definition_gone(snapshot)
         webhook = self._webhooks.view(snapshot, found)
         return present.status(snapshot, found, self._planned(found), nodes=nodes, webhook=webhook)
+
+    def _prepare(self, instance_id: str) -> None:
+        """Work out what the answer will need while the instance runs: nobody is to wait for that at its end."""
+        execution_id = self._store.execution_of(instance_id)
+        if execution_id and (plan := self._definitions.get(execution_id)):
+            self._planned(plan)
 
     def results(self, id: str, epoch: int | None = None, *, mount: str = "") -> ResultsView:
         """See results.py."""
