@@ -85,7 +85,7 @@ class Application:
     def listings(self) -> Listings:
         from chalicelib.usecases.listing import Listings
 
-        return Listings(self.catalogue, self.store)
+        return Listings(self.catalogue, self.lookup)
 
     @cached_property
     def history(self) -> History:

@@ -6,8 +6,9 @@ import platform
 from typing import TYPE_CHECKING
 
 from chalicelib import __version__
+from chalicelib.usecases.bodies import Limits
 from chalicelib.usecases.control import Control
-from chalicelib.usecases.service import Limits, Service
+from chalicelib.usecases.service import Service
 
 if TYPE_CHECKING:
     from chalicelib.composition.root import Application
@@ -19,6 +20,7 @@ def make(app: Application) -> Service:
         store=app.store,
         queue=app.queue,
         definitions=app.definitions,
+        lookup=app.lookup,
         dispatch=app.dispatch,
         settler=app.scheduler,
         handlers=app.handlers,

@@ -97,7 +97,8 @@ def why(plan: Plan, snapshot: Snapshot, node: int, *, terminal: bool) -> str:
     if record.status == "C":
         return f"it completed at attempt {record.attempt}, run by worker {record.owner or 'unknown'}"
     if record.status == "S":
-        failed = [plan.nodes[one].id for one in _ancestors(plan, node) if _is(snapshot, one, "F")]
+        above = graph.reachable([one.dependencies for one in plan.nodes], [node])
+        failed = [plan.nodes[one].id for one in sorted(above) if _is(snapshot, one, "F")]
         return f"it was skipped because {_listed(failed)} failed" if failed else "it was skipped"
     ignored = "; its on_failure is ignore" if record.status == "I" else ""
     tries = f"{record.failures} failed, {record.lost} lost"
@@ -143,17 +144,6 @@ def _word(snapshot: Snapshot, node: int) -> str:
 
 def _is(snapshot: Snapshot, node: int, status: str) -> bool:
     return node in snapshot.records and snapshot.records[node].status == status
-
-
-def _ancestors(plan: Plan, node: int) -> Iterator[int]:
-    seen: set[int] = set()
-    stack = [node]
-    while stack:
-        for parent in plan.nodes[stack.pop()].dependencies:
-            if parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-                yield parent
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -106,12 +106,16 @@ def longest_path(parents: Sequence[Sequence[int]], order: Sequence[int], weights
 
 def descendants(children: Sequence[Sequence[int]], start: int) -> list[int]:
     """Everything that can be reached from `start`, in increasing order."""
-    seen = {start}
-    stack = [start]
+    return sorted(reachable(children, [start]) - {start})
+
+
+def reachable(edges: Sequence[Sequence[int]], starts: Iterable[int]) -> set[int]:
+    """The starts and everything behind them: descendants along children, ancestors along parents."""
+    seen = set(starts)
+    stack = list(seen)
     while stack:
-        for child in children[stack.pop()]:
-            if child not in seen:
-                seen.add(child)
-                stack.append(child)
-    seen.discard(start)
-    return sorted(seen)
+        for node in edges[stack.pop()]:
+            if node not in seen:
+                seen.add(node)
+                stack.append(node)
+    return seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from chalicelib.core import graph
 from chalicelib.core.plan import Plan
 from chalicelib.protocols import Anew, Archived, Record
 
@@ -19,7 +20,7 @@ def plan_rerun(plan: Plan, records: Mapping[int, Record], chosen: Collection[int
     begin = set(chosen) | {
         number for number in range(len(plan.nodes)) if number not in records or records[number].status not in _WELL
     }
-    anew = begin | _behind(plan, begin)
+    anew = graph.reachable(plan.children, begin)
     ready, waiting = [], {}
     for number in sorted(anew):
         parents = plan.nodes[number].dependencies
@@ -44,14 +45,3 @@ def as_of(values: Mapping[int, bytes], archive: Sequence[Archived], epoch: int) 
         if one.result is not None:
             found[node] = one.result
     return found
-
-
-def _behind(plan: Plan, begin: Collection[int]) -> set[int]:
-    seen = set(begin)
-    stack = list(begin)
-    while stack:
-        for child in plan.children[stack.pop()]:
-            if child not in seen:
-                seen.add(child)
-                stack.append(child)
-    return seen

@@ -35,7 +35,6 @@ def pairs(flat: Any) -> dict[bytes, bytes]:
 def snapshot(
     instance_id: str, meta: dict[bytes, bytes], nodes: dict[bytes, bytes], errors: dict[bytes, bytes]
 ) -> Snapshot:
-    error_node = meta.get(b"error_node")
     return Snapshot(
         instance_id=instance_id,
         execution_id=meta[b"execution_id"].decode(),
@@ -45,7 +44,7 @@ def snapshot(
         started_at=_number(meta.get(b"started_at")),
         finished_at=_number(meta.get(b"finished_at")),
         error=meta.get(b"error"),
-        error_node=_number(error_node),
+        error_node=_number(meta.get(b"error_node")),
         paused=b"paused" in meta,
         epoch=int(meta.get(b"epoch", 1)),
         name=meta.get(b"name", b"").decode(),

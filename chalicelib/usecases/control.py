@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable
-from typing import TypeVar
 
 from chalicelib import ids
-from chalicelib.core import definition, strictjson
+from chalicelib.core import strictjson
 from chalicelib.core.plan import Plan
 from chalicelib.core.rerun import plan_rerun
-from chalicelib.errors import Conflict, IdempotencyConflict, InvalidDocument, NotFound, Problem, ValuesUnavailable
+from chalicelib.errors import Conflict, InvalidDocument, Problem, ValuesUnavailable
 from chalicelib.models.views import InstanceStatus, Planned, Restarted, StatusView
 from chalicelib.models.workflow import Reason, Rerun
 from chalicelib.protocols import Dispatch, Outcome, Ready, Ref, Settler, Store
-from chalicelib.usecases import present
-from chalicelib.usecases.lookup import Lookup, gone
-from chalicelib.usecases.service import Limits
+from chalicelib.usecases import bodies, present
+from chalicelib.usecases.bodies import Limits
+from chalicelib.usecases.lookup import Lookup, gone, no_workflow
 from chalicelib.usecases.webhooks import Webhooks
-
-M = TypeVar("M", Reason, Rerun)
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +46,14 @@ class Control:
 
     def cancel(self, id: str, body: bytes) -> StatusView:
         """No further node starts, running handlers see it in their context, and what they still yield is refused."""
-        reason = self._read(Reason, body).reason
+        reason = bodies.read(body, Reason, self._limits).reason
         ref = self._lookup.ref(id)
         error = json.dumps({"type": "Cancelled", "message": reason or "somebody asked for it"}).encode()
         if self._store.end(ref.instance_id, status="CANCELLED", error=error) is Outcome.ENDED:
             log.info("instance cancelled", extra=_of(ref))
             self._settler.run(ref.instance_id)  # it may owe a webhook
-        elif self._status(ref) is not InstanceStatus.CANCELLED:
-            raise Conflict(f"instance `{ref.instance_id}` is {self._status(ref)} already: there is nothing to cancel")
+        elif (status := self._status(ref)) is not InstanceStatus.CANCELLED:
+            raise Conflict(f"instance `{ref.instance_id}` is {status} already: there is nothing to cancel")
         return self._view(ref)
 
     def pause(self, id: str) -> StatusView:
@@ -76,7 +72,7 @@ class Control:
 
     def rerun(self, id: str, body: bytes, idempotency_key: str | None) -> Restarted:
         """Begin the next epoch of a terminal instance: with nodes of its own choice, or with what did not complete."""
-        wanted = self._read(Rerun, body)
+        wanted = bodies.read(body, Rerun, self._limits)
         snapshot = self._lookup.snapshot(id)
         ref = Ref(snapshot.instance_id, snapshot.execution_id)
         plan = self._lookup.plan(ref.execution_id)
@@ -111,7 +107,7 @@ class Control:
         """A terminal instance, or a workflow, with all that is stored of it."""
         if ids.is_valid(id, ids.EXECUTION):
             if not self._store.forget_workflow(id):
-                raise NotFound(f"there is no workflow `{id}`")
+                raise no_workflow(id)
             log.info("workflow deleted", extra={"execution_id": id})
             return
         snapshot = self._lookup.snapshot(id, whole=False)
@@ -129,14 +125,7 @@ class Control:
 
     def _epoch(self, ref: Ref, current: int, body: bytes, key: str | None) -> int:
         """The epoch that this request ends: with an Idempotency-Key, the one that it was first sent in."""
-        if key is None:
-            return current
-        fingerprint = hashlib.sha256(body).hexdigest()
-        scope = f"rerun/{ref.instance_id}"
-        bound_to, epoch = self._store.reserve(scope, key, fingerprint=fingerprint, id=str(current))
-        if bound_to != fingerprint:
-            raise IdempotencyConflict("this Idempotency-Key was used before with another body: use a new key")
-        return int(epoch)
+        return int(bodies.bind(self._store, f"rerun/{ref.instance_id}", key, body=body, id=str(current)))
 
     def _restarted(self, ref: Ref, epoch: int, nodes: int) -> Restarted:
         return Restarted(instance_id=ref.instance_id, execution_id=ref.execution_id, epoch=epoch, nodes=nodes)
@@ -158,11 +147,6 @@ class Control:
         plan = self._lookup.plan(ref.execution_id)
         webhook = self._webhooks.view(snapshot, plan)
         return present.status(snapshot, plan, self._planned(plan), nodes=False, webhook=webhook)
-
-    def _read(self, model: type[M], body: bytes) -> M:
-        raw = body if body.strip() else b"{}"
-        document = strictjson.loads(raw, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
-        return definition.check_body(document, model)
 
 
 def _of(ref: Ref) -> dict[str, str]:

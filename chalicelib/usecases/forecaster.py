@@ -16,8 +16,9 @@ from chalicelib.handlers.api import Handler
 from chalicelib.models.forecast import WORKERS, Forecast, PlanRequest
 from chalicelib.models.views import Planned
 from chalicelib.models.workflow import Workflow
+from chalicelib.usecases import bodies
+from chalicelib.usecases.bodies import Limits
 from chalicelib.usecases.lookup import Lookup
-from chalicelib.usecases.service import Limits
 
 
 class Forecaster:
@@ -32,7 +33,7 @@ class Forecaster:
 
     def of_body(self, body: bytes) -> Forecast:
         """Of a workflow, checked as a submission is, alone or in a PlanRequest."""
-        document = strictjson.loads(body, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
+        document = bodies.document(body, self._limits)
         if not (isinstance(document, dict) and "workflow" in document):
             return self._of(self._plan(self._checked(document)), {}, None, WORKERS)
         problems: list[Problem] = []

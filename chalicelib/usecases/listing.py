@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from chalicelib.errors import NotFound
 from chalicelib.models.views import (
     InstanceList,
     InstanceStatus,
@@ -17,8 +16,9 @@ from chalicelib.models.views import (
     WorkflowSummary,
     WorkflowView,
 )
-from chalicelib.protocols import Catalogue, Listed, Store, StoredWorkflow
-from chalicelib.usecases.present import rfc3339
+from chalicelib.protocols import Catalogue, Listed, StoredWorkflow
+from chalicelib.usecases.lookup import Lookup
+from chalicelib.usecases.present import moment, rfc3339
 
 # How many entries a request looks through at most: where a filter fits few of them the page is short, and has a `next`.
 LOOKED_AT = 1000
@@ -56,9 +56,9 @@ class Filter:
 class Listings:
     """See protocols.Catalogue for what is asked of the store."""
 
-    def __init__(self, catalogue: Catalogue, store: Store) -> None:
+    def __init__(self, catalogue: Catalogue, lookup: Lookup) -> None:
         self._catalogue = catalogue
-        self._store = store
+        self._lookup = lookup
 
     def instances(self, wanted: Filter, *, limit: int, cursor: str | None) -> InstanceList:
         statuses = [status.value for status in wanted.statuses]
@@ -85,9 +85,7 @@ class Listings:
         return WorkflowList(workflows=[_workflow(one) for one in found], next=following)
 
     def workflow(self, execution_id: str) -> WorkflowView:
-        stored = self._store.workflow(execution_id)
-        if stored is None:
-            raise NotFound(f"there is no workflow `{execution_id}`")
+        stored = self._lookup.workflow(execution_id)
         return WorkflowView(
             execution_id=stored.execution_id,
             name=stored.name,
@@ -135,8 +133,8 @@ def _instance(one: Listed) -> InstanceSummary:
         tags=dict(one.tags),
         progress=Progress(**one.counts),
         created_at=rfc3339(one.created_at),
-        started_at=None if one.started_at is None else rfc3339(one.started_at),
-        finished_at=None if one.finished_at is None else rfc3339(one.finished_at),
+        started_at=moment(one.started_at),
+        finished_at=moment(one.finished_at),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalicelib import ids
 from chalicelib.core.plan import Plan
 from chalicelib.errors import NotFound
-from chalicelib.protocols import Ref, Snapshot, Store
+from chalicelib.protocols import Ref, Snapshot, Store, StoredWorkflow
 from chalicelib.store.definitions import Definitions
 
 
@@ -19,8 +19,14 @@ class Lookup:
     def plan(self, execution_id: str) -> Plan:
         plan = self._definitions.get(execution_id) if ids.is_valid(execution_id, ids.EXECUTION) else None
         if plan is None:
-            raise NotFound(f"there is no workflow `{execution_id}`")
+            raise no_workflow(execution_id)
         return plan
+
+    def workflow(self, execution_id: str) -> StoredWorkflow:
+        stored = self._store.workflow(execution_id)
+        if stored is None:
+            raise no_workflow(execution_id)
+        return stored
 
     def ref(self, id: str) -> Ref:
         instance_id = self.instance_id(id)
@@ -41,12 +47,14 @@ class Lookup:
             return id
         if not ids.is_valid(id, ids.EXECUTION):
             raise NotFound(f"`{id}` is neither an instance_id nor an execution_id")
-        workflow = self._store.workflow(id)
-        if workflow is None:
-            raise NotFound(f"there is no workflow `{id}`")
-        if workflow.latest is None:
+        latest = self.workflow(id).latest
+        if latest is None:
             raise NotFound(f"workflow `{id}` was never triggered: it has no instance")
-        return workflow.latest
+        return latest
+
+
+def no_workflow(execution_id: str) -> NotFound:
+    return NotFound(f"there is no workflow `{execution_id}`")
 
 
 def gone(instance_id: str) -> NotFound:

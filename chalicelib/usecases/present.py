@@ -84,8 +84,8 @@ def status(
         webhook=webhook,
         progress=Progress(**snapshot.counts),
         created_at=rfc3339(snapshot.created_at),
-        started_at=_time(snapshot.started_at),
-        finished_at=_time(snapshot.finished_at),
+        started_at=moment(snapshot.started_at),
+        finished_at=moment(snapshot.finished_at),
         error=_instance_error(snapshot, plan),
         nodes={
             node.id: _node(snapshot.records.get(number), snapshot.errors.get(number), terminal)
@@ -142,9 +142,9 @@ def _node(record: Record | None, error: bytes | None, terminal: bool) -> NodeVie
     return NodeView(
         node_status(record, terminal),
         record.attempt,
-        _time(record.queued_at),
-        _time(record.started_at),
-        _time(record.finished_at),
+        moment(record.queued_at),
+        moment(record.started_at),
+        moment(record.finished_at),
         ErrorView(**json.loads(error)) if error else None,
     )
 
@@ -159,5 +159,6 @@ def _instance_error(snapshot: Snapshot, plan: Plan) -> ErrorView | None:
     return ErrorView(type=error["type"], message=error["message"], node=node)
 
 
-def _time(milliseconds: int | None) -> str | None:
+def moment(milliseconds: int | None) -> str | None:
+    """What has not happened has no time."""
     return None if milliseconds is None else rfc3339(milliseconds)

@@ -77,12 +77,10 @@ class Results:
     def _instance_id(self, id: str) -> str:
         if not ids.is_valid(id, ids.EXECUTION):
             return self._lookup.instance_id(id)
-        workflow = self._store.workflow(id)
-        if workflow is None:
-            raise NotFound(f"there is no workflow `{id}`")
-        if workflow.latest is None or self._store.status(workflow.latest) is None:
+        latest = self._lookup.workflow(id).latest
+        if latest is None or self._store.status(latest) is None:
             raise StillRunning(f"workflow `{id}` was never triggered: there are no results")
-        return workflow.latest
+        return latest
 
     def _values(self, now: Snapshot, epoch: int | None) -> dict[int, bytes]:
         """As they are stored."""

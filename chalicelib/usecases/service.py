@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chalicelib import ids
 from chalicelib.core import definition, strictjson
 from chalicelib.core.plan import Plan
-from chalicelib.errors import IdempotencyConflict, NotFound, Unavailable
+from chalicelib.errors import NotFound, Unavailable
 from chalicelib.handlers.api import Handler
 from chalicelib.models.views import Health, InstanceStatus, Planned, ResultsView, StatusView, Submitted, Triggered
 from chalicelib.models.workflow import Trigger
 from chalicelib.protocols import Children, Dispatch, Queue, Ready, Ref, Settler, Store
 from chalicelib.store.definitions import Definitions
 from chalicelib.tracing.tracer import Tracer
-from chalicelib.usecases import present
+from chalicelib.usecases import bodies, present
+from chalicelib.usecases.bodies import Limits
 from chalicelib.usecases.gate import Gate
+from chalicelib.usecases.lookup import Lookup, gone
 from chalicelib.usecases.results import Results
 from chalicelib.usecases.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a body may hold at most."""
-
-    body_bytes: int
-    nodes: int
-    depth: int
 
 
 class Service:
@@ -43,6 +35,7 @@ class Service:
         store: Store,
         queue: Queue,
         definitions: Definitions,
+        lookup: Lookup,
         dispatch: Dispatch,
         settler: Settler,
         handlers: Mapping[str, Handler],
@@ -57,6 +50,7 @@ class Service:
         self._store = store
         self._queue = queue
         self._definitions = definitions
+        self._lookup = lookup
         self._dispatch = dispatch
         self._settler = settler
         self._handlers = handlers
@@ -70,7 +64,7 @@ class Service:
 
     def submit(self, body: bytes, idempotency_key: str | None) -> Submitted:
         """Validate a workflow and store it."""
-        document = strictjson.loads(body, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
+        document = bodies.document(body, self._limits)
         workflow = definition.check(document, self._handlers, max_nodes=self._limits.nodes)
         self._gate.submit()
         execution_id, again = self._id(ids.EXECUTION, "submit", idempotency_key, body)
@@ -87,8 +81,8 @@ class Service:
 
     def trigger(self, execution_id: str, body: bytes, idempotency_key: str | None) -> Triggered:
         """Start a new instance of a stored workflow."""
-        plan = self._plan(execution_id)
-        wanted = self._wanted(body)
+        plan = self._lookup.plan(execution_id)
+        wanted = bodies.read(body, Trigger, self._limits)
         self._gate.trigger()
         instance_id, again = self._id(ids.INSTANCE, f"trigger/{execution_id}", idempotency_key, body)
         ref = Ref(instance_id, execution_id)
@@ -102,11 +96,9 @@ class Service:
         """
         instance_id = id
         if ids.is_valid(id, ids.EXECUTION):
-            workflow = self._store.workflow(id)
-            if workflow is None:
-                raise NotFound(f"there is no workflow `{id}`")
+            workflow = self._lookup.workflow(id)
             if workflow.latest is None or self._store.status(workflow.latest) is None:
-                plan = self._plan(id)
+                plan = self._lookup.plan(id)
                 return present.never_triggered(workflow, plan, self._planned(plan), nodes=nodes)
             instance_id = workflow.latest
         elif not ids.is_valid(id, ids.INSTANCE):
@@ -118,7 +110,7 @@ class Service:
                 self._store.wait_terminal(instance_id, wait_seconds)
         snapshot = self._store.snapshot(instance_id, whole=nodes)
         if snapshot is None:
-            raise NotFound(f"there is no instance `{instance_id}`, or its retention is over")
+            raise gone(instance_id)
         found = self._definitions.get(snapshot.execution_id)
         if found is None:
             return present.definition_gone(snapshot)
@@ -175,25 +167,8 @@ class Service:
             instance_id=ref.instance_id, execution_id=ref.execution_id, created_at=present.rfc3339(created_at)
         )
 
-    def _plan(self, execution_id: str) -> Plan:
-        plan = self._definitions.get(execution_id) if ids.is_valid(execution_id, ids.EXECUTION) else None
-        if plan is None:
-            raise NotFound(f"there is no workflow `{execution_id}`")
-        return plan
-
-    def _wanted(self, body: bytes) -> Trigger:
-        if not body.strip():
-            return Trigger()
-        document = strictjson.loads(body, max_bytes=self._limits.body_bytes, max_depth=self._limits.depth)
-        return definition.check_body(document, Trigger)
-
     def _id(self, kind: str, scope: str, key: str | None, body: bytes) -> tuple[str, bool]:
         """A fresh id; with an Idempotency-Key, the one that the key was first used for, and whether that was before."""
         id = ids.new(kind)
-        if key is None:
-            return id, False
-        fingerprint = hashlib.sha256(body).hexdigest()
-        bound_to, bound_id = self._store.reserve(scope, key, fingerprint=fingerprint, id=id)
-        if bound_to != fingerprint:
-            raise IdempotencyConflict("this Idempotency-Key was used before with another body: use a new key")
-        return bound_id, bound_id != id
+        bound = bodies.bind(self._store, scope, key, body=body, id=id)
+        return bound, bound != id

@@ -1,0 +1,45 @@
+"""What comes with a request: its body as a document or a model, and its Idempotency-Key bound to what it is for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from chalicelib.core import definition, strictjson
+from chalicelib.errors import IdempotencyConflict
+from chalicelib.protocols import Store
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a body may hold at most."""
+
+    body_bytes: int
+    nodes: int
+    depth: int
+
+
+def document(body: bytes, limits: Limits) -> Any:
+    """The body as JSON. Raises MalformedBody, BodyTooLarge."""
+    return strictjson.loads(body, max_bytes=limits.body_bytes, max_depth=limits.depth)
+
+
+def read(body: bytes, model: type[M], limits: Limits) -> M:
+    """The body as a model, none as an empty object. Raises InvalidDocument as well."""
+    return definition.check_body(document(body if body.strip() else b"{}", limits), model)
+
+
+def bind(store: Store, scope: str, key: str | None, *, body: bytes, id: str) -> str:
+    """`id`; with an Idempotency-Key, the one that the key was first used for. Raises IdempotencyConflict."""
+    if key is None:
+        return id
+    fingerprint = hashlib.sha256(body).hexdigest()
+    bound_to, bound_id = store.reserve(scope, key, fingerprint=fingerprint, id=id)
+    if bound_to != fingerprint:
+        raise IdempotencyConflict("this Idempotency-Key was used before with another body: use a new key")
+    return bound_id
