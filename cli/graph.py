@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -40,15 +41,19 @@ def _mermaid(nodes: Nodes, states: States) -> Iterator[str]:
     number = {id: f"n{place}" for place, id in enumerate(nodes)}
     yield "flowchart TD"
     for id in nodes:
-        # Mermaid has entities of its own, and none for a backslash.
-        label = clean(id).replace("&", "#amp;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")
-        yield f'    {number[id]}["{label}"]' + (f":::{states[id]}" if id in states else "")
+        yield f'    {number[id]}["{_label(id)}"]' + (f":::{states[id]}" if id in states else "")
     for id, parents in nodes.items():
         for parent in parents:
             yield f"    {number[parent]} --> {number[id]}"
     for status in sorted(set(states.values()) & set(COLOURS)):
         fill, line = COLOURS[status]
         yield f"    classDef {status} fill:{fill},stroke:{line},color:#111827"
+
+
+def _label(id: str) -> str:
+    """Mermaid has entities of its own, which are numbers too, and reads Markdown: `1. Fetch` would be a list."""
+    label = re.sub(r'[#&"<>\\]', lambda found: f"#{ord(found[0])};", clean(id))
+    return re.sub(r"^(\d*)([.)*+-])(?= )", lambda found: f"{found[1]}#{ord(found[2])};", label)
 
 
 def dot(nodes: Nodes, states: States) -> str:

@@ -90,11 +90,11 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def pairs(given: Iterable[str], option: str) -> dict[str, str]:
-    """`["k=v"]` as {"k": "v"}. Raises Failure."""
+def pairs(given: Iterable[str], option: str, *, last: bool = False) -> dict[str, str]:
+    """`["k=v"]` as {"k": "v"}; with `last`, the last `=` divides, since ids of nodes may hold some. Raises Failure."""
     found = {}
     for pair in given:
-        key, equals, value = pair.partition("=")
+        key, equals, value = pair.rpartition("=") if last else pair.partition("=")
         if not key or not equals:
             raise Failure(Exit.INVALID, f"{option} takes KEY=VALUE, not `{pair}`")
         found[key] = value

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from chalicelib import node_ids
 from chalicelib.core import graph, templates
 from chalicelib.core.strictjson import pointer
 from chalicelib.errors import InvalidDocument, Problem
@@ -215,7 +216,7 @@ class _Checker:
                 elif reference.root in RESERVED:
                     continue
                 elif reference.root not in self._index:
-                    hint = self._nearest(reference.root, self._index)
+                    hint = self._quoted(reference) or self._nearest(reference.root, self._index)
                     yield Problem(
                         where, f"`{_short(reference.text)}`: there is no node `{_short(reference.root)}`{hint}"
                     )
@@ -231,9 +232,21 @@ class _Checker:
                     "node: add it to the dependencies, of this node or of one before it",
                 )
 
+    def _quoted(self, reference: templates.Reference) -> str:
+        """What to write where the dots belong to an id: `{{ a.b.c }}` of a node `a.b`."""
+        name = reference.root
+        for number, segment in enumerate(reference.path):
+            name += f".{segment}"
+            if len(name) > node_ids.MOST:
+                break
+            if name in self._index:
+                rest = "".join(f".{one}" for one in reference.path[number + 1 :])
+                return f': write `{{{{ ["{name}"]{_short(rest)} }}}}` for the node `{name}`'
+        return ""
+
     def _nearest(self, name: str, known: Iterable[str]) -> str:
         self._suggestions += 1
-        if self._suggestions > _MAX_SUGGESTIONS or len(name) > 128:
+        if self._suggestions > _MAX_SUGGESTIONS or len(name) > node_ids.MOST:
             return ""
         close = difflib.get_close_matches(name, list(known)[:10_000], n=1)
         return f": did you mean `{close[0]}`?" if close else ""
@@ -325,8 +338,7 @@ def _sentence(fault: Any, known: Iterable[str] | None = None) -> str:
     if kind in _NOUNS:
         return _NOUNS[kind] + _got(fault["input"])
     if kind == "string_pattern_mismatch":
-        remedy = _PATTERNS.get(str(fault["loc"][-1]), "a valid id: use letters, digits, `_` and `-`, at most 128")
-        return f"`{_short(str(fault['input']))}` is not {remedy}"
+        return f"`{_short(str(fault['input']))}` is not {_PATTERNS[str(fault['loc'][-1])]}"
     if kind == "literal_error":
         return f"must be {context['expected'].replace(chr(39), '`')}{_got(fault['input'])}"
     if kind == "too_short" and fault["loc"][-1:] == ("nodes",):
@@ -346,7 +358,7 @@ def _sentence(fault: Any, known: Iterable[str] | None = None) -> str:
     return message.removeprefix("Value error, ")[:300]
 
 
-# By the field, or `[key]` for the keys of the tags: those that are no ids.
+# By the field, or `[key]` for the keys of the tags.
 _PATTERNS = {
     "url": "a URL: it begins with http:// or https://, and has no templates",
     "secret": "the name of a secret: use letters, digits, `_` and `-`, at most 128",

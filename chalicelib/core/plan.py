@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from chalicelib import node_ids
 from chalicelib.core import graph, templates
 from chalicelib.core.retry import Retry
 from chalicelib.core.terms import Terms
@@ -59,6 +60,7 @@ class Plan:
         fail_fast: bool = False,
         timeout_seconds: float | None = None,
         webhook: Mapping[str, str] | None = None,
+        schema: int = 1,
     ) -> None:
         self.name = name
         self.nodes = nodes
@@ -71,6 +73,7 @@ class Plan:
             ignores=tuple(number for number, node in enumerate(nodes) if node.ignored),
             timeout_ms=None if timeout_seconds is None else round(timeout_seconds * 1000),
             webhook=webhook is not None,
+            schema=schema,
         )
 
     @classmethod
@@ -98,6 +101,7 @@ class Plan:
             fail_fast=data.get("failure_policy") == "fail_fast",
             timeout_seconds=data.get("timeout_seconds"),
             webhook=data.get("webhook"),
+            schema=_schema(document, nodes),
         )
 
     @cached_property
@@ -144,6 +148,16 @@ class Plan:
         """The slice of a node's descendants from `start`, and the next cursor or -1."""
         descendants = graph.descendants(self.children, node)
         return list(descendants[start : start + SLICE]), _cursor(start, len(descendants))
+
+
+def _schema(document: bytes, nodes: list[PlanNode]) -> int:
+    """The oldest code that may touch its instances: before schema 3, ids were plain and no template quoted them."""
+    if not all(node_ids.is_plain(node.id) for node in nodes):
+        return 3
+    quoted = b'[\\"' in document and any(  # which hardly any document holds: so nobody looks through the configs
+        '["' in reference.text for node in nodes for _, reference in templates.find(node.config)
+    )
+    return 3 if quoted else 1
 
 
 def _cursor(start: int, length: int) -> int:

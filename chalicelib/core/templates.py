@@ -1,10 +1,14 @@
 """`{{ node.path.0.field }}` in a config. A template is a path and nothing else: it evaluates nothing.
 
-The text is scanned with `str.find`, so no input makes it slow. What a template yields is not looked at again.
+A name that holds dots, blanks or the like stands in brackets as a JSON string: `{{ ["a.b"].body["odd key"] }}`. Two
+braces in it are written as `\\u007d\\u007d`, since the first two that come close the template. The text is scanned with
+`str.find`, so no input makes it slow. What a template yields is not looked at again.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +18,8 @@ from chalicelib.errors import Problem, TemplateError
 
 OPEN, CLOSE = "{{", "}}"
 _SHOWN = 80
+# A name in brackets, as a JSON string, or one without blanks, braces, dots and quoted brackets.
+_SEGMENT = re.compile(r'(\.?)(?:\[("(?:[^"\\]|\\.)*")\]|((?:[^\s{}.\[]|\[(?!"))+))', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +124,52 @@ def _parts(text: str) -> Iterator[str | Reference | _Fault]:
 
 
 def _reference(inside: str, text: str) -> Reference | _Fault:
-    segments = inside.strip().split(".")
-    if not inside.strip():
+    path = inside.strip()
+    if not path:
         return _Fault(f"`{_short(text)}` is empty: name a node (or `params`) and a path, as in `{{{{ params.id }}}}`")
-    if any(not segment or any(c.isspace() or c in "{}" for c in segment) for segment in segments):
+    segments = _segments(path)
+    if segments is None:
         return _Fault(
             f"`{_short(text)}` is not a path: a template is names and indices joined by dots, as in "
-            "`{{ get_user.body.0.name }}`; it computes nothing"
+            "`{{ get_user.body.0.name }}`, or in brackets and quotes; it computes nothing"
         )
-    if not all(c.isalnum() or c in "_-" for c in segments[0]):
-        return _Fault(f"`{_short(text)}` does not begin with a node's id, `params` or `secrets`")
+    if not path.startswith('["') and not is_bare(segments[0]):
+        return _Fault(
+            f"`{_short(text)}` does not begin with a node's id, `params` or `secrets`. An id with more in it than "
+            'letters, digits, `_` and `-` stands in brackets and quotes, as in `{{ ["a.b"].body }}`'
+        )
     return Reference(segments[0], tuple(segments[1:]), text)
+
+
+def _segments(path: str) -> list[str] | None:
+    """The names and indices of a path; None for what is none."""
+    segments: list[str] = []
+    at = 0
+    while at < len(path):
+        found = _SEGMENT.match(path, at)
+        if found is None:
+            return None
+        dot, quoted, bare = found.groups()
+        if dot if at == 0 else bare and not dot:
+            return None
+        try:
+            segments.append(_unquoted(quoted) if quoted else bare)
+        except ValueError:
+            return None
+        at = found.end()
+    return segments
+
+
+def _unquoted(quoted: str) -> str:
+    """The name that a JSON string says. Raises ValueError, also for half of a surrogate pair."""
+    name: str = json.loads(quoted)
+    strictjson.dumps(name)
+    return name
+
+
+def is_bare(name: str) -> bool:
+    """Whether a path may begin with it as it is, without brackets and quotes."""
+    return all(c.isalnum() or c in "_-" for c in name)
 
 
 def _render_string(text: str, lookup: Mapping[str, Any]) -> Any:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 class Terms:
     """What a workflow says of its instances.
 
-    `ignores`: the nodes whose failure is ignored. `timeout_ms`: how long an instance may take.
+    `ignores`: the nodes whose failure is ignored. `timeout_ms`: how long an instance may take. `schema`: the
+    oldest code that may touch it, as far as its definition says.
     """
 
     name: str = ""
@@ -19,6 +20,7 @@ class Terms:
     ignores: tuple[int, ...] = ()
     timeout_ms: int | None = None
     webhook: bool = False
+    schema: int = 1
 
 
 NO_TERMS = Terms()

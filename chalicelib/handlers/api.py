@@ -10,6 +10,8 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
 
+from chalicelib import node_ids
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -43,7 +45,8 @@ class Context:
 
     @property
     def idempotency_key(self) -> str:
-        return f"{self.instance_id}/{self.node_id}" + (f"/{self.epoch}" if self.epoch > 1 else "")
+        # It goes into headers, which take ASCII only, and services limit its length.
+        return f"{self.instance_id}/{node_ids.plain(self.node_id)}" + (f"/{self.epoch}" if self.epoch > 1 else "")
 
     @property
     def cancelled(self) -> bool:

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field
+
+from chalicelib import node_ids
+
+
+def _node_id(id: str) -> str:
+    if fault := node_ids.fault(id):
+        raise ValueError(fault)
+    return id
+
 
 NodeId = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$", description="letters, digits, `_` and `-`, at most 128"),
+    Field(
+        min_length=1,
+        max_length=node_ids.MOST,
+        description=f"printable characters, save for braces and quotes, at most {node_ids.MOST}",
+        # What a regular expression of every dialect can say of it; the rest is in `node_ids.fault`.
+        json_schema_extra={"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f{}\"'`]+$"},
+    ),
+    AfterValidator(_node_id),
 ]
-
 
 OnFailure = Literal["fail", "ignore"]
 Tags = Annotated[

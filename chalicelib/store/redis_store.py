@@ -70,8 +70,11 @@ class RedisStore:
 
     # workflows
 
-    def put_workflow(self, execution_id: str, *, name: str, document: bytes) -> int:
-        """Store a definition once; storing it again under the same id changes nothing. Returns created_at."""
+    def put_workflow(self, execution_id: str, *, name: str, document: bytes, schema: int = 1) -> int:
+        """Store a definition once; storing it again under the same id changes nothing. Returns created_at.
+
+        Code that does not know `schema` leaves it alone (ARCHITECTURE.md, "Versions").
+        """
         key = keys.workflow(execution_id)
         with unavailable():
             now = self._now()
@@ -82,6 +85,8 @@ class RedisStore:
                 pipe.hget(key, "created_at")
                 pipe.expire(key, self._workflow_seconds)
                 pipe.zadd(keys.workflows(ids.shard(execution_id)), {execution_id: 0})
+                if schema > 1:
+                    pipe.hsetnx(key, "schema", schema)
                 return int(pipe.execute()[3])
 
     def forget_workflow(self, execution_id: str) -> bool:
@@ -396,6 +401,7 @@ def _terms(terms: Terms, total: int) -> str:
         "timeout_ms": str(terms.timeout_ms or ""),
         "webhook": "1" if terms.webhook else "",
     }
-    if any(fields[name] for name in fields if name not in ("name", "tags")):
-        fields["schema"] = str(keys.SCHEMA)
+    policies = any(fields[name] for name in fields if name not in ("name", "tags"))
+    if (schema := max(terms.schema, 2 if policies else 1)) > 1:
+        fields["schema"] = str(schema)
     return json.dumps({name: value for name, value in fields.items() if value})

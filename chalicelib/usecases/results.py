@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from chalicelib import ids
 from chalicelib.core.plan import Plan
@@ -44,7 +45,9 @@ class Results:
         query = f"?epoch={epoch}" if epoch else ""
         large = {
             number: LargeResult(
-                bytes=_size(stored), sha256=_sha256(stored), href=f"{where}/{plan.nodes[number].id}{query}"
+                bytes=_size(stored),
+                sha256=_sha256(stored),
+                href=f"{where}/{quote(plan.nodes[number].id, safe='')}{query}",
             )
             for number, stored in others.items()
         }

@@ -70,7 +70,9 @@ class Service:
         execution_id, again = self._id(ids.EXECUTION, "submit", idempotency_key, body)
         stored = workflow.model_dump_json(exclude_defaults=True).encode()
         with self._tracer.submit(execution_id, again=again):
-            created_at = self._store.put_workflow(execution_id, name=workflow.name, document=stored)
+            created_at = self._store.put_workflow(
+                execution_id, name=workflow.name, document=stored, schema=Plan.from_json(stored).terms.schema
+            )
         log.info("workflow stored", extra={"execution_id": execution_id, "nodes": len(workflow.dag.nodes)})
         return Submitted(
             execution_id=execution_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from chalicelib import ids
+from chalicelib import ids, node_ids
 from chalicelib.errors import ValueLost
 from chalicelib.protocols import Values
 from chalicelib.values import reference
@@ -29,7 +29,7 @@ class Depot:
 
     def put(self, instance_id: str, node: str, attempt: int, value: bytes) -> bytes:
         """What is to be stored in its place. Raises ValuesUnavailable."""
-        made = Reference.to(value, f"{_folder(instance_id)}{node}/{attempt}")
+        made = Reference.to(value, f"{_folder(instance_id)}{node_ids.plain(node)}/{attempt}")
         self._values.put(made.key, value)
         self._keep(made.key, value)
         return made.encode()

@@ -92,7 +92,7 @@ def _ask(session: Session, workflow: bytes, *, durations: dict[str, float] | Non
 
 def _seconds(given: Sequence[str]) -> dict[str, float]:
     found = {}
-    for name, seconds in sources.pairs(given, "--duration").items():
+    for name, seconds in sources.pairs(given, "--duration", last=True).items():
         try:
             found[name] = float(seconds)
         except ValueError as error:

@@ -197,9 +197,16 @@ def test_pictures() -> None:
     assert len(boxes) == len(nodes)
 
     flow = graph.mermaid(nodes, states)
-    assert 'n0["say #quot;#lt;hi#gt;#quot; #amp; [0m go"]' in flow
+    assert 'n0["say #34;#60;hi#62;#34; #38; [0m go"]' in flow
     assert 'n2["in"]:::COMPLETED' in flow and "n2 --> n3" in flow
     assert '"left" -> "more"' in graph.dot(nodes, states)
+
+    odd = {r"1. Fetch #35; \n": [], "- b": [r"1. Fetch #35; \n"]}
+    assert [line.split('"')[1] for line in graph.mermaid(odd, {}).splitlines()[1:3]] == [
+        "1#46; Fetch #35;35; #92;n",
+        "#45; b",
+    ]
+    assert r'"1. Fetch #35; \\n" -> "- b"' in graph.dot(odd, {})
 
 
 def test_edges_over_several_layers_pass_by_the_nodes_between() -> None:

@@ -16,6 +16,8 @@ LOOKUP = {
     "user": {"name": "Ada", "tags": ["x", {"y": 2}], "n": 3, "none": None, "on": True, "odd key!": 1, "__class__": "c"},
     "list": [1, 2],
     "text": "{{ user.name }}",
+    "a.b": {"b[0]": 1, "c d": [7], "": 2, 'say "}}"': 3},
+    "Größe 1": "x",
 }
 
 
@@ -38,6 +40,15 @@ LOOKUP = {
         ("{{ text }}", "{{ user.name }}"),  # what a template yields is not a template
         ("x {{ text }}", "x {{ user.name }}"),
         ("{{ user.__class__ }}", "c"),
+        ('{{ ["a.b"]["c d"].0 }}', 7),
+        ('{{ ["a.b"].["c d"]["0"] }}', 7),
+        ('{{ ["user"].name }}', "Ada"),
+        ('{{ user["odd key!"] }}', 1),
+        ('{{ ["a.b"].b[0] }}', 1),  # brackets without a quote are no syntax, and never were
+        ('{{ ["a.b"][""] }}', 2),
+        (r'{{ ["a.b"]["say \"\u007d}\""] }}', 3),
+        ('{{["Größe 1"]}}', "x"),
+        ('{{ ["Gr\\u00f6ße 1"] }}', "x"),
         ("} }} {", "} }} {"),
         ({"{{ user.name }}": ["{{ list }}"]}, {"Ada": [[1, 2]]}),
         ({"{{ user.n }}-{{ user.on }}": 1, "{{ list }}": 2}, {"3-true": 1, "[1,2]": 2}),
@@ -83,6 +94,13 @@ def test_what_is_missing_is_named(template: Any, sentence: str) -> None:
         ("{{{ a }}}", "not a path"),
         ("{{ a['b'] }}", "does not begin"),
         ("{{ f() }}", "does not begin"),
+        ('{{ ["a" }}', "not a path"),
+        ('{{ ["a"]b }}', "not a path"),
+        ('{{ .["a"] }}', "not a path"),
+        ('{{ ["a"].. }}', "not a path"),
+        (r'{{ ["\ud800"] }}', "not a path"),
+        (r'{{ ["\x"] }}', "not a path"),
+        ('{{ ["a", "b"] }}', "not a path"),
     ],
 )
 def test_what_is_no_path_is_a_problem(text: str, word: str) -> None:
@@ -103,14 +121,27 @@ def test_find_tells_where() -> None:
     }
 
 
-@given(st.text(alphabet="{} a.\n"))
+@given(st.text(alphabet='{} a.\n["]\\'))
 def test_no_text_breaks_it(text: str) -> None:
     list(templates.find(text))
     list(templates.problems(text))
 
 
 @pytest.mark.parametrize(
-    "text", ["{" * 10**6, "{{" * 10**6, "{{a" * 10**5, "{{ a }} " * 10**5, "}}" * 10**6, "{{ " + "a." * 10**6]
+    "text",
+    [
+        '{{ ["' * 10**5,
+        '{{ ["' + "a" * 10**6,
+        '{{ ["' + r"\"" * 10**6 + "}}",
+        '{{ a["b"]' * 10**5 + "}}",
+        "{{ a" + '["b"]' * 10**5 + " }}",
+        "{" * 10**6,
+        "{{" * 10**6,
+        "{{a" * 10**5,
+        "{{ a }} " * 10**5,
+        "}}" * 10**6,
+        "{{ " + "a." * 10**6,
+    ],
 )
 def test_bait_takes_linear_time(text: str) -> None:
     started = time.monotonic()

@@ -1,6 +1,6 @@
 """Instances in flight while the service is upgraded, or rolled back: two releases work on the same ones.
 
-`release-N.tar.gz` is a frozen copy of the first release that wrote schema N, with its Lua and its Python: only both
+`release-N.tar.gz` is a frozen copy of a release that wrote schema N, with its Lua and its Python: only both
 together are what a deployed function is. It is in the tree, so that a checkout without history tests the same. Made by
 `git archive COMMIT chalicelib scheduler ':(exclude)chalicelib/web' | gzip -9n`. It is never edited: what breaks this
 test breaks running instances. See ARCHITECTURE.md, "Versions".
@@ -28,6 +28,7 @@ from tests.invariants import check_invariants
 
 HERE = Path(__file__).parent
 WIDE = 700  # more than one slice of children
+OLD = ["release-1", "release-2"]
 
 
 class Release:
@@ -67,10 +68,12 @@ class Release:
 
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    directory = tmp_path_factory.mktemp("release")
-    with tarfile.open(HERE / "release-1.tar.gz") as archive:
-        archive.extractall(directory, filter="data")
-    return {"old": directory, "new": ROOT}
+    found = {"new": ROOT}
+    for name in OLD:
+        found[name] = tmp_path_factory.mktemp(name)
+        with tarfile.open(HERE / f"{name}.tar.gz") as archive:
+            archive.extractall(found[name], filter="data")
+    return found
 
 
 @pytest.fixture
@@ -107,27 +110,26 @@ def workflow() -> dict[str, Any]:
     return {"name": "Upgrade", "dag": {"nodes": nodes}}
 
 
-@pytest.mark.parametrize(
-    "turns", [["old", "new"], ["new", "old"], "alternate"], ids=["upgrade", "rollback", "side by side"]
-)
+@pytest.mark.parametrize("old", OLD)
+@pytest.mark.parametrize("turns", ["upgrade", "rollback", "side by side"])
 def test_an_instance_goes_on_under_another_release(
-    turns: list[str] | str, release: Callable[[str], Release], valkey_url: str
+    turns: str, old: str, release: Callable[[str], Release], valkey_url: str
 ) -> None:
-    engines = {name: release(name) for name in ("old", "new")}
-    first, second = ("old", "new") if turns == "alternate" else turns
+    engines = {name: release(name) for name in (old, "new")}
+    first, second = ("new", old) if turns == "rollback" else (old, "new")
     instance_id = engines[first].ask("start", workflow())
     messages = engines[first].take()
     order = cycle([first, second])
     worked: Counter[str] = Counter()
     while messages:
         done = engines[second].ask("status", instance_id)["progress"]["completed"]
-        name = next(order) if turns == "alternate" else first if done <= WIDE / 2 else second
+        name = next(order) if turns == "side by side" else first if done <= WIDE / 2 else second
         worked[name] += 1
         assert engines[name].ask("work", messages.pop(0)) == 0
         assert engines[name].ask("sweep") == 0
         for engine in engines.values():
             messages += engine.take()
-    assert min(worked["old"], worked["new"]) >= 4
+    assert min(worked[old], worked["new"]) >= 4
     for engine in engines.values():
         status = engine.ask("status", instance_id)
         assert status["status"] == "FAILED" and status["error"]["node"] == "hopeless"
@@ -139,7 +141,7 @@ def test_an_instance_goes_on_under_another_release(
         check_invariants(client, instance_id, places=False)
 
 
-@pytest.mark.parametrize(("dies", "goes_on"), [("old", "new"), ("new", "old")])
+@pytest.mark.parametrize(("dies", "goes_on"), [*((old, "new") for old in OLD), *(("new", old) for old in OLD)])
 def test_what_a_worker_of_another_release_held_is_run_again(
     dies: str, goes_on: str, release: Callable[[str], Release]
 ) -> None:
@@ -158,3 +160,27 @@ def test_what_a_worker_of_another_release_held_is_run_again(
 
     wait_until(ended, what="the end of an instance whose worker died")
     assert second.ask("results", instance_id)["a"] == 2
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("a.b", "noop"), node("c", "noop", "a.b")],
+        [node("a", "input", config={"x y": 1}), node("c", "input", "a", config={"n": '{{ a["x y"] }}'})],
+    ],
+    ids=["an id that is not plain", "a quoted path"],
+)
+def test_what_an_older_release_would_get_wrong_waits_for_the_newer(
+    nodes: list[dict[str, Any]], release: Callable[[str], Release]
+) -> None:
+    before, now = release("release-2"), release("new")  # the first release came before there were schemas
+    instance_id = now.ask("start", {"name": "Newer", "dag": {"nodes": nodes}})
+    [message] = now.take()
+    assert before.ask("work", message) == 1  # given back to the queue
+    before.ask("sweep")
+    assert before.take() == []
+    assert now.ask("work", message) == 0
+    for body in now.take():
+        assert before.ask("work", body) == 1
+        assert now.ask("work", body) == 0
+    assert now.ask("status", instance_id)["status"] == "COMPLETED"

@@ -6,7 +6,8 @@
 local instance, why = open()
 if not instance then return { why } end
 if not instance.paused then
-  redis.call('HSET', META, 'paused', 1, 'schema', SCHEMA)
+  redis.call('HSET', META, 'paused', 1)
+  need_schema(2)
   note(now_ms(), { event = 'paused' })
 end
 return { 'PAUSED' }

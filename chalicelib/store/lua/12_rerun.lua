@@ -59,7 +59,8 @@ end
 in_slices('HSET', NODES, records)
 in_slices('ZADD', DUE, due)
 in_slices('HSET', WAITS, waits)
-redis.call('HSET', META, 'schema', SCHEMA, 'epoch', epoch + 1, 'first', ARGV[3], 'cancelled', 0, 'ignored', instance.ignored)
+need_schema(2)
+redis.call('HSET', META, 'epoch', epoch + 1, 'first', ARGV[3], 'cancelled', 0, 'ignored', instance.ignored)
 redis.call('HDEL', META, 'started_at', 'finished_at', 'error', 'error_node', 'owes', 'paused')
 if ARGV[4] ~= '' then redis.call('HSET', META, 'params', ARGV[4]) end
 redis.call('DEL', DONE)

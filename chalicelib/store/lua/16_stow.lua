@@ -9,5 +9,5 @@ local record = read(ARGV[2])
 if not record or record.status ~= 'R' or record.attempt ~= tonumber(ARGV[3]) then return { 'SUPERSEDED' } end
 redis.call('HSET', ARCHIVE, STOWED, 1)
 keep_aside(ARCHIVE)
-redis.call('HSET', META, 'schema', SCHEMA)
+need_schema(2)
 return { 'OPEN' }

@@ -2,10 +2,10 @@
 
 -- What is due here is held back until the instance is resumed. (ms; far beyond any clock)
 local HELD = 9e15
--- The newest schema that this code knows (keys.SCHEMA). An instance's own is the oldest code that may touch it: 2 since it
--- may be paused, run again, end early, call a webhook, ignore failures, or have large results elsewhere; 1 where none of
--- this is asked for.
-local SCHEMA = 2
+-- The newest schema that this code knows (keys.SCHEMA). An instance's own is the oldest code that may touch it: 3 where its
+-- workflow has ids that are not plain, or quotes them in templates; 2 where it may be paused, run again, end early, call a
+-- webhook, ignore failures, or have large results elsewhere; 1 where none of this is asked for.
+local SCHEMA = 3
 
 local function is_newer(schema)
   return tonumber(schema or 1) > SCHEMA
@@ -14,6 +14,11 @@ end
 -- Raises NEWER. Then nothing was read, changed or dropped: the instance waits for the code that knows it.
 local function check(schema)
   if is_newer(schema) then error({ err = 'NEWER ' .. schema }) end
+end
+
+-- The instance begins to use what this schema brought. Its own never falls.
+local function need_schema(number)
+  if tonumber(redis.call('HGET', META, 'schema') or 1) < number then redis.call('HSET', META, 'schema', number) end
 end
 
 -- Returns the instance, or nil and why not: GONE (no such instance) or CLOSED (it is terminal). Raises NEWER.
