@@ -43,7 +43,7 @@ def layered(layers: int = 20, width: int = 50, parents: int = 3) -> dict[str, An
 MADE = {"fan_out_1000": fan_out, "layered": layered}
 
 
-def workflow(name: str, port: int) -> dict[str, Any]:
+def workflow(name: str, port: int = service.PORT) -> dict[str, Any]:
     """The definition of an example, by its name, or of a JSON file. The service that it names is the one on `port`."""
     if name in MADE:
         return MADE[name]()

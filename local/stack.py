@@ -334,9 +334,10 @@ def main(arguments: list[str]) -> int:
     os.chdir(ROOT)
     try:
         config = Config.read(os.environ)
+        if "--check" in arguments:
+            config.check_port()
+            return 0
     except BadConfiguration as error:
         console.line("stack", str(error))
         return 1
-    if "--check" in arguments:
-        return 0
     return Stack(config, console, http="--no-http" not in arguments).run()

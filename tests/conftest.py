@@ -24,7 +24,10 @@ ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
 }
 # Whatever the shell of the person who runs the tests points at must not be reached by a test.
-FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "REDIS_URL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
+FOREIGN = (
+    *("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "REDIS_URL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL"),
+    *("HOST", "PORT", "VALKEY_PORT", "LOCALSTACK_PORT", "DATA_DIR", "VALUES_URL", "QUEUE_NAME"),
+)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -49,6 +49,7 @@ def test_a_session_prints_what_the_readme_says(stack: Stack, block: str, tmp_pat
     expected = "\n".join(line for line in block.splitlines() if not line.startswith("$ "))
     script = "\n".join(commands).replace("http://127.0.0.1:8000", stack.url)
     port = examples_on_a_free_port(tmp_path)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     # The service in the background gets a moment to start, as it does while a person types.
     waiting = f"& until (: </dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.05; done  # a small HTTP service"
     script = script.replace("&  # a small HTTP service", waiting, 1)
