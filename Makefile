@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 DATA_DIR ?= .data
 PORT ?= 8000
 HOST ?= 127.0.0.1
-export DATA_DIR PORT HOST
+export DATA_DIR PORT HOST PYTHON
 
 .PHONY: help
 help: ## this list
@@ -27,9 +27,9 @@ workers: install ## all but HTTP, for `make local-http` (chalice local) in anoth
 
 .PHONY: local-http
 local-http: install ## `chalice local` on what `make workers` runs
-	@test -f $(DATA_DIR)/env || { echo "$(DATA_DIR)/env is missing: start 'make workers' in another terminal first"; exit 1; }
-	@$(BIN)/python -m local --check
-	@. $(DATA_DIR)/env; exec $(BIN)/chalice local --no-autoreload --host $(HOST) --port $(PORT)
+	@test -f "$$DATA_DIR/env" || { echo "$$DATA_DIR/env is missing: start 'make workers' in another terminal first"; exit 1; }
+	@"$(BIN)/python" -m local --check
+	@host=$$HOST port=$$PORT; . "$$DATA_DIR/env"; exec "$(BIN)/chalice" local --no-autoreload --host "$$host" --port "$$port"
 
 .PHONY: doctor
 doctor: install ## what is wrong with the local stack, or with a deployed one (STAGE=prod), and what to do
@@ -89,22 +89,26 @@ bench: install $(BENCH_ENGINES:%=.venv-bench-%/.installed) ## dag-service and it
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .venv-bench-%/.installed: benchmarks/requirements/%.txt
-	-@PYTHON="$(PYTHON)" local/install.sh .venv-bench-$* $< $*
+	-@local/install.sh .venv-bench-$* $< $*
 
 .PHONY: install
 install: $(VENV)/.installed $(VENV_LOCALSTACK)/.installed ## the two virtual environments, where missing or out of date
 
 # The stamp is older than a requirements file that changed.
 $(VENV)/.installed: requirements.txt requirements-tracing.txt requirements-cli.txt requirements-dev.txt
-	@PYTHON="$(PYTHON)" local/install.sh $(VENV) requirements-dev.txt "the service and its tools"
+	@local/install.sh $(VENV) requirements-dev.txt "the service and its tools"
 
 $(VENV_LOCALSTACK)/.installed: requirements-localstack.txt
-	@PYTHON="$(PYTHON)" local/install.sh $(VENV_LOCALSTACK) requirements-localstack.txt "LocalStack (the local SQS)"
+	@local/install.sh $(VENV_LOCALSTACK) requirements-localstack.txt "LocalStack (the local SQS)"
 
 .venv-localstack-full/.installed: requirements-localstack-full.txt
-	@PYTHON="$(PYTHON)" local/install.sh .venv-localstack-full $< "LocalStack with CloudFormation (500 MB)"
+	@local/install.sh .venv-localstack-full $< "LocalStack with CloudFormation (500 MB)"
 
 .PHONY: clean
 clean: ## remove what runs and installs left behind, data included
-	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-localstack-full .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments build *.egg-info
-	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@"$$PYTHON" -I -B local/folder.py "$$DATA_DIR"
+	@for venv in .venv .venv-localstack .venv-localstack-full .venv-bench-*; do \
+		if [ -f "$$venv/.installed" ] || [ -f "$$venv/pyvenv.cfg" ]; then rm -rf -- "$$venv"; fi; \
+	done
+	@rm -rf -- .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments build *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf -- {} +

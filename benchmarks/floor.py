@@ -125,7 +125,7 @@ def running_localstack(directory: Path) -> Iterator[str]:
     environment = localstack.environment(port, directory)
     process = spawn(localstack.command(), env=environment, output=subprocess.DEVNULL)
     try:
-        wait_ready(process, lambda: localstack.is_ready(port), seconds=60)
+        wait_ready(process, lambda: localstack.is_ready(port), seconds=60, port=port)
         yield localstack.url(port)
     finally:
         stop(process, seconds=0)

@@ -153,7 +153,7 @@ def running_valkey(directory: Path) -> Iterator[str]:
     port = free_port()
     process = spawn(valkey.command(port, directory), output=subprocess.DEVNULL)
     try:
-        wait_ready(process, lambda: valkey.is_ready(port), seconds=20)
+        wait_ready(process, lambda: valkey.is_ready(port), seconds=20, port=port)
         yield valkey.url(port)
     finally:
         stop(process)

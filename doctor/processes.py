@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doctor.findings import Finding, broken, ok, warning
+from local.folder import ENV_FILE, LOCK
 from local.processes import is_free
-from local.stack import ENV_FILE
 
 START = "make run (its log says why it ended)"
 
@@ -38,7 +38,7 @@ def environment(data_dir: Path) -> dict[str, str]:
 
 def supervisor(data_dir: Path) -> int | None:
     """Its process id while it runs: it holds a lock on a file with its id in it."""
-    path = data_dir / "lock"
+    path = data_dir / LOCK
     if not path.exists():
         return None
     with path.open() as lock:

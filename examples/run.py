@@ -43,12 +43,12 @@ def layered(layers: int = 20, width: int = 50, parents: int = 3) -> dict[str, An
 MADE = {"fan_out_1000": fan_out, "layered": layered}
 
 
-def workflow(name: str) -> dict[str, Any]:
-    """The definition of an example, by its name, or of a JSON file."""
+def workflow(name: str, port: int = service.PORT) -> dict[str, Any]:
+    """The definition of an example, by its name, or of a JSON file. The service that it names is the one on `port`."""
     if name in MADE:
         return MADE[name]()
     path = Path(name) if name.endswith(".json") else HERE / f"{name}.json"
-    return json.loads(path.read_text("utf-8"))
+    return json.loads(path.read_text("utf-8").replace(f":{service.PORT}", f":{port}"))
 
 
 def call(base: str, path: str, body: Any = None) -> Any:
@@ -91,12 +91,11 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the service is")
     options = parser.parse_args()
-    # A workflow names its webhook by a URL of its own, not by the params.
-    server = service.start(8911 if options.name == "webhook" else 0)
+    server = service.start()
     params: dict[str, Any] = {}
     if options.name in ("http_call", "retry", "policies", "large"):
         params = {"service": f"http://127.0.0.1:{server.server_port}", "user_id": 7}
-    status, results, seconds = run(options.url, workflow(options.name), params)
+    status, results, seconds = run(options.url, workflow(options.name, server.server_port), params)
     print(json.dumps(results["output"], indent=2))
     done, total = status["progress"]["completed"], status["progress"]["total"]
     print(f"{status['instance_id']} {status['status']}: {done} of {total} nodes, {seconds:.2f} s")

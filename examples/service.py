@@ -11,6 +11,8 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
+PORT = 8911  # the examples name it
+
 
 class Service(BaseHTTPRequestHandler):
     """Answers in JSON."""
@@ -60,4 +62,4 @@ def start(port: int = 0) -> ThreadingHTTPServer:
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("127.0.0.1", 8911), Service).serve_forever()
+    ThreadingHTTPServer(("127.0.0.1", PORT), Service).serve_forever()

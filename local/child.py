@@ -9,6 +9,7 @@ from pathlib import Path
 
 from local.console import Console
 from local.processes import spawn, stop
+from local.sockets import is_server
 
 QUICK_SECONDS = 10.0
 GIVE_UP_AFTER = 5
@@ -16,7 +17,10 @@ LONGEST_BACKOFF = 5.0
 
 
 class Child:
-    """`vital`: the stack ends when it cannot be kept alive. Any other is started again for ever."""
+    """`vital`: the stack ends when it cannot be kept alive. Any other is started again for ever.
+
+    `place`: the host and port where it serves. It is not ready before it is this process that listens there.
+    """
 
     def __init__(
         self,
@@ -29,15 +33,17 @@ class Child:
         vital: bool = False,
         after: Callable[[], object] | None = None,
         grace_seconds: float = 5,
+        place: tuple[str, int] | None = None,
     ) -> None:
         self.name = name
         self.argv = argv
         self.env = env
-        self.ready = ready
+        self.ready = None if ready is None else lambda: self.is_server and ready()
         self.log = log
         self.vital = vital
         self.after = after
         self.grace_seconds = grace_seconds
+        self.place = place
         self.process: subprocess.Popen[bytes] | None = None
         self.again_at: float | None = None
         self.was_ready = False
@@ -58,6 +64,11 @@ class Child:
         else:
             with self.log.open("ab") as output:
                 self.process = spawn(self.argv, env=self.env, output=output)
+
+    @property
+    def is_server(self) -> bool:
+        """Whether what answers at its place is this process, and not the server of somebody else."""
+        return self.place is None or (self.process is not None and is_server(self.process.pid, self.place[1]))
 
     @property
     def is_dead(self) -> bool:

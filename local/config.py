@@ -84,10 +84,18 @@ def _number(environ: Mapping[str, str], name: str, default: int, *, least: int =
     return int(text)
 
 
-def pick_port(name: str, default: int, say: Callable[[str], None]) -> int:
-    """The default where it is free, else any that is, which is said."""
-    if is_free(default):
-        return default
+def pick_port(name: str, default: int, say: Callable[[str], None], *, fixed: int = 0) -> int:
+    """The fixed one, which must be free; else the default where it is free; else any that is, which is said.
+
+    Raises BadConfiguration.
+    """
+    if fixed and not is_free(fixed):
+        raise BadConfiguration(
+            f"port {fixed} ({name}) is in use or not allowed: set another one with {name.upper()}_PORT=..., "
+            "or leave it out for any that is free"
+        )
+    if fixed or is_free(default):
+        return fixed or default
     port = free_port()
     say(f"port {default} ({name}) is in use; {name} takes {port}")
     return port

@@ -42,6 +42,10 @@ if ! is_new_enough "$python"; then
     python=$found
 fi
 
+if [ -e "$venv" ] && [ ! -e "$venv/pyvenv.cfg" ] && [ -n "$(ls -A "$venv")" ]; then
+    fail "$venv is there, and no virtual environment: move it away, since it would be emptied"
+fi
+
 make_venv() {
     # Debian's python3 has no ensurepip without python3-venv: virtualenv, or any pip that there is, serves as well.
     if "$python" -c 'import ensurepip' 2>/dev/null; then

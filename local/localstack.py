@@ -11,6 +11,7 @@ from local.processes import ROOT, Missing
 
 DEFAULT_PORT = 4566
 VENV = ROOT / ".venv-localstack"
+GATEWAY = Path(__file__).with_name("gateway.py")
 
 
 def find_python() -> str:
@@ -25,9 +26,9 @@ def find_python() -> str:
     return str(python)
 
 
-def command() -> list[str]:
+def command(*, python: str | None = None, module: str = "localstack.runtime.main") -> list[str]:
     """The command line; the port comes with `environment`. Raises Missing."""
-    return [find_python(), "-m", "localstack.runtime.main"]
+    return [python or find_python(), str(GATEWAY), module]
 
 
 def environment(port: int, directory: Path) -> dict[str, str]:

@@ -7,6 +7,8 @@ compile every module again, which takes longer than all the rest of it.
 from __future__ import annotations
 
 import compileall
+import contextlib
+import fcntl
 import os
 import py_compile
 import subprocess
@@ -45,9 +47,20 @@ def generate(stage: str, out: Path, program: Sequence[str] = CHALICE) -> None:
     # API_AUTH is the stage's, not the caller's. Chalice wants a region, and makes the same template for every one.
     environment = {name: value for name, value in os.environ.items() if name != "API_AUTH"}
     environment.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    done = subprocess.run([*command, str(out)], cwd=ROOT, env=environment, capture_output=True, text=True)
+    with _alone():
+        done = subprocess.run([*command, str(out)], cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise NotPackaged(done.stdout + done.stderr)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One after the other: chalice keeps its zip in the project, and would take up one that is half written."""
+    directory = ROOT / ".chalice" / "deployments"
+    directory.mkdir(exist_ok=True)
+    with (directory / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def compile_modules(archive: Path) -> None:

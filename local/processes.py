@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
+
+from local.sockets import is_server
 
 ROOT = Path(__file__).resolve().parent.parent
 TETHER = Path(__file__).with_name("tether.py")
@@ -41,10 +44,15 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody uses at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback address that nobody uses at this moment.
+
+    It is drawn from below those that the kernel gives to clients: such a one could be gone while its server is
+    down for a moment, or was not yet up, and two that look at the same time seldom draw the same.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        if is_free(port):
+            return port
 
 
 def spawn(
@@ -70,11 +78,15 @@ def wait_ready(
     ready: Callable[[], bool],
     *,
     seconds: float,
+    port: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Poll until `ready()`. Raises NotReady when the process ends, `stopped()` holds, or after `seconds`."""
+    """Poll until `ready()`. Raises NotReady when the process ends, `stopped()` holds, or after `seconds`.
+
+    With a port, only this process's own answer there counts: another server may have taken it meanwhile.
+    """
     end = time.monotonic() + seconds
-    while not ready():
+    while not ((port is None or is_server(process.pid, port)) and ready()):
         if process.poll() is not None:
             raise NotReady(f"ended with {describe(process.returncode)}")
         if stopped():

@@ -15,15 +15,15 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from local import localstack, queues, valkey
+from local import folder, localstack, queues, valkey
 from local.child import Child
 from local.config import BadConfiguration, Config, child_environment, pick_port
 from local.console import Console
 from local.processes import ROOT, Missing, NotReady, describe, tail, wait_ready
+from local.sockets import is_served
 
 READY_SECONDS = 60
 STOP_SECONDS = 11  # a worker takes at most 10 for the batch in hand
-ENV_FILE = "env"
 EXPORTED = (
     *("AWS_", "REDIS_", "QUEUE_", "DEAD_", "ALLOW_", "LOG_", "LEASE_", "RESEND_", "LLM_", "BEDROCK_", "HANDLER_"),
     *("METRICS", "PROMETHEUS_", "VALUES_"),
@@ -33,6 +33,10 @@ EXPORTED = (
 
 class GivenUp(RuntimeError):
     """A vital process could not be kept alive."""
+
+
+class PortTaken(GivenUp):
+    """A server of somebody else listens where one of ours was to."""
 
 
 class Stack:
@@ -71,8 +75,11 @@ class Stack:
     def _claim_data_dir(self, exits: ExitStack) -> None:
         """Two servers on one append-only file would ruin it."""
         directory = self._config.data_dir
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = exits.enter_context((directory / "lock").open("a"))
+        try:
+            folder.claim(directory)
+        except folder.NotOurs as error:
+            raise BadConfiguration(f"{error}: set another folder with DATA_DIR=...") from error
+        lock = exits.enter_context((directory / folder.LOCK).open("a"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -84,9 +91,7 @@ class Stack:
 
     def _start_all(self) -> None:
         """The servers first, both at once; then what uses them."""
-        redis_url = self._config.redis_url or self._add_valkey()
-        endpoint = self._config.aws_endpoint_url or self._add_localstack()
-        self._start(self._children)
+        redis_url, endpoint = self._start_servers()
         self._check_redis(redis_url)
 
         env = child_environment(os.environ, redis_url=redis_url, endpoint_url=endpoint)
@@ -98,7 +103,7 @@ class Stack:
                 child.after = functools.partial(self._make_queues, env)
         env["PROMETHEUS_MULTIPROC_DIR"] = self._make_metrics_dir()
         if "VALUES_URL" not in os.environ:  # empty: nowhere
-            env["VALUES_URL"] = (self._config.data_dir / "values").as_uri()
+            env["VALUES_URL"] = (self._config.data_dir / folder.VALUES).as_uri()
         self._write_env(env)
 
         def user(name: str, module: str, **more: Any) -> Child:
@@ -107,27 +112,47 @@ class Stack:
         users = [user(f"worker-{n}", "worker") for n in range(1, self._config.workers + 1)]
         users.append(user("poller", "poller"))
         if self._http:
-            users.insert(0, user("http", "server", ready=self._answers, vital=True))
+            place = (self._config.host, self._config.port)
+            users.insert(0, user("http", "server", ready=self._answers, vital=True, place=place))
         self._children += users
         self._start(users)
 
+    def _start_servers(self) -> tuple[str, str]:
+        """Their URLs. A port may be taken between the look at it and the server's start: then there is another look,
+        which refuses a fixed one by its name. Raises BadConfiguration."""
+        while True:
+            redis_url = self._config.redis_url or self._add_valkey()
+            endpoint = self._config.aws_endpoint_url or self._add_localstack()
+            try:
+                self._start(self._children)
+            except PortTaken as error:
+                self._say(str(error))
+                for child in self._children:
+                    child.end(child.grace_seconds)
+                self._children.clear()
+            else:
+                return redis_url, endpoint
+
     def _add_valkey(self) -> str:
-        port = self._config.valkey_port or pick_port("Valkey", valkey.DEFAULT_PORT, self._say)
+        port = pick_port("Valkey", valkey.DEFAULT_PORT, self._say, fixed=self._config.valkey_port)
         directory = self._config.data_dir / "valkey"
         directory.mkdir(exist_ok=True)
-        self._add_server("valkey", valkey.command(port, directory), dict(os.environ), lambda: valkey.is_ready(port))
+        self._add_server("valkey", port, valkey.command(port, directory), dict(os.environ), valkey.is_ready)
         return valkey.url(port)
 
     def _add_localstack(self) -> str:
-        port = self._config.localstack_port or pick_port("LocalStack", localstack.DEFAULT_PORT, self._say)
+        port = pick_port("LocalStack", localstack.DEFAULT_PORT, self._say, fixed=self._config.localstack_port)
         env = localstack.environment(port, self._config.data_dir / "localstack")
-        self._add_server("localstack", localstack.command(), env, lambda: localstack.is_ready(port))
+        self._add_server("localstack", port, localstack.command(), env, localstack.is_ready)
         return localstack.url(port)
 
-    def _add_server(self, name: str, argv: list[str], env: dict[str, str], ready: Any) -> None:
+    def _add_server(self, name: str, port: int, argv: list[str], env: dict[str, str], answers: Any) -> None:
         log = self._config.data_dir / f"{name}.log"
         log.write_bytes(b"")
-        self._children.append(Child(name, argv, env=env, ready=ready, log=log, vital=True, grace_seconds=3))
+        ready, place = functools.partial(answers, port), ("127.0.0.1", port)
+        self._children.append(
+            Child(name, argv, env=env, ready=ready, log=log, vital=True, grace_seconds=3, place=place)
+        )
 
     def _check_redis(self, url: str) -> None:
         import redis
@@ -164,14 +189,14 @@ class Stack:
 
     def _make_metrics_dir(self) -> str:
         """Where the processes of this run keep what they counted; that of the last run is over."""
-        directory = self._config.data_dir / "metrics"
+        directory = self._config.data_dir / folder.METRICS
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
         return str(directory)
 
     def _write_env(self, env: dict[str, str]) -> None:
         """For `make local-http`, which runs `chalice local` in another terminal. It may hold the caller's keys."""
-        path = self._config.data_dir / ENV_FILE
+        path = self._config.data_dir / folder.ENV_FILE
         lines = [f"export {name}={shlex.quote(env[name])}\n" for name in sorted(env) if name.startswith(EXPORTED)]
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -215,6 +240,8 @@ class Stack:
             for line in tail(child.log):
                 self._console.line(child.name, line)
         delay = child.note_death()
+        if child.place is not None and is_served(child.place[1], child.place[0]):
+            raise PortTaken(f"another server took port {child.place[1]} ({child.name}) meanwhile")
         if child.is_hopeless:
             raise GivenUp(f"{child.name} died again ({how}), giving up")
         self._say(f"{child.name} died ({how}), starting it again in {delay:.1f} s")
@@ -307,9 +334,10 @@ def main(arguments: list[str]) -> int:
     os.chdir(ROOT)
     try:
         config = Config.read(os.environ)
+        if "--check" in arguments:
+            config.check_port()
+            return 0
     except BadConfiguration as error:
         console.line("stack", str(error))
         return 1
-    if "--check" in arguments:
-        return 0
     return Stack(config, console, http="--no-http" not in arguments).run()

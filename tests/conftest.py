@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 
 import pytest
 import redis
 
 from chalicelib import ids
 from chalicelib.store import keys
+from tests.doors import open_doors
 from tests.servers import bucket, cluster_urls, localstack_url, queue_urls, redis_server_url, valkey_url
 from tests.stack import stack
 
@@ -22,7 +24,10 @@ ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
 }
 # Whatever the shell of the person who runs the tests points at must not be reached by a test.
-FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "REDIS_URL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
+FOREIGN = (
+    *("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "REDIS_URL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL"),
+    *("HOST", "PORT", "VALKEY_PORT", "LOCALSTACK_PORT", "DATA_DIR", "VALUES_URL", "QUEUE_NAME"),
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,3 +54,12 @@ def no_key_left(request: pytest.FixtureRequest) -> Iterator[None]:
         allowed |= {list_(shard).encode() for shard in ids.all_shards() for list_ in (keys.listing, keys.workflows)}
         left = [name for name in client.scan_iter(count=1000) if client.ttl(name) == -1 and name not in allowed]
         assert not left, f"keys without a time to live: {left[:5]}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """After every test that may have started servers, while they run: no other machine could reach any of them."""
+    yield
+    if "unit" not in item.path.parts and os.path.exists("/proc/self/net/tcp"):
+        doors = open_doors(os.getpid())
+        assert not doors, f"listening for other machines: {doors}"

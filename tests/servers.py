@@ -54,7 +54,7 @@ def running_valkey(
         process = spawn(argv, output=output)
     try:
         try:
-            wait_ready(process, lambda: valkey.is_ready(port), seconds=20)
+            wait_ready(process, lambda: valkey.is_ready(port), seconds=20, port=port)
         except NotReady as error:
             pytest.fail(f"{argv[0]} {error}\n" + "\n".join(tail(log)), pytrace=False)
         yield port
@@ -124,7 +124,7 @@ def localstack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = spawn(argv, env=env, output=output)
     try:
         try:
-            wait_ready(process, lambda: localstack.is_ready(port), seconds=60)
+            wait_ready(process, lambda: localstack.is_ready(port), seconds=60, port=port)
         except NotReady as error:
             pytest.fail(f"LocalStack {error}\n" + "\n".join(tail(log)), pytrace=False)
         yield localstack.url(port)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from local.localstack import command as localstack_command
-from local.processes import ROOT, Missing, is_free
+from local.processes import ROOT, Missing, free_port
 from tests.servers import unavailable
+
+COMMAND = (sys.executable, "-m", "local")
 
 
 @dataclass
@@ -55,31 +56,27 @@ class Stack:
         return shlex.split(found[1])[0]
 
 
-def quiet_port() -> int:
-    """A free port that stays free while its server is down: no default of another stack, no client's own port."""
-    while True:
-        port = random.randrange(20_000, 32_000)  # the kernel gives clients higher ones
-        if is_free(port):
-            return port
-
-
 @contextlib.contextmanager
-def running_stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
-    """Wait for the closing line, yield, end with SIGINT."""
+def running_stack(
+    data_dir: Path, *, command: Sequence[str] = COMMAND, free_ports: bool = True, **settings: str
+) -> Iterator[Stack]:
+    """Wait for the closing line, yield, end with SIGINT. Without `free_ports` the stack looks for its servers' own."""
     try:
         localstack_command()
     except Missing as error:
         unavailable(str(error))
     foreign = ("REDIS_URL", "AWS_ENDPOINT_URL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
     environment = {name: value for name, value in os.environ.items() if name not in foreign}
-    port = quiet_port()
-    ports = {"PORT": str(port), "VALKEY_PORT": str(quiet_port()), "LOCALSTACK_PORT": str(quiet_port())}
+    port = free_port()
+    ports = {"PORT": str(port)}
+    if free_ports:
+        ports |= {"VALKEY_PORT": str(free_port()), "LOCALSTACK_PORT": str(free_port())}
     environment |= {"DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"} | ports | settings
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "stack.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local"],
+            command,
             cwd=ROOT,
             env=environment,
             stdout=output,

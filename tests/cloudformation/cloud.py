@@ -97,10 +97,11 @@ def running(directory: Path) -> Iterator[Cloud]:
     }
     log = directory / "localstack.log"
     with log.open("ab") as output:
-        process = spawn([str(PYTHON), "-m", "tests.cloudformation.executor"], env=environment, output=output)
+        argv = localstack.command(python=str(PYTHON), module="tests.cloudformation.executor")
+        process = spawn(argv, env=environment, output=output)
     try:
         try:
-            wait_ready(process, lambda: localstack.is_ready(port), seconds=60)
+            wait_ready(process, lambda: localstack.is_ready(port), seconds=60, port=port)
         except NotReady as error:
             pytest.fail(f"LocalStack {error}\n" + "\n".join(tail(log)), pytrace=False)
         yield Cloud(localstack.url(port), logs)

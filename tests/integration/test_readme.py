@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from local.processes import ROOT
+from local.processes import ROOT, free_port
 from tests.stack import Stack
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -32,16 +33,29 @@ def normal(text: str) -> str:
     return text.strip()
 
 
+def examples_on_a_free_port(folder: Path) -> int:
+    """A copy of the examples whose service is on another port: the README's may be in use beside these tests."""
+    port = free_port()
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    for path in (folder / "examples").rglob("*.*"):
+        if path.suffix in (".json", ".py"):
+            path.write_text(path.read_text("utf-8").replace("8911", str(port)), "utf-8")
+    return port
+
+
 @pytest.mark.parametrize("block", re.findall(r"```console\n(.*?)```", README, re.S), ids=["curl", "dag"])
 def test_a_session_prints_what_the_readme_says(stack: Stack, block: str, tmp_path: Path) -> None:
     commands = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
     expected = "\n".join(line for line in block.splitlines() if not line.startswith("$ "))
     script = "\n".join(commands).replace("http://127.0.0.1:8000", stack.url)
+    port = examples_on_a_free_port(tmp_path)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     # The service in the background gets a moment to start, as it does while a person types.
-    script = script.replace("&  # a small HTTP service", "& sleep 1  # a small HTTP service", 1)
+    waiting = f"& until (: </dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.05; done  # a small HTTP service"
+    script = script.replace("&  # a small HTTP service", waiting, 1)
     session = subprocess.Popen(
         ["bash", "-c", script],
-        cwd=ROOT,
+        cwd=tmp_path,
         env={**os.environ, "DAG_URL": stack.url, "DAG_CONFIG": str(tmp_path / "config.toml")},
         text=True,
         stdout=subprocess.PIPE,

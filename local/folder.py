@@ -1,0 +1,85 @@
+"""DATA_DIR: what a local run keeps there, how it is told from the folders of others, and how it is removed.
+
+`python folder.py DATA_DIR` is the part of `make clean` that could cost somebody else's data. Any Python 3 runs it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import sys
+from pathlib import Path
+
+MARKER = ".dag-service"
+LOCK = "lock"
+ENV_FILE = "env"
+VALUES = "values"
+METRICS = "metrics"
+NAMES = (ENV_FILE, VALUES, METRICS, "valkey", "valkey.log", "localstack", "localstack.log", LOCK, MARKER)
+WHAT = "The data of a local run of dag-service is in this folder; `make clean` removes it.\n"
+
+
+class NotOurs(RuntimeError):
+    """A folder with files of others where those of a run would be. The message names one."""
+
+
+def claim(directory: Path) -> None:
+    """Make the folder, or mark the one there is as ours. Raises NotOurs, or OSError."""
+    directory.mkdir(parents=True, exist_ok=True)
+    if not is_ours(directory):
+        foreign = [name for name in NAMES if (directory / name).exists()]
+        if foreign:
+            raise NotOurs(f"{directory} holds a `{foreign[0]}` that no local run wrote")
+        (directory / MARKER).write_text(WHAT, "utf-8")
+
+
+def is_ours(directory: Path) -> bool:
+    """By its marker; by its lock with the id of a process, where an older release made it."""
+    try:
+        if (directory / MARKER).read_text("utf-8") == WHAT:
+            return True
+    except (OSError, ValueError):
+        pass
+    try:
+        return (directory / LOCK).read_text("utf-8").strip().isdecimal() and (directory / ENV_FILE).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def remove(directory: Path) -> str:
+    """Delete what runs wrote, and the folder where nothing else is in it. Returns what is to be said, if anything."""
+    if not directory.is_dir() or not any(directory.iterdir()):
+        return ""
+    if not is_ours(directory):
+        return f"{directory} is left as it is: no local run made it, as far as can be told"
+    if in_use(directory):
+        return f"{directory} is left as it is: a local run uses it; end that first"
+    for name in NAMES:
+        path = directory / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    if any(directory.iterdir()):
+        return f"{directory} is kept: there are other files in it"
+    if not directory.is_symlink():
+        directory.rmdir()
+    return ""
+
+
+def in_use(directory: Path) -> bool:
+    """Whether a run holds the lock."""
+    if not (directory / LOCK).exists():
+        return False
+    with (directory / LOCK).open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        return False
+
+
+if __name__ == "__main__":
+    said = remove(Path(sys.argv[1]))
+    if said:
+        print(said)

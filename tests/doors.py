@@ -1,0 +1,40 @@
+"""What other machines could reach: the listening sockets of a process and of all that it started (Linux)."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from local.sockets import listening
+
+
+def tree(root: int) -> list[int]:
+    """The process and its descendants, whatever their sessions."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                found = re.search(r"^PPid:\s+(\d+)", (entry / "status").read_text(), re.M)
+                children[int(found[1]) if found else 0].append(int(entry.name))
+    known = [root]
+    for pid in known:
+        known += children[pid]
+    return known
+
+
+def listeners(root: int) -> dict[tuple[str, int], str]:
+    """Address and port of each, with the command line of the process."""
+    found = {}
+    for pid in tree(root):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            for place in listening(pid):
+                found[place] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return found
+
+
+def open_doors(root: int) -> dict[tuple[str, int], str]:
+    """Those of them that are not on a loopback address."""
+    return {place: who for place, who in listeners(root).items() if not ipaddress.ip_address(place[0]).is_loopback}
