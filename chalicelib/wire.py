@@ -150,7 +150,6 @@ class _Timed(io.RawIOBase):
 class _Wired:
     """A connection of urllib3's whose answers are WireAnswers."""
 
-    sock: Any
     _answer: WireAnswer | None = None
 
     def response_class(self, *args: Any, **options: Any) -> WireAnswer:
@@ -159,10 +158,8 @@ class _Wired:
 
     @property
     def is_connected(self) -> bool:
-        """urllib3 asks before it uses a connection again. It looks for bytes itself, but not into TLS records."""
-        if not super().is_connected or (self._answer is not None and not self._answer.clean):  # type: ignore[misc]
-            return False
-        return not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
+        """urllib3 asks before it uses a connection again, and looks itself whether more has come since."""
+        return super().is_connected and (self._answer is None or self._answer.clean)  # type: ignore[misc]
 
 
 class WiredConnection(_Wired, HTTPConnection):  # type: ignore[misc]
