@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chalicelib.core import strictjson
+from chalicelib.core import strictjson, templates
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers.egress import CallFailed, HttpClient
 from chalicelib.secrets.redact import Redactor
@@ -190,6 +190,7 @@ def test_headers_that_come_several_times(client: HttpClient) -> None:
             "x-one": "one, two",
             "content-type": "text/html, application/json",
         }
+        assert templates.render("{{ login.headers.set-cookie.1 }}", {"login": answer}) == "b=2"  # as README has it
         assert answer["body"] == {}  # the last of them counts, as in browsers
         assert call(client, script.url)["headers"]["set-cookie"] == "a=1"
 
