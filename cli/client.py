@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 
-from cli import failures, signing
+from cli import failures, signing, wire
 from cli.failures import Exit, Failure
 from cli.profiles import Profile
 
@@ -40,7 +40,7 @@ class Client:
     def __init__(self, profile: Profile, transport: Transport | None = None) -> None:
         self._profile = profile
         self._base = profile.url.rstrip("/").removesuffix("/api")
-        self._transport = transport or urllib3.PoolManager(retries=RETRIES, timeout=TIMEOUT)
+        self._transport = transport or wire.pools(retries=RETRIES, timeout=TIMEOUT)
         if urlsplit(self._base).scheme not in ("http", "https"):
             raise Failure(Exit.INVALID, f"`{profile.url}` is no http:// or https:// URL")
 

@@ -23,9 +23,9 @@ class ServiceFacts:
 
 def gather(url: str, *, seconds: float = SECONDS) -> ServiceFacts:
     """Raises urllib3's errors where nobody answers, and ValueError where the answer is not JSON."""
-    import urllib3
+    from chalicelib import wire
 
-    with urllib3.PoolManager(retries=False) as pool:
+    with wire.pools(retries=False) as pool:
         answer = pool.request("GET", url, timeout=seconds)
         return ServiceFacts(url=url, status=answer.status, body=json.loads(answer.data))
 

@@ -75,6 +75,19 @@ def dumps(value: Any) -> str:
     return text
 
 
+def received(body: bytes | str) -> Any:
+    """What a service of others sent. Unlike `loads` it takes what can be stored, duplicate keys (the last counts) too.
+
+    Raises ValueError for what is not JSON, or cannot be stored as such: NaN, 1e400, lone surrogates, depths beyond all.
+    """
+    try:
+        value = json.loads(body)
+        dumps(value)
+    except RecursionError:
+        raise ValueError("the JSON is nested far too deep") from None
+    return value
+
+
 def _default(value: Any) -> Any:
     try:
         return to_jsonable_python(value)

@@ -6,6 +6,7 @@ answers that change, and the other spellings of an IPv4 address (decimal, octal,
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import socket
 import ssl
@@ -17,16 +18,17 @@ from typing import Any
 from urllib.parse import urljoin
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
-    HTTPError,
     LocationParseError,
     NewConnectionError,
+    ProtocolError,
     ReadTimeoutError,
 )
 
 from chalicelib.errors import DoNotRetry
+from chalicelib.handlers import content
+from chalicelib.wire import DEADLINE, BadAnswer, TooLate, WiredConnection, WiredTlsConnection
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -47,6 +49,10 @@ CHUNK = 64 * 1024
 _PLAIN_HEADERS = frozenset(
     {"accept", "accept-encoding", "accept-language", "content-type", "idempotency-key", "user-agent"}
 )
+_PORTS = {"http": 80, "https": 443}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# What says where the request ends is worked out from its body: a wrong one would make two requests of it.
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
 class RefusedAddress(DoNotRetry):
@@ -59,11 +65,26 @@ class CallFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`headers` have lower-case names; `body` is decompressed."""
+    """`lines` are the headers' values by lower-case name, in the order in which they came; `body` is decompressed."""
 
     status: int
-    headers: dict[str, str]
+    lines: dict[str, list[str]]
     body: bytes
+
+    @property
+    def headers(self) -> dict[str, str | list[str]]:
+        """One text for each name. Several lines of a name are one list, joined by commas (RFC 9110, section 5.3).
+
+        Set-Cookie is the one header that cannot be joined: several of it are a list.
+        """
+        return {
+            name: values if name == "set-cookie" and len(values) > 1 else ", ".join(values)
+            for name, values in self.lines.items()
+        }
+
+    def header(self, name: str) -> str:
+        """Of one that should have one line: the last, as browsers take it; "" without any."""
+        return self.lines.get(name, [""])[-1]
 
 
 class HttpClient:
@@ -75,8 +96,8 @@ class HttpClient:
         # No retries here: the node's policy decides. No proxies either: they would resolve names for us.
         self._pools = urllib3.PoolManager(num_pools=20, maxsize=10, retries=False)
         self._pools.pool_classes_by_scheme = {
-            "http": _pool(urllib3.HTTPConnectionPool, HTTPConnection, guard),
-            "https": _pool(urllib3.HTTPSConnectionPool, HTTPSConnection, guard),
+            "http": _pool(urllib3.HTTPConnectionPool, WiredConnection, guard),
+            "https": _pool(urllib3.HTTPSConnectionPool, WiredTlsConnection, guard),
         }
 
     def request(
@@ -95,50 +116,67 @@ class HttpClient:
 
         Raises RefusedAddress, DoNotRetry for what no retry can mend, and CallFailed.
         """
-        sent = dict(headers)
-        # urllib3 would read an answer that redirects to its end, however long it is, and look at no URL but the first.
-        for _ in range(redirects + 1):
-            _check_url(url)
-            left = max(0.05, deadline - time.monotonic())
-            timeout = urllib3.Timeout(connect=min(connect_timeout, left), read=min(read_timeout, left))
-            try:
-                response = self._pools.request(
-                    method, url, headers=sent, body=body, timeout=timeout, redirect=False, preload_content=False
-                )
-            except Exception as error:
-                raise _translated(error, url) from None
-            try:
-                where = response.get_redirect_location() if redirects else None
+        sent = {name: value for name, value in headers.items() if name.lower() not in _FRAMING}
+        token = DEADLINE.set(deadline)
+        try:
+            # urllib3 would read an answer that redirects to its end, and look at no URL but the first.
+            for _ in range(redirects + 1):
+                timeout = _timeout(connect_timeout, read_timeout, deadline)
+                answer, where = self._once(method, url, sent, body, timeout, follow=redirects > 0)
                 if not where:
-                    data = self._read(response, deadline)
-                    names = {name.lower(): value for name, value in response.headers.items()}
-                    return Answer(response.status, names, data)
-            except HTTPError as error:
-                raise _translated(error, url) from None
-            finally:
-                # Not read to the end: the connection cannot be used again.
-                response.close()
-            if response.status == HTTPStatus.SEE_OTHER and method != "HEAD":
-                method, body = "GET", None
-                sent = {name: value for name, value in sent.items() if not name.lower().startswith("content-")}
-            before, url = url, _next_url(url, where)
-            if _origin(before) != _origin(url):
-                sent = {name: value for name, value in sent.items() if name.lower() in _PLAIN_HEADERS}
+                    return answer
+                if answer.status == HTTPStatus.SEE_OTHER and method != "HEAD":
+                    method, body = "GET", None
+                    sent = {name: value for name, value in sent.items() if not name.lower().startswith("content-")}
+                before, url = url, _next_url(url, where)
+                if _origin(before) != _origin(url):
+                    sent = {name: value for name, value in sent.items() if name.lower() in _PLAIN_HEADERS}
+        finally:
+            DEADLINE.reset(token)
         raise DoNotRetry(f"{_host(url)} redirects more than {redirects} times")
 
     def close(self) -> None:
         self._pools.clear()
 
-    def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    def _once(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout: urllib3.Timeout,
+        *,
+        follow: bool,
+    ) -> tuple[Answer, str]:
+        """One request. Where its answer leads elsewhere, and that is to be followed, its body is not read."""
+        _check_url(url)
+        response = None
+        try:
+            response = self._pools.request(
+                method, url, headers=headers, body=body, timeout=timeout, redirect=False, preload_content=False
+            )
+            lines: dict[str, list[str]] = {}
+            for name, value in response.headers.iteritems():
+                lines.setdefault(name.lower(), []).append(value)
+            where = _where(response.status, lines) if follow else ""
+            data = b"" if where else self._read(response)
+            return Answer(response.status, lines, data), where
+        except content.TooLarge:
+            raise DoNotRetry(f"the answer is larger than {self._max_bytes:,} bytes (MAX_RESPONSE_BYTES)") from None
+        except Exception as error:
+            raise _translated(error, url) from None
+        finally:
+            if response is not None:
+                response.close()  # not read to the end: the connection cannot be used again
+
+    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
         data = bytearray()
         # read1 returns what has come: a server that sends a byte at a time cannot hold us past the deadline.
-        while chunk := response.read1(CHUNK, decode_content=True):
+        while chunk := response.read1(CHUNK, decode_content=False):
             data += chunk
             if len(data) > self._max_bytes:
-                raise DoNotRetry(f"the answer is larger than {self._max_bytes:,} bytes (MAX_RESPONSE_BYTES)")
-            if time.monotonic() > deadline:
-                raise CallFailed("the answer took longer than the time that was left")
-        return bytes(data)
+                raise content.TooLarge
+        return content.decoded(bytes(data), response.headers.get("content-encoding", ""), self._max_bytes)
 
 
 class _Guard:
@@ -221,6 +259,16 @@ def _check_url(url: str) -> None:
         raise DoNotRetry(f"`{parsed.host[:200]}` names a network interface: an address alone is enough")
 
 
+def _where(status: int, lines: Mapping[str, list[str]]) -> str:
+    """The Location of an answer that redirects, or "". Several that differ say nothing that could be followed."""
+    places = set(lines.get("location", []))
+    if status not in _REDIRECTS or not places:
+        return ""
+    if len(places) > 1:
+        raise content.Broken(f"it redirects to {len(places)} places at once")
+    return places.pop()
+
+
 def _next_url(url: str, where: str) -> str:
     try:
         return urljoin(url, where)
@@ -228,12 +276,17 @@ def _next_url(url: str, where: str) -> str:
         raise DoNotRetry(f"{_host(url)} redirects to something that is not a URL") from None
 
 
-def _origin(url: str) -> tuple[str | None, str | None, int | None]:
+def _origin(url: str) -> tuple[str | None, str | None, int | None] | object:
     try:
         parsed = urllib3.util.parse_url(url)
     except LocationParseError:
-        return None, None, None
-    return parsed.scheme, parsed.host, parsed.port
+        return object()  # like no other
+    return parsed.scheme, parsed.host, parsed.port or _PORTS.get(parsed.scheme or "")
+
+
+def _timeout(connect: float, read: float, deadline: float) -> urllib3.Timeout:
+    left = max(0.05, deadline - time.monotonic())
+    return urllib3.Timeout(connect=min(connect, left), read=min(read, left))
 
 
 def _translated(error: Exception, url: str) -> Exception:
@@ -246,11 +299,26 @@ def _translated(error: Exception, url: str) -> Exception:
         return CallFailed(f"{host} did not accept the connection in time")
     if isinstance(error, ReadTimeoutError):
         return CallFailed(f"{host} did not answer in time")
+    if isinstance(error, TooLate):
+        return CallFailed(f"the answer of {host} took longer than the time that was left")
+    if isinstance(error, content.Broken):
+        return CallFailed(f"the answer of {host} is broken: {error}")
+    if isinstance(error, ProtocolError) and (reason := _reason(error)):
+        return CallFailed(f"{host} {reason}")
     if isinstance(error, (ssl.SSLError, urllib3.exceptions.SSLError)):
         return CallFailed(f"{host}: TLS failed: {error}"[:300])
     if isinstance(error, (ValueError, UnicodeError, urllib3.exceptions.URLSchemeUnknown)):
         return DoNotRetry(f"the request to {host} is not valid: {error}"[:300])
     return CallFailed(f"the call to {host} failed: {type(error).__name__}")
+
+
+def _reason(error: ProtocolError) -> str:
+    cause = error.args[1] if len(error.args) > 1 else None
+    if isinstance(cause, http.client.IncompleteRead):
+        return "closed the connection before its answer was over"
+    if isinstance(cause, http.client.RemoteDisconnected):
+        return "closed the connection without an answer"
+    return f"sent an answer that is not to be trusted: {cause}" if isinstance(cause, BadAnswer) else ""
 
 
 def _host(url: str) -> str:

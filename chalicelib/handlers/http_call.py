@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
+import codecs
 import re
 import time
 from collections.abc import Callable
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from chalicelib.handlers.egress import Answer, HttpClient
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+# What Python can decode, and is no charset of IANA's: some are slow, some have no end of warnings.
+_NO_CHARSETS = frozenset(
+    {"idna", "mbcs", "oem", "palmos", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+)
 MAX_HEADERS = 100
 MAX_REDIRECTS = 5
 _RETRYABLE = frozenset({408, 425, 429})
@@ -104,20 +108,30 @@ def http_handler(client: Callable[[], HttpClient]) -> Handler:
 
 def decoded(answer: Answer) -> dict[str, Any]:
     """{body}: parsed where it is JSON, else text; or, for neither, {body, encoding: "base64"}."""
-    kind = answer.headers.get("content-type", "").lower()
+    kind = answer.header("content-type").lower()
     media, _, parameters = kind.partition(";")
     media = media.strip()
     if media == "application/json" or media.endswith("+json"):
         try:
-            return {"body": json.loads(answer.body)}
-        except (ValueError, RecursionError):
+            return {"body": strictjson.received(answer.body)}
+        except ValueError:
             if not answer.body:
                 return {"body": None}
-    charset = re.search(r"charset=[\"']?([\w.:-]+)", parameters)
     try:
-        return {"body": answer.body.decode(charset[1] if charset else "utf-8")}
-    except (LookupError, UnicodeDecodeError):
+        return {"body": _text(answer.body, parameters)}
+    except (LookupError, ValueError):
         return {"body": base64.b64encode(answer.body).decode(), "encoding": "base64"}
+
+
+def _text(body: bytes, parameters: str) -> str:
+    """Raises LookupError where the charset is none, and ValueError where the body is not in it."""
+    charset = re.search(r"charset=[\"']?([\w.:-]{1,40})", parameters)
+    codec = codecs.lookup(charset[1] if charset else "utf-8").name
+    if codec in _NO_CHARSETS:
+        raise LookupError(codec)
+    text = body.decode(codec)
+    text.encode()  # UTF-7 can spell half of a surrogate pair
+    return text
 
 
 def _request(config: HttpCall, context: Context) -> tuple[dict[str, str], bytes | None]:

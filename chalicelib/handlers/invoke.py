@@ -39,15 +39,17 @@ def invoke_handler(client: Callable[[], Any]) -> Handler:
             request["Qualifier"] = config.qualifier
         try:
             answer = client().invoke(InvocationType="RequestResponse", **request)
+            payload = answer["Payload"].read()  # fails where less came than was said
         except Exception as error:
             code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
             if code in _FINAL:
                 raise DoNotRetry(f"Lambda refused `{config.function_name}`: {error}"[:500]) from None
             raise FunctionFailed(f"`{config.function_name}` could not be invoked: {error}"[:500]) from None
-        payload = answer["Payload"].read()
+        # What it fails with is told as it is; what it yields must be what JSON can say.
+        parse = json.loads if answer.get("FunctionError") else strictjson.received
         try:
-            result = json.loads(payload) if payload else None
-        except ValueError:
+            result = parse(payload) if payload else None
+        except (ValueError, RecursionError):
             raise FunctionFailed(f"`{config.function_name}` answered something that is not JSON") from None
         if answer.get("FunctionError"):
             details = result if isinstance(result, dict) else {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from chalicelib.core import strictjson
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers.api import Config, Context, Handler, handler
 from chalicelib.secrets.redact import Redactor
@@ -82,12 +83,21 @@ def llm_handler(client: Callable[[], HttpClient], bedrock: Callable[[], Any], se
     def call_llm_service(config: LlmCall, context: Context) -> dict[str, Any]:
         """Asks a language model; yields {text, model, usage, stop_reason}."""
         if settings.base_url:
-            return _openai(client(), settings, config, context)
+            return _storable(_openai(client(), settings, config, context))
         if settings.bedrock_model_id:
-            return _converse(bedrock(), config, config.model or settings.bedrock_model_id)
+            return _storable(_converse(bedrock(), config, config.model or settings.bedrock_model_id))
         raise DoNotRetry(NOT_CONFIGURED)
 
     return call_llm_service
+
+
+def _storable(answer: dict[str, Any]) -> dict[str, Any]:
+    """Of what the model service sent, only this is kept: so only this need be JSON that can be stored."""
+    try:
+        strictjson.dumps(answer)
+    except (ValueError, RecursionError) as error:
+        raise ModelUnavailable(f"the model service's answer cannot be stored: {error}") from None
+    return answer
 
 
 def _openai(client: HttpClient, settings: LlmSettings, config: LlmCall, context: Context) -> dict[str, Any]:
@@ -130,7 +140,7 @@ def _openai(client: HttpClient, settings: LlmSettings, config: LlmCall, context:
             "usage": {"input_tokens": usage.get("prompt_tokens"), "output_tokens": usage.get("completion_tokens")},
             "stop_reason": choice.get("finish_reason"),
         }
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise ModelUnavailable(f"the model service's answer is not a chat completion: {error!r:.100}") from None
 
 

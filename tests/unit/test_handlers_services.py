@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import logging
 import sys
 import threading
 import types
+import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 from pydantic import ValidationError
 
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers import Config, Context, handler
-from chalicelib.handlers.egress import HttpClient
+from chalicelib.handlers.egress import CallFailed, HttpClient
 from chalicelib.handlers.invoke import FunctionFailed, InvokeLambda, invoke_handler
 from chalicelib.handlers.llm import LlmCall, LlmSettings, ModelUnavailable, llm_handler
 from chalicelib.handlers.registry import BadHandlers, registry
 from chalicelib.settings import Settings
+from tests.calls import head, ok
+from tests.scripted import scripted
 
 CONTEXT = Context(
     instance_id="i",
@@ -103,6 +108,32 @@ def test_rubbish_from_the_service(base: str) -> None:
         ask({"prompt": "x", "model": "rubbish"}, base_url=base)
 
 
+def test_answers_of_a_model_that_cannot_be_stored() -> None:
+    """An emoji that was cut in two by max_tokens; and one that only a field holds of which nothing is kept."""
+
+    def said(content: str, more: str = "null") -> bytes:
+        return ok(f'{{"choices": [{{"message": {{"content": {content}}}, "logprobs": {more}}}]}}')
+
+    with scripted(said('"a \\ud83d"'), said("NaN"), said('"a"', "-Infinity"), ok("[]"), ok("[" * 5000)) as script:
+        for _ in range(2):
+            with pytest.raises(ModelUnavailable, match="cannot be stored"):
+                ask({"prompt": "x"}, base_url=script.url, model="m")
+        assert ask({"prompt": "x"}, base_url=script.url, model="m")["text"] == "a"
+        for _ in range(2):
+            with pytest.raises(ModelUnavailable, match="not a chat completion"):
+                ask({"prompt": "x"}, base_url=script.url, model="m")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_half_of_a_models_answer_is_none(coding: str) -> None:
+    whole = {"gzip": gzip.compress, "deflate": zlib.compress}[coding](b'{"choices": [{"message": {"content": "a"}}]}')
+    half, late = (ok(data, f"Content-Encoding: {coding}") for data in (whole[:-5], whole))
+    with scripted(half, head(status="103 Early Hints") + late) as script:
+        with pytest.raises(CallFailed, match="broken"):
+            ask({"prompt": "x"}, base_url=script.url, model="m")
+        assert ask({"prompt": "x"}, base_url=script.url, model="m")["text"] == "a"
+
+
 def test_nothing_configured_says_what_to_set(base: str) -> None:
     with pytest.raises(DoNotRetry, match=r"LLM_BASE_URL.*BEDROCK_MODEL_ID"):
         ask({"prompt": "x"})
@@ -175,6 +206,24 @@ def test_invoke_lambda() -> None:
         invoke(Lambda(code="ResourceNotFoundException"))
     with pytest.raises(FunctionFailed, match="not JSON"):
         invoke(Lambda(b"<html>"))
+
+
+@pytest.mark.parametrize("payload", [b"NaN", b'{"a": [-Infinity]}', b"1e400", b'"\\ud800"', b"[" * 100_000])
+def test_what_a_function_yields_is_json(payload: bytes) -> None:
+    """Python's json makes NaN of a float: so a function may well answer that."""
+    with pytest.raises(FunctionFailed, match="not JSON"):
+        invoke(Lambda(payload))
+    with pytest.raises(FunctionFailed, match="Odd"):
+        invoke(Lambda(b'{"errorType":"Odd","errorMessage":NaN}', error="Unhandled"))
+
+
+def test_an_answer_of_lambda_that_is_cut_off() -> None:
+    class Cut(Lambda):
+        def invoke(self, **request: Any) -> Any:
+            return {"Payload": StreamingBody(io.BytesIO(b'{"a":'), 100)}
+
+    with pytest.raises(FunctionFailed, match="could not be invoked"):
+        invoke(Cut())
 
 
 def find(**settings: Any) -> dict[str, Any]:
