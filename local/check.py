@@ -62,7 +62,7 @@ def _read(model: type[Model], environ: Mapping[str, str], found: dict[str, str])
         return model.from_environment(environ)
     except BadSettings as error:
         for line in error.faults:
-            found.setdefault(line.partition("=")[0], line)
+            found[line.partition("=")[0]] = line
     return None
 
 

@@ -145,7 +145,7 @@ def child_environment(environ: Mapping[str, str], *, redis_url: str, endpoint_ur
     }
     if "AWS_PROFILE" not in environ and "AWS_ACCESS_KEY_ID" not in environ:
         defaults |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-    made = {**defaults, **{name: value for name, value in environ.items() if value != ""}}
+    made = {**defaults, **{name: value for name, value in environ.items() if value.strip()}}
     made["AWS_DEFAULT_REGION"] = made["AWS_REGION"]
     made["REDIS_URL"] = redis_url
     made["AWS_ENDPOINT_URL"] = endpoint_url

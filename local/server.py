@@ -259,9 +259,9 @@ def create(
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT. Requests that are waiting then are cut off."""
-    app, application = prepared("service")
+    module, application = prepared("service")
     host, port = os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or "8000")
-    server = create(app, host, port, max_body_bytes=application.settings.max_body_bytes)
+    server = create(module.app, host, port, max_body_bytes=application.settings.max_body_bytes)
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _stop)
     print(f"Serving on http://{f'[{host}]' if ':' in host else host}:{server.server.server_port}", flush=True)

@@ -323,7 +323,7 @@ def main(arguments: list[str]) -> int:
     except BadSettings as error:
         for line in error.faults:
             console.line("stack", line)
-        console.line("stack", 'nothing was started: README.md, "Settings", says what each of them means')
+        console.line("stack", "nothing was started. What is unset or empty has its default: see README.md, Settings")
         return 2
     if checked:
         return 0
