@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import io
+import json
 import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,9 +17,16 @@ import pytest
 from chalicelib import faults
 from chalicelib.errors import BadSettings
 from chalicelib.settings import Settings
-from local import check
+from deploy import plan
+from doctor import given
+from local import check, localstack
+from local.child import SILENT_AFTER, Child
 from local.config import Config, child_environment
+from local.console import Console
 from local.processes import ROOT, free_port
+from local.server import create
+from local.stack import Stack
+from tests.harness import wait_until
 
 BAD = {
     "LEASE_SECONDS": ("inf", "-inf", "nan", "0", "1e999", "0.0001", "soon", "1e300"),
@@ -167,3 +178,75 @@ def test_a_process_that_meets_bad_handlers_ends_with_a_line(module: str) -> None
     )
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("HANDLER_MODULES=no.such.module: ")
+
+
+def test_values_go_nowhere_by_a_word() -> None:
+    assert Settings.from_environment({"VALUES_URL": "none"}).values_url == ""
+
+
+def test_the_doctor_and_the_deployment_say_the_same() -> None:
+    (bad, slip) = given.settings(given.gather({"WORKERS": "0", "REDIS_ULR": "x"}))
+    assert bad.level.name == "BROKEN" and bad.says.startswith("WORKERS=0: ") and bad.do
+    assert slip.level.name == "WARNING" and "REDIS_URL" in slip.says
+    config = {
+        "environment_variables": {"LEASE_SECONDS": "inf", "API_AUTH": "iam"},
+        "lambda_functions": {"worker": {"environment_variables": {"MAX_LOST": "0"}}},
+        "stages": {"dev": {"environment_variables": {"LEASE_SECONDS": "30", "MAX_NODE": "5"}}},
+    }
+    with pytest.raises(BadSettings) as caught:
+        plan.check_settings(config, "dev")
+    assert [line.partition("=")[0] for line in caught.value.faults] == ["MAX_LOST"]
+    with pytest.raises(BadSettings, match="LEASE_SECONDS=inf"):
+        plan.check_settings(config, "prod")
+    del config["lambda_functions"]
+    (said,) = plan.check_settings(config, "dev")
+    assert "MAX_NODES" in said
+    ours = json.loads((ROOT / ".chalice/config.json").read_text())
+    assert plan.check_settings(ours, "dev") == plan.check_settings(ours, "prod") == []
+
+
+def test_what_dies_at_every_start_is_reported_with_its_last_words_and_not_for_ever(tmp_path: Path) -> None:
+    out = io.StringIO()
+    stack = Stack(Config.read({"DATA_DIR": str(tmp_path)}), Console(out))
+    program = "import sys; print('Traceback ...', flush=True); sys.exit('KeyError: colour')"
+    child = Child("worker-1", [sys.executable, "-c", program], env={})
+    child.start(stack._console)
+
+    def looked_after() -> bool:
+        stack._look_after(child)
+        child.again_at = child.again_at and 0.0
+        return child.failures >= SILENT_AFTER + 5
+
+    wait_until(looked_after, what="it died often", seconds=60)
+    child.end(0)
+    said = out.getvalue()
+    assert "worker-1 died (exit code 1: KeyError: colour), starting it again" in said
+    assert said.count("Traceback") <= SILENT_AFTER and said.count(" died ") <= SILENT_AFTER + 1
+
+
+def test_it_serves_on_the_loopback_address_of_ipv6() -> None:
+    from app import app
+
+    try:
+        server = create(app, "::1", 0, max_body_bytes=1000)
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
+    threading.Thread(target=server.server.serve_forever, daemon=True).start()
+    try:
+        connection = http.client.HTTPConnection("::1", server.server.server_port, timeout=10)
+        connection.request("GET", "/api/nothing")
+        assert connection.getresponse().status == 404
+        connection.close()
+    finally:
+        server.server.shutdown()
+        server.server.server_close()
+    assert Config.read({"HOST": "::1"}).base_url == "http://[::1]:8000"
+
+
+def test_chalice_local_says_that_it_knows_no_ipv6() -> None:
+    with pytest.raises(BadSettings, match=r"HOST=::1: .*make run"):
+        check.settings({"HOST": "::1"}, chalice=True)
+
+
+def test_localstack_needs_no_home(tmp_path: Path) -> None:
+    assert Path(localstack.environment(1, tmp_path)["XDG_CACHE_HOME"]).is_relative_to(tmp_path)
