@@ -14,6 +14,8 @@ from chalicelib.settings import Settings
 
 __all__ = ["Application", "api_auth", "application", "prepare"]
 
+log = logging.getLogger(__name__)
+
 # What a function needs, by the name in its entry point (`app.worker`).
 PARTS = {
     "app": ("service", "signals"),
@@ -61,5 +63,5 @@ def _refused(error: BadSettings) -> BadSettings:
     """In a Lambda function, the one line of the log that says so: all that Lambda itself tells is in a traceback."""
     if "_HANDLER" in os.environ:
         logs.configure("INFO", "json")
-        logging.getLogger(__name__).critical("settings refused", extra={"faults": list(error.faults)})
+        log.error("settings refused", extra={"faults": list(error.faults)})
     return error
