@@ -28,8 +28,7 @@ workers: install ## all but HTTP, for `make local-http` (chalice local) in anoth
 .PHONY: local-http
 local-http: install ## `chalice local` on what `make workers` runs
 	@test -f "$$DATA_DIR/env" || { echo "$$DATA_DIR/env is missing: start 'make workers' in another terminal first"; exit 1; }
-	@"$(BIN)/python" -m local --check
-	@host=$$HOST port=$$PORT; . "$$DATA_DIR/env"; exec "$(BIN)/chalice" local --no-autoreload --host "$$host" --port "$$port"
+	@host=$$HOST port=$$PORT; . "$$DATA_DIR/env"; HOST=$$host PORT=$$port "$(BIN)/python" -m local --check; exec "$(BIN)/chalice" local --no-autoreload --host "$$host" --port "$$port"
 
 .PHONY: doctor
 doctor: install ## what is wrong with the local stack, or with a deployed one (STAGE=prod), and what to do

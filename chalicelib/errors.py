@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -15,6 +16,14 @@ class Problem:
 
 class DagServiceError(Exception):
     """Root of everything this service raises on purpose."""
+
+
+class BadSettings(DagServiceError, ValueError):
+    """Settings that a start cannot go on with. `faults` has a line for each: its name, its value, and the remedy."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
 
 
 class MalformedBody(DagServiceError):

@@ -1,19 +1,64 @@
-"""Every setting, validated once. Only the composition root makes one from the environment."""
+"""Every setting, validated once, as a whole. Only the composition root makes one from the environment."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from chalicelib.errors import BadSettings
+
+# No duration of ours is longer, and milliseconds of it are still exact in Lua.
+TEN_YEARS = 10 * 366 * 86400
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-class Settings(BaseModel):
-    """In the environment the names are in capitals: `REDIS_URL`, `QUEUE_URL`, ..."""
+class Environment(BaseModel):
+    """Settings that are read from environment variables: there their names are in capitals."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # Infinity and NaN are no numbers here: whatever is made of them overflows, or never ends.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Of what `environment` sets, and the defaults: an empty value is the default.
+
+        Raises BadSettings, with every fault.
+        """
+        named = {name: environment.get(name.upper(), "").strip() for name in cls.model_fields}
+        given = {name: value for name, value in named.items() if value}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            from chalicelib import faults  # what no start without a fault needs
+
+            raise BadSettings(faults.of(cls, given, error)) from None
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        found = tuple(self.contradictions())
+        if found:
+            raise Contradictions(found)
+        return self
+
+    def contradictions(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """Settings that are sound and do not go together: the one to name, what is wrong, and those it is about."""
+        yield from ()
+
+
+class Contradictions(ValueError):
+    """What `contradictions` found."""
+
+    def __init__(self, found: tuple[tuple[str, str, tuple[str, ...]], ...]) -> None:
+        self.found = found
+        super().__init__("; ".join(says for _, says, _ in found))
+
+
+class Settings(Environment):
+    """What every process of the service reads: `REDIS_URL`, `QUEUE_URL`, ..."""
 
     # where things are
     redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False)
@@ -25,44 +70,47 @@ class Settings(BaseModel):
     redis_cache_name: str = Field("", description="the name of the ElastiCache cache, for REDIS_AUTH=iam")
     redis_serverless: bool = Field(True, description="whether that cache is ElastiCache Serverless")
     aws_endpoint_url: str | None = None
-    aws_region: str = "us-east-1"
+    aws_region: str = Field("us-east-1", pattern=r"^[A-Za-z0-9-]{1,63}$")
     queue_url: str = ""
-    queue_name: str = "dag-service"
+    queue_name: str = Field("dag-service", pattern=r"^[A-Za-z0-9_-]{1,75}$")
     dead_letter_queue_url: str = ""
     scheduler_function: str = ""
 
     # how it runs
     scheduling: Literal["inline", "lambda"] = "inline"
-    lease_seconds: float = Field(30, gt=0)
-    resend_seconds: float = Field(30, gt=0)
-    max_lost: int = Field(5, ge=1, description="leases a node may lose before it is FAILED")
-    default_timeout_seconds: float = Field(60, gt=0)
-    hop_seconds: float = Field(10, ge=0, description="how long a worker may run on from child to child; 0 turns it off")
-    retention_seconds: int = Field(7 * 86400, ge=1)
-    workflow_retention_seconds: int = Field(90 * 86400, ge=1)
-    idempotency_seconds: int = Field(86400, ge=1)
+    # A limit that rounds to no millisecond would be none, and one of years is a slip.
+    lease_seconds: float = Field(30, ge=0.01, le=43200)
+    resend_seconds: float = Field(30, ge=0.01, le=43200)
+    max_lost: int = Field(5, ge=1, le=1000, description="leases a node may lose before it is FAILED")
+    default_timeout_seconds: float = Field(60, ge=0.001, le=840)
+    hop_seconds: float = Field(
+        10, ge=0, le=900, description="how long a worker may run on from child to child; 0 turns it off"
+    )
+    retention_seconds: int = Field(7 * 86400, ge=1, le=TEN_YEARS)
+    workflow_retention_seconds: int = Field(90 * 86400, ge=1, le=TEN_YEARS)
+    idempotency_seconds: int = Field(86400, ge=1, le=TEN_YEARS)
 
     # limits
-    max_body_bytes: int = 5 * 1024 * 1024
-    max_nodes: int = 10_000
-    max_depth: int = 64
+    max_body_bytes: int = Field(5 * 1024 * 1024, ge=1)
+    max_nodes: int = Field(10_000, ge=1)
+    max_depth: int = Field(64, ge=1, le=200)
     max_result_bytes: int | None = Field(None, ge=1, description="unless set, 1 MiB; with VALUES_URL 16 MiB")
-    max_answer_bytes: int = Field(5 * 1024 * 1024, description="of the results in one answer; others have a link")
+    max_answer_bytes: int = Field(5 * 1024 * 1024, ge=0, description="of the results in one answer; others have a link")
 
     # large results
-    values_url: str = Field("", description="where they go: s3://BUCKET/PREFIX, file:///FOLDER, or nowhere")
+    values_url: str = Field("", description="where they go: s3://BUCKET/PREFIX, file:///FOLDER, or none")
     large_result_bytes: int = Field(256 * 1024, ge=1, description="what is larger goes there")
 
     # above which new instances are refused; 0 turns one off
     max_backlog: int = Field(100_000, ge=0, description="messages that wait in the queue")
     max_memory_share: float = Field(0.9, ge=0, le=1, description="of the store's maxmemory")
     max_late: int = Field(1000, ge=0, description="instances that the sweep should have looked at LATE_SECONDS ago")
-    late_seconds: float = Field(300, gt=0)
+    late_seconds: float = Field(300, ge=0.01, le=TEN_YEARS)
 
     # handlers
     handler_modules: str = Field("", description="comma-separated modules with your own handlers")
     allow_private_addresses: bool = False
-    max_response_bytes: int = 1024 * 1024
+    max_response_bytes: int = Field(1024 * 1024, ge=1)
     llm_base_url: str = ""
     llm_api_key: SecretStr = SecretStr("")
     llm_model: str = ""
@@ -72,7 +120,7 @@ class Settings(BaseModel):
     api_auth: Literal["none", "api_key", "iam"] = "none"
     secrets: Literal["environment", "ssm", "secretsmanager"] = "environment"
     secrets_prefix: str = Field("SECRET_", min_length=1, description="what comes before NAME where secrets are kept")
-    secrets_keep_seconds: float = Field(300, ge=0)
+    secrets_keep_seconds: float = Field(300, ge=0, le=TEN_YEARS)
 
     # metrics, logs and traces
     metrics: Literal["none", "emf", "prometheus"] = "none"
@@ -84,37 +132,70 @@ class Settings(BaseModel):
     log_level: str = "INFO"
     log_format: Literal["json", "text"] = "json"
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Of what `environment` sets, and the defaults. Raises pydantic's ValidationError, which shows no value."""
-        given = {name: environment[name.upper()] for name in cls.model_fields if name.upper() in environment}
-        return cls.model_validate(given)
-
     @field_validator("redis_url")
     @classmethod
     def _is_redis_url(cls, url: str) -> str:
         # Here, because what redis-py and urllib say of a URL may quote the password in it.
         try:
-            sound = urlsplit(url).scheme in ("redis", "rediss", "unix") and urlsplit(url).port != 0
+            parts = urlsplit(url)
+            sound = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+            sound = sound and bool(parts.path.strip("/") if parts.scheme == "unix" else parts.hostname)
+            sound = sound and (parts.scheme == "unix" or re.fullmatch(r"(/\d*)?", parts.path) is not None)
         except ValueError:
             sound = False
-        if not sound:
-            raise ValueError("REDIS_URL is not of the form redis[s]://user:password@host:port/0, percent-encoded")
+        if not sound or re.search(r"\s", url):
+            raise ValueError("the form redis[s]://user:password@host:port/0 is expected, percent-encoded")
         return url
 
     @field_validator("values_url")
     @classmethod
     def _is_a_place(cls, url: str) -> str:
-        if url and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?|file:///[^?#]+", url):
-            raise ValueError("VALUES_URL is not of the form s3://BUCKET/PREFIX or file:///FOLDER")
+        if url and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?|file:///[^?#]+|none", url):
+            raise ValueError("s3://BUCKET/PREFIX, file:///FOLDER or none is expected")
+        return "" if url == "none" else url
+
+    @field_validator("aws_endpoint_url", "llm_base_url", "queue_url", "dead_letter_queue_url")
+    @classmethod
+    def _is_http(cls, url: str | None) -> str | None:
+        if url and not is_http_url(url):
+            raise ValueError("a URL is expected, of the form http[s]://HOST[:PORT][/PATH]")
         return url
 
-    @model_validator(mode="after")
-    def _iam_is_complete(self) -> Settings:
-        named = self.redis_username and self.redis_cache_name
-        if self.redis_auth == "iam" and not (named and self.redis_url.startswith("rediss:")):
-            raise ValueError("REDIS_AUTH=iam needs REDIS_USERNAME, REDIS_CACHE_NAME and a REDIS_URL with rediss://")
-        return self
+    @field_validator("queue_url", "dead_letter_queue_url")
+    @classmethod
+    def _is_a_queue(cls, url: str) -> str:
+        if url.endswith(".fifo"):
+            raise ValueError("this is a FIFO queue: name a standard one, as retries need delays of their own")
+        if url and not urlsplit(url).path.strip("/"):
+            raise ValueError("a queue's URL is expected, which ends with its name: http[s]://HOST/ACCOUNT/NAME")
+        return url
+
+    @field_validator("log_level")
+    @classmethod
+    def _is_a_level(cls, level: str) -> str:
+        if level.upper() not in LEVELS:
+            raise ValueError(f"one of {', '.join(LEVELS)} is expected")
+        return level.upper()
+
+    @field_validator("handler_modules")
+    @classmethod
+    def _are_modules(cls, names: str) -> str:
+        for name in _names(names):
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ValueError(f"`{name}` is no module's name: it is one as in `import examples.greet_handler`")
+        return names
+
+    def contradictions(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        tls = self.redis_url.startswith("rediss:")
+        if self.redis_auth == "iam" and not (self.redis_username and self.redis_cache_name and tls):
+            says = "it needs REDIS_USERNAME, REDIS_CACHE_NAME and a REDIS_URL with rediss://"
+            yield "redis_auth", says, ("redis_auth", "redis_username", "redis_cache_name", "redis_url")
+        if self.redis_cluster and urlsplit(self.redis_url).path.strip("/") not in ("", "0"):
+            says = "a cluster has one database only: let REDIS_URL end with /0, or leave REDIS_CLUSTER out"
+            yield "redis_cluster", says, ("redis_cluster", "redis_url")
+        if self.queue_url and self.queue_url == self.dead_letter_queue_url:
+            says = "this is QUEUE_URL, too: dead letters need a queue of their own"
+            yield "dead_letter_queue_url", says, ("queue_url", "dead_letter_queue_url")
 
     @property
     def result_limit(self) -> int:
@@ -130,4 +211,18 @@ class Settings(BaseModel):
 
     @property
     def handler_module_names(self) -> list[str]:
-        return [name.strip() for name in self.handler_modules.split(",") if name.strip()]
+        return _names(self.handler_modules)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def is_http_url(url: str) -> bool:
+    """Whether it names a server that is asked by HTTP."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return sound and re.search(r"[\s\x00-\x1f]", url) is None

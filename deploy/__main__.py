@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.errors import ValuesUnavailable
+from chalicelib.errors import BadSettings, ValuesUnavailable
 from chalicelib.values.s3 import S3Values
 from deploy import plan
 from deploy.bucket import Bucket
@@ -28,7 +28,14 @@ VALUES = "ValuesBucket"
 def main() -> None:
     arguments = _arguments()
     try:
+        if arguments.action != "destroy":
+            for line in plan.check_settings(_config(), arguments.stage):
+                _say(f"warning: .chalice/config.json: {line}")
         ACTIONS[arguments.action](arguments)
+    except BadSettings as error:
+        print("\n".join(f".chalice/config.json: {line}" for line in error.faults), file=sys.stderr)
+        print("not done: every function would refuse to start", file=sys.stderr)
+        sys.exit(2)
     except (NotDeployed, NotPackaged, ValuesUnavailable) as error:
         sys.exit(f"not done: {error}")
     except (BotoCoreError, ClientError) as error:
@@ -119,8 +126,11 @@ def _pairs(words: list[str]) -> dict[str, str]:
 
 def _stage(stage: str) -> dict[str, str]:
     """What the stage sets, of the template's parameters."""
-    config = json.loads((ROOT / ".chalice" / "config.json").read_text("utf-8"))
-    return dict(config["stages"].get(stage, {}).get("parameters", {}))
+    return dict(_config()["stages"].get(stage, {}).get("parameters", {}))
+
+
+def _config() -> dict[str, Any]:
+    return dict(json.loads((ROOT / ".chalice" / "config.json").read_text("utf-8")))
 
 
 def _out(stage: str) -> Path:

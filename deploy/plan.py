@@ -7,6 +7,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from chalicelib.errors import BadSettings
+from chalicelib.settings import Settings
+from local import check
+
 Template = dict[str, Any]
 # What holds instances in flight: replacing one loses them.
 STATE = frozenset({"Cache", "Queue", "DeadLetterQueue", "Values"})
@@ -29,6 +33,28 @@ def stack_name(stage: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", stage):
         raise NotDeployed(f"`{stage}` is no name for a stage: a letter, then letters, digits and hyphens, at most 20")
     return f"dag-service-{stage}"
+
+
+def check_settings(config: Mapping[str, Any], stage: str) -> list[str]:
+    """Of what .chalice/config.json sets for the stage's functions: a line for each name that seems to be a slip.
+
+    Raises BadSettings, with every fault: each function would refuse them at its start.
+    """
+    of_stage = config.get("stages", {}).get(stage, {})
+    shared = {**config.get("environment_variables", {}), **of_stage.get("environment_variables", {})}
+    names = {*config.get("lambda_functions", {}), *of_stage.get("lambda_functions", {})}
+    own = [place.get("lambda_functions", {}).get(name, {}) for place in (config, of_stage) for name in names]
+    every = [shared, *({**shared, **one["environment_variables"]} for one in own if "environment_variables" in one)]
+    faults, slips = dict[str, None](), dict[str, None]()
+    for variables in every:
+        slips |= dict.fromkeys(check.slips(variables))
+        try:
+            Settings.from_environment(variables)
+        except BadSettings as error:
+            faults |= dict.fromkeys(error.faults)
+    if faults:
+        raise BadSettings(faults)
+    return list(slips)
 
 
 def parameters(

@@ -10,6 +10,7 @@ import json
 import sys
 
 import doctor
+from chalicelib.errors import BadSettings
 from doctor import instance
 from doctor.findings import Finding, Level
 
@@ -25,7 +26,7 @@ def main(arguments: list[str]) -> int:
     if options.instance:
         try:
             print(instance.as_text(instance.gather(doctor.settings(options.stage or None), options.instance)))
-        except LookupError as error:
+        except (LookupError, BadSettings) as error:
             print(error, file=sys.stderr)
             return 2
         return 0

@@ -8,7 +8,7 @@ import functools
 from typing import Any
 
 from chalicelib.settings import Settings
-from doctor import activity, functions, parts, queue, service, stack, store
+from doctor import activity, functions, given, parts, queue, service, stack, store
 from doctor.findings import Finding, ok
 from doctor.functions import Function
 from doctor.section import Section
@@ -106,6 +106,7 @@ def sections(account: Account) -> list[Section[Any]]:
             (functions.state, functions.concurrency, functions.mappings, functions.logs),
             ALLOWED,
         ),
+        Section("settings", lambda: given.gather_deployed(account.functions), (given.settings,), ALLOWED),
         Section("queue", account.queue, QUEUE_CHECKS, ALLOWED),
         Section(
             "sweep schedule",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from chalicelib.settings import Settings
-from doctor import machine, processes, queue, service, store
+from doctor import given, machine, processes, queue, service, store
 from doctor.section import Section
 from local import localstack, valkey
 from local.config import Config
@@ -19,20 +20,27 @@ AGAIN = "make run"
 
 def sections() -> list[Section[Any]]:
     """Of the stack of DATA_DIR. What needs a running one is left out where none runs."""
-    config = Config.read({**os.environ, "ALLOW_PUBLIC": "1"})
+    environ = {**os.environ, "ALLOW_PUBLIC": "1"}
+    facts = given.gather(environ)
+    found: list[Section[Any]] = [Section("settings", lambda: facts, (given.settings,), AGAIN), _machine()]
+    if facts.faults:  # there is no saying where the stack is
+        return found
+    config = Config.read(environ)
     ports = {"PORT": config.port, "VALKEY_PORT": valkey.DEFAULT_PORT, "LOCALSTACK_PORT": localstack.DEFAULT_PORT}
-    found: list[Section[Any]] = [
-        Section(
-            "machine", lambda: machine.gather(ROOT / "requirements.txt"), (machine.python, machine.requirements), AGAIN
-        ),
+    found.append(
         Section(
             "local run",
             lambda: processes.gather(config.data_dir, ports),
             (processes.running, processes.workers, processes.poller, processes.ports),
             "install ps (Debian: apt install procps)",
-        ),
-    ]
+        )
+    )
     return found + (_running(config.data_dir) if processes.supervisor(config.data_dir) else [])
+
+
+def _machine() -> Section[Any]:
+    facts = functools.partial(machine.gather, ROOT / "requirements.txt")
+    return Section("machine", facts, (machine.python, machine.requirements), AGAIN)
 
 
 def settings() -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from local.sockets import is_server
 QUICK_SECONDS = 10.0
 GIVE_UP_AFTER = 5
 LONGEST_BACKOFF = 5.0
+# A child that died so often, soon after each start, is no longer heard in full, but once a minute in a line.
+SILENT_AFTER = 3
+REMIND_SECONDS = 60.0
 
 
 class Child:
@@ -49,6 +53,10 @@ class Child:
         self.was_ready = False
         self._started = 0.0
         self._quick_deaths = 0
+        self.failures = 0  # in a row, each soon after its start, and by itself: being killed is none
+        self._words = ""
+        self._pump: threading.Thread | None = None
+        self._said: tuple[str, float] = ("", 0.0)
         self._futile_starts = 0
 
     def start(self, console: Console) -> None:
@@ -60,10 +68,34 @@ class Child:
         if self.log is None:
             self.process = spawn(self.argv, env=self.env, output=subprocess.PIPE)
             assert self.process.stdout is not None
-            console.pump(self.name, self.process.stdout)
+            self._pump = console.pump(self.name, self.process.stdout, self._heard)
         else:
             with self.log.open("ab") as output:
                 self.process = spawn(self.argv, env=self.env, output=output)
+
+    def _heard(self, line: str) -> bool:
+        """Whether to show this line of its output: not while it dies at every start, with the same traceback each."""
+        self._words = line.strip() or self._words
+        return self.failures < SILENT_AFTER or self.age > QUICK_SECONDS
+
+    @property
+    def last_words(self) -> str:
+        """The last line of its output, once all of it was read."""
+        if self._pump is not None:
+            self._pump.join(1.0)
+        return self._words
+
+    def is_news(self, how: str) -> bool:
+        """Whether to report this death: not where the one before was the same, and not long ago."""
+        now = time.monotonic()
+        if self.is_silent and how == self._said[0] and now - self._said[1] < REMIND_SECONDS:
+            return False
+        self._said = how, now
+        return True
+
+    @property
+    def is_silent(self) -> bool:
+        return self.failures > SILENT_AFTER
 
     @property
     def is_server(self) -> bool:
@@ -78,6 +110,8 @@ class Child:
         """Plan the next start; answers the seconds until then. Dying soon, or before it was ready, doubles them."""
         now = time.monotonic()
         quick = not self.was_ready or now - self._started < QUICK_SECONDS
+        failed = quick and self.process is not None and (self.process.returncode or 0) > 0
+        self.failures = self.failures + 1 if failed else 0
         self._futile_starts = 0 if self.was_ready else self._futile_starts + 1
         self._quick_deaths = self._quick_deaths + 1 if quick else 1
         delay = min(0.2 * 2.0 ** (self._quick_deaths - 1), LONGEST_BACKOFF)

@@ -4,52 +4,76 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from pydantic import Field, field_validator
+
+from chalicelib.settings import Environment
 from local.processes import ROOT, free_port, is_free
 
 
 class BadConfiguration(RuntimeError):
-    """A setting or a port that the run cannot go on with. The message says what to do."""
+    """A port, a folder or a server that the run cannot go on with. The message says what to do."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Environment):
     """`redis_url` and `aws_endpoint_url` are the caller's own servers; None means an embedded one, whose port may be
-    fixed: 0 takes any."""
+    fixed: 0 takes any. What these URLs may be is said by the service's own settings."""
 
-    host: str
-    port: int
-    workers: int
-    data_dir: Path
-    redis_url: str | None
-    aws_endpoint_url: str | None
-    valkey_port: int
-    localstack_port: int
-    visibility_seconds: int
+    host: str = "127.0.0.1"
+    allow_public: bool = False
+    port: int = Field(8000, ge=1, le=65535)
+    workers: int = Field(2, ge=1, le=64)
+    data_dir: Path = Field(Path(".data"), validate_default=True)
+    redis_url: str | None = Field(None, repr=False)
+    aws_endpoint_url: str | None = None
+    queue_url: str | None = None
+    dead_letter_queue_url: str | None = None
+    valkey_port: int = Field(0, ge=0, le=65535)
+    localstack_port: int = Field(0, ge=0, le=65535)
+    visibility_seconds: int = Field(60, ge=1, le=43200)
+    sweep_interval: float = Field(1, ge=0.01, le=3600)
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Config:
-        """Raises BadConfiguration."""
-        host = environ.get("HOST") or "127.0.0.1"
-        if not _is_loopback(host) and environ.get("ALLOW_PUBLIC") != "1":
-            raise BadConfiguration(
-                f"HOST={host} would let other machines in, and a local run asks nobody who they are: leave HOST out "
+        """Raises BadSettings."""
+        return cls.from_environment(environ)
+
+    @field_validator("data_dir")
+    @classmethod
+    def _is_a_folder(cls, path: Path) -> Path:
+        path = (ROOT / path).resolve()
+        if reason := why_not_writable(path):
+            raise ValueError(reason)
+        return path
+
+    def contradictions(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        if not _is_loopback(self.host) and not self.allow_public:
+            says = (
+                "it would let other machines in, and a local run asks nobody who they are: leave HOST out "
                 "and put something before it that does, or say ALLOW_PUBLIC=1 in a network that you trust"
             )
-        return cls(
-            host=host,
-            port=_number(environ, "PORT", 8000, most=65535),
-            workers=_number(environ, "WORKERS", 2, least=0, most=64),
-            data_dir=(ROOT / (environ.get("DATA_DIR") or ".data")).resolve(),
-            redis_url=environ.get("REDIS_URL") or None,
-            aws_endpoint_url=environ.get("AWS_ENDPOINT_URL") or None,
-            valkey_port=_number(environ, "VALKEY_PORT", 0, least=0, most=65535),
-            localstack_port=_number(environ, "LOCALSTACK_PORT", 0, least=0, most=65535),
-            visibility_seconds=_number(environ, "VISIBILITY_SECONDS", 60, most=43200),
-        )
+            yield "host", says, ("host", "allow_public")
+        elif reason := _why_not_here(self.host):
+            yield "host", reason, ("host",)
+        taken = {"port": self.port}
+        for name, url, port in (
+            ("valkey_port", "redis_url", self.valkey_port),
+            ("localstack_port", "aws_endpoint_url", self.localstack_port),
+        ):
+            if port and getattr(self, url):
+                yield name, f"{url.upper()} names a server of your own: leave one of them out", (name, url)
+            elif same := next((other for other in taken if port and taken[other] == port), None):
+                yield name, f"{same.upper()} is the same: they need one each", (name, same)
+            taken[name] = port
+        if bool(self.queue_url) != bool(self.dead_letter_queue_url):
+            lacks = "queue_url" if self.dead_letter_queue_url else "dead_letter_queue_url"
+            has = "dead_letter_queue_url" if self.dead_letter_queue_url else "queue_url"
+            yield has, f"{lacks.upper()} has to be set as well, or neither: then both are made", (has, lacks)
+        elif self.queue_url and not self.aws_endpoint_url:
+            says = "it needs AWS_ENDPOINT_URL, which says where that queue is; without both, one is made"
+            yield "queue_url", says, ("queue_url", "aws_endpoint_url")
 
     def check_port(self) -> None:
         """Raises BadConfiguration unless the HTTP server could listen."""
@@ -66,8 +90,8 @@ class Config:
     @property
     def base_url(self) -> str:
         """Where a browser on this machine finds the API."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
-        return f"http://{host}:{self.port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 def _is_loopback(host: str) -> bool:
@@ -77,11 +101,23 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _number(environ: Mapping[str, str], name: str, default: int, *, least: int = 1, most: int) -> int:
-    text = environ.get(name) or str(default)
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise BadConfiguration(f"{name}={text}: a whole number from {least} to {most} is expected")
-    return int(text)
+def _why_not_here(host: str) -> str | None:
+    """Why no server of this machine can listen there."""
+    try:
+        is_free(0, host)  # port 0 is any, and one is always free
+    except (OSError, UnicodeError) as error:
+        return f"it is no address of this machine ({error}): leave HOST out, or take 127.0.0.1, ::1 or localhost"
+    return None
+
+
+def why_not_writable(path: Path) -> str | None:
+    """Why no file can be made in this folder, which need not exist yet."""
+    there = next(one for one in (path, *path.parents) if os.path.lexists(one))
+    if not there.is_dir():
+        return f"{there} is not a folder: name one, or a place where one can be made"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"{there} cannot be written by this user: name a folder that can"
+    return None
 
 
 def pick_port(name: str, default: int, say: Callable[[str], None], *, fixed: int = 0) -> int:
@@ -117,7 +153,7 @@ def child_environment(environ: Mapping[str, str], *, redis_url: str, endpoint_ur
     }
     if "AWS_PROFILE" not in environ and "AWS_ACCESS_KEY_ID" not in environ:
         defaults |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-    made = {**defaults, **{name: value for name, value in environ.items() if value != ""}}
+    made = {**defaults, **{name: value for name, value in environ.items() if value.strip()}}
     made["AWS_DEFAULT_REGION"] = made["AWS_REGION"]
     made["REDIS_URL"] = redis_url
     made["AWS_ENDPOINT_URL"] = endpoint_url

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import IO
 
 COLOURS = {"http": 36, "poller": 35, "valkey": 33, "localstack": 33, "stack": 32}
@@ -40,12 +41,16 @@ class Console:
             except (OSError, ValueError):
                 pass
 
-    def pump(self, name: str, stream: IO[bytes]) -> None:
-        """Copy `stream` line by line until it ends, in a thread of its own."""
+    def pump(self, name: str, stream: IO[bytes], shown: Callable[[str], bool] = lambda _: True) -> threading.Thread:
+        """Copy `stream` line by line until it ends, in a thread of its own; of the lines, those that are `shown`."""
 
         def copy() -> None:
             with stream:
                 for line in stream:
-                    self.line(name, line.decode(errors="replace").rstrip())
+                    text = line.decode(errors="replace").rstrip()
+                    if shown(text):
+                        self.line(name, text)
 
-        threading.Thread(target=copy, daemon=True, name=f"log of {name}").start()
+        thread = threading.Thread(target=copy, daemon=True, name=f"log of {name}")
+        thread.start()
+        return thread

@@ -41,6 +41,8 @@ def environment(port: int, directory: Path) -> dict[str, str]:
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "EAGER_SERVICE_LOADING": "1",
         "DNS_ADDRESS": "0",
+        # It makes a folder there as it is imported, and a HOME may be missing, or not be its to write.
+        "XDG_CACHE_HOME": str(directory / "cache"),
         "LOCALSTACK_VOLUME_DIR": str(directory / "volume"),
         "FILESYSTEM_ROOT": str(directory / "root"),
     }

@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from chalicelib.settings import Settings
 from local.processes import ROOT
 
 CHALICE = ("-c", "from chalice.cli import main; main()")
@@ -44,8 +45,9 @@ def package(stage: str, out: Path) -> Path:
 def generate(stage: str, out: Path, program: Sequence[str] = CHALICE) -> None:
     """What `chalice package` makes. `program` are Python's arguments that run chalice. Raises NotPackaged."""
     command = [sys.executable, *program, "package", "--stage", stage, "--merge-template", ".chalice/resources.yaml"]
-    # API_AUTH is the stage's, not the caller's. Chalice wants a region, and makes the same template for every one.
-    environment = {name: value for name, value in os.environ.items() if name != "API_AUTH"}
+    # Settings are the stage's, not the caller's. Chalice wants a region, and makes the same template for every one.
+    ours = {name.upper() for name in Settings.model_fields if not name.startswith("aws_")}
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     environment.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     with _alone():
         done = subprocess.run([*command, str(out)], cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import threading
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from local.entry import prepared
 from local.mapping import ACCOUNT, LambdaContext
 from local.worker import STOP_SECONDS, leave, mapping, on_signals
 
@@ -51,8 +51,7 @@ def scheduled_event() -> dict[str, Any]:
 def main() -> None:
     stopping = threading.Event()
     on_signals(stopping.set)
-    app = importlib.import_module("app")
-    importlib.import_module("chalicelib.composition").application()  # sets up the logs, and settings fail here at once
+    app, _ = prepared("dead_letters", "sweep", "pace")
     dead = mapping(app.dead_letters, os.environ["DEAD_LETTER_QUEUE_URL"], "dead-letters")
     threading.Thread(target=dead.run, daemon=True, name="dead-letters").start()
     seconds = float(os.environ.get("SWEEP_INTERVAL") or 1)

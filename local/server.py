@@ -33,6 +33,7 @@ from chalice.local import (
 from chalicelib import errors
 from chalicelib.models.views import ProblemDetails
 from chalicelib.web import problems
+from local.entry import prepared
 
 # How much of a refused body is read and thrown away, so that the client reads the answer before the connection ends.
 LINGER_BYTES = 64 * 1024 * 1024
@@ -51,6 +52,11 @@ class Server(ThreadedHTTPServer):
     """Chalice's server with room for many clients that connect at once."""
 
     request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], *args: Any, **kwargs: Any) -> None:
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, *args, **kwargs)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away in the middle of an answer is no news."""
@@ -253,19 +259,12 @@ def create(
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT. Requests that are waiting then are cut off."""
-    from app import app
-    from chalicelib.composition import application
-
-    settings = application().settings
-    server = create(
-        app,
-        os.environ.get("HOST", "127.0.0.1"),
-        int(os.environ.get("PORT", "8000")),
-        max_body_bytes=settings.max_body_bytes,
-    )
+    module, application = prepared("service")
+    host, port = os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or "8000")
+    server = create(module.app, host, port, max_body_bytes=application.settings.max_body_bytes)
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _stop)
-    print(f"Serving on http://{server.host}:{server.server.server_port}", flush=True)
+    print(f"Serving on http://{f'[{host}]' if ':' in host else host}:{server.server.server_port}", flush=True)
     try:
         server.server.serve_forever()
     finally:

@@ -15,7 +15,9 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from local import folder, localstack, queues, valkey
+from chalicelib.errors import BadSettings
+from chalicelib.settings import Settings
+from local import check, folder, localstack, queues, valkey
 from local.child import Child
 from local.config import BadConfiguration, Config, child_environment, pick_port
 from local.console import Console
@@ -65,6 +67,11 @@ class Stack:
             except (BadConfiguration, Missing, GivenUp) as error:
                 self._say(str(error))
                 return 1
+            except OSError as error:
+                self._say(
+                    f"{error.filename or 'a file or a process'}: {error.strerror}: see to it, or set another DATA_DIR"
+                )
+                return 1 if self._children else 2
             except NotReady:
                 return 0  # told to stop while something was still starting
         return 0
@@ -102,7 +109,7 @@ class Stack:
             if child.name == "localstack":  # its queues do not survive it
                 child.after = functools.partial(self._make_queues, env)
         env["PROMETHEUS_MULTIPROC_DIR"] = self._make_metrics_dir()
-        if "VALUES_URL" not in os.environ:  # empty: nowhere
+        if not env.get("VALUES_URL"):
             env["VALUES_URL"] = (self._config.data_dir / folder.VALUES).as_uri()
         self._write_env(env)
 
@@ -158,15 +165,14 @@ class Stack:
         import redis
 
         from chalicelib.composition import Application
-        from chalicelib.settings import Settings
 
         # The URL itself is not shown: there may be a password in it.
+        settings = Settings.from_environment(os.environ | {"REDIS_URL": url})
         try:
-            settings = Settings.from_environment(os.environ | {"REDIS_URL": url})
             login = Application(settings).login.options(url)
             with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3, **login) as client:
                 client.ping()
-        except (redis.RedisError, ValueError) as error:
+        except (redis.RedisError, OSError) as error:
             raise BadConfiguration(f"the store at REDIS_URL does not answer: {error}") from error
 
     def _make_queues(self, env: dict[str, str]) -> queues.QueueUrls:
@@ -242,9 +248,13 @@ class Stack:
         delay = child.note_death()
         if child.place is not None and is_served(child.place[1], child.place[0]):
             raise PortTaken(f"another server took port {child.place[1]} ({child.name}) meanwhile")
+        if child.failures and child.last_words:
+            how += f": {child.last_words}"
         if child.is_hopeless:
             raise GivenUp(f"{child.name} died again ({how}), giving up")
-        self._say(f"{child.name} died ({how}), starting it again in {delay:.1f} s")
+        if child.is_news(how):
+            again = f", {child.failures} times in a row" if child.failures > 1 else ""
+            self._say(f"{child.name} died ({how}){again}, starting it again in {delay:.1f} s")
 
     def _watch(self) -> None:
         """Start again whatever dies, until told to stop."""
@@ -259,7 +269,7 @@ class Stack:
         elif child.again_at is not None:
             if time.monotonic() >= child.again_at:
                 child.start(self._console)
-                if child.was_ready:
+                if child.was_ready and not child.is_silent:
                     self._say(f"{child.name} is back")
         elif not child.was_ready:
             assert child.ready is not None
@@ -325,18 +335,26 @@ def _module(name: str) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m local [--no-http]`: the exit code. `--check` looks at the settings only."""
+    """`python -m local [--no-http]`: the exit code. `--check` looks at the settings only, for `chalice local`."""
     console = Console()
     unknown = [argument for argument in arguments if argument not in ("--no-http", "--check")]
     if unknown:
         console.plain(f"unknown argument {unknown[0]}; usage: python -m local [--no-http] [--check]")
         return 2
     os.chdir(ROOT)
+    checked = "--check" in arguments
+    for line in check.slips(os.environ):
+        console.line("stack", f"warning: {line}")
     try:
-        config = Config.read(os.environ)
-        if "--check" in arguments:
+        config, _ = check.settings(os.environ, chalice=checked)
+        if checked:
             config.check_port()
             return 0
+    except BadSettings as error:
+        for line in error.faults:
+            console.line("stack", line)
+        console.line("stack", "nothing was started. What is unset or empty has its default: see README.md, Settings")
+        return 2
     except BadConfiguration as error:
         console.line("stack", str(error))
         return 1

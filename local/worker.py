@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import signal
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local import queues
+from local.entry import prepared
 from local.mapping import EventSourceMapping, Function
 
 STOP_SECONDS = 10
@@ -48,8 +48,7 @@ def leave(clean: bool) -> None:
 def main() -> None:
     stopping = threading.Event()
     on_signals(stopping.set)
-    app = importlib.import_module("app")
-    importlib.import_module("chalicelib.composition").application()  # sets up the logs, and settings fail here at once
+    app, _ = prepared("worker")
     source = mapping(app.worker, os.environ["QUEUE_URL"], "worker")
     thread = threading.Thread(target=source.run, daemon=True, name="mapping")
     thread.start()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from typing import Literal
 
 from chalicelib import logs
 from chalicelib.composition.root import Application
+from chalicelib.errors import BadSettings
 from chalicelib.settings import Settings
 
 __all__ = ["Application", "api_auth", "application", "prepare"]
+
+log = logging.getLogger(__name__)
 
 # What a function needs, by the name in its entry point (`app.worker`).
 PARTS = {
@@ -24,13 +28,13 @@ PARTS = {
 
 def api_auth() -> Literal["none", "api_key", "iam"]:
     """Who may call the API: asked for when `app` is imported, which packaging does too, long before any client."""
-    return Settings.from_environment(os.environ).api_auth
+    return _settings().api_auth
 
 
 @functools.cache
 def application() -> Application:
-    """The one application of this process, made of its environment."""
-    settings = Settings.from_environment(os.environ)
+    """The one application of this process, made of its environment. Raises BadSettings."""
+    settings = _settings()
     application = Application(settings)
     logs.configure(settings.log_level, settings.log_format, lambda line: application.vault.redactor.text(line))
     return application
@@ -42,4 +46,22 @@ def prepare() -> None:
     Nothing is connected to. Elsewhere (a local run, packaging) there is no saying what will be needed.
     """
     for part in PARTS.get(os.environ.get("_HANDLER", "").rpartition(".")[2], ()):
-        getattr(application(), part)
+        try:
+            getattr(application(), part)
+        except BadSettings as error:
+            raise _refused(error) from None
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.from_environment(os.environ)
+    except BadSettings as error:
+        raise _refused(error) from None
+
+
+def _refused(error: BadSettings) -> BadSettings:
+    """In a Lambda function, the one line of the log that says so: all that Lambda itself tells is in a traceback."""
+    if "_HANDLER" in os.environ:
+        logs.configure("INFO", "json")
+        log.error("settings refused", extra={"faults": list(error.faults)})
+    return error

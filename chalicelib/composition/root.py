@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib import logs
 from chalicelib.composition.clients import Clients, botocore_session
+from chalicelib.errors import BadSettings
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
@@ -291,7 +292,7 @@ class Application:
             try:
                 from chalicelib.tracing.otlp import OtlpTracer
             except ImportError as error:
-                raise ImportError(f"TRACING=otlp needs what requirements-tracing.txt names: {error}") from error
+                raise BadSettings([f"TRACING=otlp: it needs what requirements-tracing.txt names: {error}"]) from error
             # A collector that is away must not hold an invocation up for the exporter's own ten seconds.
             given = any(name in os.environ for name in OTLP_TIMEOUTS)
             return OtlpTracer(self.settings.queue_name, timeout_seconds=None if given else OTLP_SECONDS)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import importlib
+import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-from chalicelib.errors import DagServiceError
+from chalicelib.errors import BadSettings
 from chalicelib.handlers import flow
 from chalicelib.handlers.api import Handler
 from chalicelib.handlers.http_call import http_handler
@@ -17,20 +19,22 @@ from chalicelib.handlers.webhook import webhook_handler
 from chalicelib.settings import Settings
 
 
-class BadHandlers(DagServiceError):
-    """A module of handlers cannot be loaded, or two handlers share a name."""
+class BadHandlers(BadSettings):
+    """Modules of handlers cannot be loaded, or two handlers share a name."""
 
 
 def registry(settings: Settings, aws: Callable[[str], Any], reveal: Callable[[str], str] = str) -> dict[str, Handler]:
     """Every handler by name. `aws` makes a boto3 client by the service's name, `reveal` fills in a setting's secrets.
 
-    Raises BadHandlers.
+    Raises BadHandlers, with every fault.
     """
     found: dict[str, Handler] = {}
-    for place, handler in [*_built_in(settings, aws, reveal), *_own(settings)]:
-        if handler.name in found and found[handler.name] is not handler:
-            raise BadHandlers(f"{place}: there is a handler `{handler.name}` already: rename one of them")
-        found[handler.name] = handler
+    faults: list[str] = []
+    for place, handler in [*_built_in(settings, aws, reveal), *_own(settings, faults)]:
+        if found.setdefault(handler.name, handler) is not handler:
+            faults.append(f"HANDLER_MODULES={place}: there is a handler `{handler.name}` already: rename one of them")
+    if faults:
+        raise BadHandlers(faults)
     return found
 
 
@@ -67,14 +71,27 @@ def _http_client(allow_private: bool, max_response_bytes: int) -> Any:
     return HttpClient(allow_private=allow_private, max_response_bytes=max_response_bytes)
 
 
-def _own(settings: Settings) -> Iterator[tuple[str, Handler]]:
+def _own(settings: Settings, faults: list[str]) -> Iterator[tuple[str, Handler]]:
     for name in settings.handler_module_names:
         try:
             module = importlib.import_module(name)
-        except Exception as error:
-            raise BadHandlers(f"HANDLER_MODULES: `{name}` cannot be imported: {error!r}") from error
+        except (Exception, SystemExit) as error:  # one that exits would take the process along without a word
+            faults.append(f"HANDLER_MODULES={name}: it cannot be imported: {_why(name, error)}")
+            continue
         own = [value for value in vars(module).values() if isinstance(value, Handler)]
         if not own:
-            raise BadHandlers(f"HANDLER_MODULES: `{name}` has no handler: decorate a function with @handler(...)")
+            faults.append(f"HANDLER_MODULES={name}: it has no handler: decorate a function with @handler(...)")
         for handler in own:
             yield name, handler
+
+
+def _why(name: str, error: BaseException) -> str:
+    """On one line: what was raised, and where in the module, which is what is to be mended."""
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+        return f"there is no module `{error.name}`: is it spelt so, and is its folder on PYTHONPATH?"
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next(
+        (frame for frame in reversed(frames) if "importlib" not in frame.filename and frame.filename != __file__), None
+    )
+    return f"{said} ({Path(last.filename).name}, line {last.lineno})" if last else said

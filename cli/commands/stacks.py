@@ -55,6 +55,8 @@ def doctor(
             said = stuck.as_text(stuck.gather(findings.settings(stage), instance))
         except LookupError as error:
             raise Failure(Exit.NOT_FOUND, str(error)) from error
+        except ValueError as error:  # a setting's fault, which is said as a start says it
+            raise Failure(Exit.INVALID, str(error)) from error
         except Exception as error:  # botocore's and redis-py's have no common root
             raise Failure(Exit.UNREACHABLE, f"the stack cannot be looked at: {error}") from error
         if session.output.as_json:

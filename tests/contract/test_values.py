@@ -88,5 +88,5 @@ def test_a_place_that_does_not_answer_says_so(place: str, tmp_path: Path, locals
 
 @pytest.mark.parametrize("url", ["http://bucket", "s3://", "s3://UPPER", "file://relative/x", "/data", "s3://b/x?y"])
 def test_a_place_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="VALUES_URL"):
+    with pytest.raises(ValueError, match="s3://BUCKET"):
         Settings(values_url=url)

@@ -27,7 +27,7 @@ CALL = "call_external_service"
 @pytest.fixture(scope="module")
 def forecaster() -> Forecaster:
     """Nothing of it needs a server, as long as no instance is named."""
-    return Application(Settings(queue_url="nowhere")).forecaster
+    return Application(Settings(queue_url="http://nowhere/0/queue")).forecaster
 
 
 def workflow(*nodes: tuple[str, str, list[str]]) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def faults(forecaster: Forecaster, body: Any) -> list[tuple[str, str]]:
 
 def test_the_faults_are_those_of_a_submission(forecaster: Forecaster) -> None:
     wrong = workflow(("a", "nop", ["b"]), ("a", "noop", []))
-    service = Application(Settings(queue_url="nowhere")).service
+    service = Application(Settings(queue_url="http://nowhere/0/queue")).service
     with pytest.raises(InvalidDocument) as raised:
         service.submit(json.dumps(wrong).encode(), None)
     expected = [(problem.pointer, problem.detail) for problem in raised.value.problems]
