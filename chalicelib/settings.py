@@ -70,6 +70,8 @@ class Settings(BaseModel):
 
     # access
     api_auth: Literal["none", "api_key", "iam"] = "none"
+    cors_origins: str = Field("", description="comma-separated origins whose pages may call the API from a browser")
+    allowed_hosts: str = Field("", description="comma-separated names that a local run answers to, beside localhost")
     secrets: Literal["environment", "ssm", "secretsmanager"] = "environment"
     secrets_prefix: str = Field("SECRET_", min_length=1, description="what comes before NAME where secrets are kept")
     secrets_keep_seconds: float = Field(300, ge=0)
@@ -109,6 +111,22 @@ class Settings(BaseModel):
             raise ValueError("VALUES_URL is not of the form s3://BUCKET/PREFIX or file:///FOLDER")
         return url
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, given: str) -> str:
+        for origin in _parts(given):
+            if not re.fullmatch(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", origin):
+                raise ValueError(f"CORS_ORIGINS: `{origin}` is not of the form https://name[:port], with no path")
+        return given
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, given: str) -> str:
+        for host in _parts(given):
+            if not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host):
+                raise ValueError(f"ALLOWED_HOSTS: `{host}` is no name or address, without a port")
+        return given
+
     @model_validator(mode="after")
     def _iam_is_complete(self) -> Settings:
         named = self.redis_username and self.redis_cache_name
@@ -129,5 +147,17 @@ class Settings(BaseModel):
         return [password for password in given if password and "{{" not in password]
 
     @property
+    def origins(self) -> frozenset[str]:
+        return frozenset(_parts(self.cors_origins))
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        return frozenset(_parts(self.allowed_hosts))
+
+    @property
     def handler_module_names(self) -> list[str]:
         return [name.strip() for name in self.handler_modules.split(",") if name.strip()]
+
+
+def _parts(given: str) -> list[str]:
+    return [part.strip().lower() for part in given.split(",") if part.strip()]
