@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 # int() refuses thousands of digits.
 MAX_LENGTH_DIGITS = 18
-# What the lines between chunks, and behind them, may take beside twice the body.
-FRAMING_BYTES = 65536
+# What the lines between chunks, and behind them, may take: millions of chunks of a byte would take their time.
+FRAMING_BYTES = 1024 * 1024
 LINE_BYTES = 1024
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[^\r\n]*)?\r\n")
@@ -69,8 +69,10 @@ def _chunks(stream: BinaryIO, most: int) -> bytes:
     body, framing = bytearray(), 0
     while size := _size(line := stream.readline(LINE_BYTES)):
         framing += len(line) + 2
-        if len(body) + size > most or framing > most + FRAMING_BYTES:
+        if len(body) + size > most:
             raise TooLarge
+        if framing > FRAMING_BYTES:
+            raise Fault("The body comes in too many small chunks")
         chunk = stream.read(size)
         if len(chunk) < size:
             raise Fault(f"The body ends after {len(body) + len(chunk)} bytes, within a chunk")
@@ -79,7 +81,7 @@ def _chunks(stream: BinaryIO, most: int) -> bytes:
             raise Fault("A chunk does not end where it says")
     while (line := stream.readline(LINE_BYTES)) != b"\r\n":  # trailers say nothing that is needed
         framing += len(line)
-        if not line.endswith(b"\r\n") or framing > most + FRAMING_BYTES:
+        if not line.endswith(b"\r\n") or framing > FRAMING_BYTES:
             raise Fault("The body does not end as chunks do")
     return bytes(body)
 

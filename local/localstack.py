@@ -11,6 +11,7 @@ from local.processes import ROOT, Missing
 
 DEFAULT_PORT = 4566
 VENV = ROOT / ".venv-localstack"
+VISITORS = Path(__file__).with_name("visitors.py")
 
 
 def find_python() -> str:
@@ -27,7 +28,7 @@ def find_python() -> str:
 
 def command() -> list[str]:
     """The command line; the port comes with `environment`. Raises Missing."""
-    return [find_python(), "-m", "localstack.runtime.main"]
+    return [find_python(), str(VISITORS), "localstack.runtime.main"]
 
 
 def environment(port: int, directory: Path) -> dict[str, str]:
