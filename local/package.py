@@ -42,8 +42,9 @@ def package(stage: str, out: Path) -> Path:
 def generate(stage: str, out: Path, program: Sequence[str] = CHALICE) -> None:
     """What `chalice package` makes. `program` are Python's arguments that run chalice. Raises NotPackaged."""
     command = [sys.executable, *program, "package", "--stage", stage, "--merge-template", ".chalice/resources.yaml"]
-    # API_AUTH is the stage's, not the caller's. Chalice wants a region, and makes the same template for every one.
-    environment = {name: value for name, value in os.environ.items() if name != "API_AUTH"}
+    # What routes are made of is the stage's, not the caller's. Chalice wants a region, and makes the same template
+    # for every one.
+    environment = {name: value for name, value in os.environ.items() if name not in ("API_AUTH", "CORS_ORIGINS")}
     environment.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     done = subprocess.run([*command, str(out)], cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:

@@ -1,6 +1,7 @@
 """Which parameters the query of each address takes. Any other is refused, as a field of a body would be.
 
-A filter whose name is misspelt would list everything, and a script that deletes what a list has would delete it.
+A filter whose name is misspelt, or whose value is a variable that was not set, would list everything, and a script that
+deletes what a list has would delete it.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ TAKEN: dict[str, tuple[str, ...]] = {
     "/api/workflows/{instance_id}/history": ("node", "limit", "cursor"),
 }
 REPEATED = ("tag",)
+MAY_BE_EMPTY = ("name",)  # a part of every name
 MOST = 100  # faults in an answer
 
 Routes = Mapping[str, Collection[str]]
 
 
 def faults(query: Mapping[str, Collection[str]], taken: Collection[str]) -> list[Problem]:
-    """What is wrong with the names in a query: those that are unknown, and those that stand there too often."""
+    """What is wrong with the names in a query: unknown, there too often, without a value."""
     found = []
     for name, values in query.items():
         shown = name[:60]
@@ -39,6 +41,8 @@ def faults(query: Mapping[str, Collection[str]], taken: Collection[str]) -> list
             found.append(Problem(f"/query/{shown}", f"there is no parameter `{shown}` here: {_hint(name, taken)}"))
         elif len(values) > 1 and name not in REPEATED:
             found.append(Problem(f"/query/{shown}", f"`{shown}` is given {len(values)} times: give it once"))
+        elif "" in values and name not in MAY_BE_EMPTY:
+            found.append(Problem(f"/query/{shown}", f"`{shown}` is empty: give it a value, or leave it out"))
     return found[:MOST]
 
 

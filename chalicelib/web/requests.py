@@ -133,6 +133,9 @@ def wanted(request: Request) -> Filter:
         key, colon, value = tag.partition(":")
         if not colon:
             raise InvalidDocument([Problem("/query/tag", "`tag` must be of the form key:value")])
+        if tags.get(key, value) != value:
+            detail = f"`tag` asks for two values of `{key[:60]}`, and an instance has one: ask for each alone"
+            raise InvalidDocument([Problem("/query/tag", detail)])
         tags[key] = value
     return Filter(
         statuses=tuple(InstanceStatus(status) for status in statuses) or tuple(InstanceStatus),

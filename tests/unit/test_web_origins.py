@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -12,6 +13,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from chalice.config import Config
+from chalice.deploy import validate
+from chalice.deploy.swagger import SwaggerGenerator
 from pydantic import ValidationError
 
 from chalicelib import composition
@@ -21,6 +25,7 @@ from chalicelib.web import origins
 from chalicelib.web.origins import Policy
 from local import server as local_server
 from local.config import child_environment
+from tests import packaging
 from tests.rest_api import RestApi
 
 PAGE = "https://ops.example.com"
@@ -144,6 +149,31 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def gateway(shared: Any) -> RestApi:
     return RestApi(shared.app, shared.app.routes, shared.app.api.binary_types)
+
+
+def test_api_gateway_asks_no_key_for_a_preflight(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """What `chalice package` makes of it: a browser sends no key before it knows that it may."""
+    monkeypatch.setenv("API_AUTH", "api_key")
+    app = request.getfixturevalue("shared").app
+    validate.validate_routes(app.routes)
+    validate.validate_unique_function_names(Config(config_from_disk={}, user_provided_params={"chalice_app": app}))
+    paths = SwaggerGenerator(
+        "us-east-1", {"api_handler_arn": "arn:aws:lambda:us-east-1:1:function:f"}
+    ).generate_swagger(app)["paths"]
+    for path, methods in paths.items():
+        assert "security" not in methods["options"]
+        assert methods["options"]["x-amazon-apigateway-integration"]["type"] == "aws_proxy"
+        names = [each["name"] for each in methods["options"].get("parameters", ()) if each["in"] == "path"]
+        assert names == re.findall(r"{(.*?)}", path)
+    assert "security" in paths["/api/workflow"]["post"]
+
+
+def test_what_api_gateway_says_by_itself_can_be_read() -> None:
+    responses = packaging.template("dev")["Resources"]["RestAPI"]["Properties"]["GatewayResponses"]
+    readable = {"ResponseParameters": {"Headers": {"Access-Control-Allow-Origin": "'*'"}}}
+    assert responses == {"DEFAULT_4XX": readable, "DEFAULT_5XX": readable}
 
 
 @pytest.fixture
