@@ -136,6 +136,7 @@ class Handler(ChaliceRequestHandler):
             self.send_error(HTTPStatus.REQUEST_TIMEOUT, f"The request was not all there in {self.request_seconds:g} s")
         except body.Fault as fault:
             self.send_error(fault.status, str(fault))
+            self._linger()  # there may be more of it on the way
         except body.TooLarge:
             self._send_too_large()
         except ConnectionError:

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import boto3
 import pytest
+import redis
 from playwright.sync_api import Browser, Page
 
 from tests.browser.service import Service
@@ -170,3 +171,16 @@ def test_a_page_elsewhere_cannot_drive_the_queues(visitor: Page, stack: Stack, h
     with urllib.request.urlopen(f"{endpoint}/?{query}", timeout=10) as answer:  # so the probe itself works
         assert answer.status == 200
     assert waiting() == 1
+
+
+def test_a_page_elsewhere_cannot_write_to_the_store(visitor: Page, stack: Stack) -> None:
+    """It hangs up at the first word of HTTP that it knows: `POST`, or `Host:`, which is before any body."""
+    url = stack.exported("REDIS_URL")
+    address = re.sub(r"^redis://([^/]*).*", r"http://\1/", url)
+    command = "\r\nSET from-a-page 1\r\n"
+    with site("evil.example") as origin, redis.Redis.from_url(url) as store:
+        visitor.goto(origin)
+        for method in ("POST", "PUT"):
+            visitor.evaluate(FETCH, [address, {"method": method, "mode": "no-cors", "body": command}])
+        visitor.evaluate(IMAGE, f"{address}?%0d%0aSET%20from-a-page%201%0d%0a")
+        assert store.get("from-a-page") is None

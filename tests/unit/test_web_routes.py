@@ -189,6 +189,13 @@ def test_a_wait_that_is_no_number_of_seconds(client: Client, service: FakeServic
     assert service.calls == []
 
 
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
+def test_the_app_itself_refuses_other_pages(client: Client, service: FakeService, headers: dict[str, str]) -> None:
+    """So `chalice local` does, whose server is not ours."""
+    document = problem(client.http.post("/api/workflow", body=b"{}", headers=headers), 403)
+    assert document["type"] == "/api/docs#problem-refused" and service.calls == []
+
+
 @pytest.mark.parametrize(
     ("target", "pointers", "says"),
     [
