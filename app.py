@@ -8,17 +8,18 @@ from typing import Any, cast
 from chalice.app import Chalice, CloudWatchEvent, Rate, Request, Response, SQSEvent
 
 from chalicelib import composition, invocation
-from chalicelib.web import access, instances, journal, pages, plans, problems, requests
+from chalicelib.web import access, instances, journal, origins, pages, parameters, plans, problems, requests
 from chalicelib.web.answers import answer, location
 
+CALLERS = composition.callers()
 # composition configures the logs: chalice's own handler would print every line twice.
 app = Chalice(app_name="dag-service", configure_logs=False)
 app.register_middleware(invocation.around(lambda: composition.application().parts), "all")
 app.register_middleware(journal.middleware, "http")
+app.register_middleware(origins.middleware(CALLERS), "http")
 app.register_middleware(problems.middleware, "http")
+app.register_middleware(parameters.middleware(lambda: app.routes), "http")
 
-# `curl -d` without a header sends application/x-www-form-urlencoded: the body is read as JSON whatever it claims.
-ANY_TYPE = ["*/*"]
 # Chalice packages routes as they are made here. Health and the docs are open: they hold nothing of any workflow.
 PROTECTED = access.protected(composition.api_auth())
 app.register_blueprint(instances.routes(lambda: composition.application(), PROTECTED))
@@ -26,7 +27,7 @@ app.register_blueprint(plans.routes(lambda: composition.application(), PROTECTED
 app.register_blueprint(pages.routes(composition.api_auth()))
 
 
-@app.route("/api/workflow", methods=["POST"], content_types=ANY_TYPE, **PROTECTED)
+@app.route("/api/workflow", methods=["POST"], **PROTECTED)
 @problems.translated
 def submit() -> Response:
     """Validate and store a workflow."""
@@ -35,7 +36,7 @@ def submit() -> Response:
     return answer(submitted, 201, location(_request(), submitted.execution_id))
 
 
-@app.route("/api/workflow/trigger/{execution_id}", methods=["POST"], content_types=ANY_TYPE, **PROTECTED)
+@app.route("/api/workflow/trigger/{execution_id}", methods=["POST"], **PROTECTED)
 @problems.translated
 def trigger(execution_id: str) -> Response:
     """Start an instance."""
@@ -62,7 +63,7 @@ def results(instance_id: str) -> Response:
     return answer(composition.application().service.results(instance_id, epoch, mount=mount))
 
 
-@app.route("/api/health", methods=["GET"])
+@app.route("/api/health", methods=["GET"], **access.OPEN)
 @problems.translated
 def health() -> Response:
     """Whether the store and the queue can be reached."""
@@ -79,7 +80,7 @@ def metrics() -> Response:
     return Response(text, headers={"Content-Type": content_type})
 
 
-@app.route("/api/openapi.json", methods=["GET"])
+@app.route("/api/openapi.json", methods=["GET"], **access.OPEN)
 @problems.translated
 def openapi_document() -> Response:
     """The OpenAPI document of exactly this deployment: its address, its handlers."""
@@ -113,6 +114,16 @@ def scheduler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def sweep(event: CloudWatchEvent) -> dict[str, Any]:
     """Find whatever is overdue and put it right."""
     return composition.application().sweep.run().as_dict()
+
+
+def preflight(**_: str) -> Response:
+    """What a page of another origin may send to this address. It has no key yet: a browser asks before it sends any."""
+    return origins.preflight(app.routes[_request().path])
+
+
+if CALLERS.origins:  # not chalice's own CORS, which knows one origin, and answers with it whoever asks
+    for path in list(app.routes):
+        app.route(path, methods=["OPTIONS"], name="preflight", **access.OPEN)(preflight)
 
 
 def _request() -> Request:

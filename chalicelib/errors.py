@@ -42,6 +42,14 @@ class InvalidDocument(DagServiceError):
         super().__init__(f"{len(problems)} problem(s): {problems[0].detail if problems else ''}")
 
 
+class UnsupportedEncoding(DagServiceError):
+    """The body is compressed in a way that is not known here, or not in the way that its header says."""
+
+
+class Refused(DagServiceError):
+    """Whoever asks may not: a page of another origin, or by a name that is not the service's."""
+
+
 class NotFound(DagServiceError):
     """No workflow or instance has this id (it never had, or its retention is over)."""
 

@@ -118,6 +118,8 @@ class Settings(Environment):
 
     # access
     api_auth: Literal["none", "api_key", "iam"] = "none"
+    cors_origins: str = Field("", description="comma-separated origins whose pages may call the API from a browser")
+    allowed_hosts: str = Field("", description="comma-separated names that a local run answers to, beside localhost")
     secrets: Literal["environment", "ssm", "secretsmanager"] = "environment"
     secrets_prefix: str = Field("SECRET_", min_length=1, description="what comes before NAME where secrets are kept")
     secrets_keep_seconds: float = Field(300, ge=0, le=TEN_YEARS)
@@ -185,6 +187,22 @@ class Settings(Environment):
                 raise ValueError(f"`{name}` is no module's name: it is one as in `import examples.greet_handler`")
         return names
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, given: str) -> str:
+        for origin in _names(given.lower()):
+            if not re.fullmatch(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", origin):
+                raise ValueError(f"`{origin}` is not of the form https://name[:port], with no path")
+        return given
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, given: str) -> str:
+        for host in _names(given.lower()):
+            if not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host):
+                raise ValueError(f"`{host}` is no name or address without a port")
+        return given
+
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         tls = self.redis_url.startswith("rediss:")
         if self.redis_auth == "iam" and not (self.redis_username and self.redis_cache_name and tls):
@@ -208,6 +226,14 @@ class Settings(Environment):
         in_url = unquote(urlsplit(self.redis_url).password or "")
         given = [in_url, self.redis_password.get_secret_value(), self.llm_api_key.get_secret_value()]
         return [password for password in given if password and "{{" not in password]
+
+    @property
+    def origins(self) -> frozenset[str]:
+        return frozenset(_names(self.cors_origins.lower()))
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        return frozenset(_names(self.allowed_hosts.lower()))
 
     @property
     def handler_module_names(self) -> list[str]:

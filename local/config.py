@@ -12,6 +12,8 @@ from pydantic import Field, field_validator
 from chalicelib.settings import Environment
 from local.processes import ROOT, free_port, is_free
 
+ANY_ADDRESS = ("", "0.0.0.0", "::")
+
 
 class BadConfiguration(RuntimeError):
     """A port, a folder or a server that the run cannot go on with. The message says what to do."""
@@ -154,6 +156,8 @@ def child_environment(environ: Mapping[str, str], *, redis_url: str, endpoint_ur
     if "AWS_PROFILE" not in environ and "AWS_ACCESS_KEY_ID" not in environ:
         defaults |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     made = {**defaults, **{name: value for name, value in environ.items() if value.strip()}}
+    if (host := (environ.get("HOST") or "").strip()) not in ANY_ADDRESS:  # what one listens on is one's own name
+        made["ALLOWED_HOSTS"] = ",".join(filter(None, [made.get("ALLOWED_HOSTS", ""), host]))
     made["AWS_DEFAULT_REGION"] = made["AWS_REGION"]
     made["REDIS_URL"] = redis_url
     made["AWS_ENDPOINT_URL"] = endpoint_url

@@ -1,4 +1,4 @@
-"""`python gateway.py MODULE`: LocalStack, listening on the loopback address alone.
+"""`python gateway.py MODULE`: LocalStack, listening on the loopback address alone, and closed to pages in a browser.
 
 Its web server is given the port of GATEWAY_LISTEN and drops the host: every machine around could then list and delete
 queues. Here whatever would listen on every address gets the loopback one. This is done beneath the server, at `bind`,
@@ -8,6 +8,7 @@ It runs in LocalStack's own virtual environment, and so imports nothing of ours.
 """
 
 import errno
+import importlib.util
 import os
 import runpy
 import socket
@@ -55,7 +56,11 @@ def guard(port: int) -> None:
 
 def main() -> None:
     """Become the module."""
+    import visitors  # type: ignore[import-not-found]  # it stands beside this file
+
     del sys.path[0]  # the folder of this file, whose modules must not be found before others of their names
+    if importlib.util.find_spec("localstack") is not None:  # a test runs other servers by this file
+        visitors.guard()
     guard(int(os.environ["GATEWAY_LISTEN"].rpartition(":")[2]))
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

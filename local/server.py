@@ -14,9 +14,9 @@ import os
 import signal
 import socket
 import time
-from email.errors import MissingHeaderBodySeparatorDefect
 from http import HTTPStatus
-from typing import Any
+from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
 
 from chalice.app import Chalice, Response
 from chalice.config import Config
@@ -26,6 +26,7 @@ from chalice.local import (
     ForbiddenError,
     LocalChalice,
     LocalDevServer,
+    LocalGateway,
     LocalGatewayException,
     ThreadedHTTPServer,
 )
@@ -33,6 +34,8 @@ from chalice.local import (
 from chalicelib import errors
 from chalicelib.models.views import ProblemDetails
 from chalicelib.web import problems
+from chalicelib.web.origins import Policy
+from local import body
 from local.entry import prepared
 
 # How much of a refused body is read and thrown away, so that the client reads the answer before the connection ends.
@@ -42,8 +45,8 @@ LINGER_SECONDS = 2.0
 REQUEST_SECONDS = 30.0
 IDLE_SECONDS = 75.0
 GZIP_MIN_BYTES = 1024
-# int() refuses thousands of digits.
-MAX_LENGTH_DIGITS = 18
+WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+NOBODY = Policy(frozenset(), frozenset())
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +66,11 @@ class Server(ThreadedHTTPServer):
         log.debug("connection failed", exc_info=True)
 
 
-class Truncated(Exception):
-    """The client ended the connection in the middle of the body."""
+class Gateway(LocalGateway):
+    """Chalice's stand-in for API Gateway. The app alone says what OPTIONS gets, as on API Gateway."""
+
+    def _has_user_defined_options_method(self, lambda_event: dict[str, Any]) -> bool:
+        return True
 
 
 class Patience(io.RawIOBase):
@@ -107,14 +113,18 @@ class Handler(ChaliceRequestHandler):
     wbufsize = -1
     timeout = IDLE_SECONDS
     rfile: io.BufferedIOBase
+    path: str
 
-    def __init__(self, *args: Any, max_body_bytes: int, request_seconds: float, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, max_body_bytes: int, request_seconds: float, callers: Policy, **kwargs: Any) -> None:
         self.max_body_bytes = max_body_bytes
         self.request_seconds = request_seconds
+        self.callers = callers
+        self._gateway = Gateway(kwargs["app_object"], kwargs["config"])
         super().__init__(*args, **kwargs)
 
     def setup(self) -> None:
         super().setup()
+        self.local_gateway = self._gateway
         self.rfile.close()
         self._patience = Patience(self.connection, self.request_seconds)
         self.rfile = io.BufferedReader(self._patience, 65536)
@@ -130,8 +140,11 @@ class Handler(ChaliceRequestHandler):
             super()._generic_handle()
         except TimeoutError:
             self.send_error(HTTPStatus.REQUEST_TIMEOUT, f"The request was not all there in {self.request_seconds:g} s")
-        except Truncated as error:
-            self.send_error(HTTPStatus.BAD_REQUEST, str(error))
+        except body.Fault as fault:
+            self.send_error(fault.status, str(fault))
+            self._linger()  # there may be more of it on the way
+        except body.TooLarge:
+            self._send_too_large()
         except ConnectionError:
             self.close_connection = True
         except Exception as error:
@@ -145,35 +158,32 @@ class Handler(ChaliceRequestHandler):
         self._generic_handle()
 
     def _parse_payload(self) -> tuple[dict[str, str], bytes | None]:
-        length = int(self.headers.get("content-length", "0"))
-        body = self.rfile.read(length) if length else None
-        if body is not None and len(body) < length:
-            # What came may well be valid JSON, and is not what the client meant.
-            raise Truncated(f"The body ends after {len(body)} of {length} bytes")
-        return dict(self.headers), body
+        read = body.read(cast(BinaryIO, self.rfile), self._length, self.max_body_bytes)
+        # Of a header that is given twice, API Gateway hands on the last.
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.path, host = target(self.path)
+        if host is not None:
+            headers["host"] = host
+        return headers, read or None
 
     def _acceptable(self) -> bool:
         """Whether the body may be read at all. If not, the answer was sent."""
-        length = self.headers.get("content-length", "0")
-        # The other defects are of bodies: the parser is one for mail, and takes the headers for all of one.
-        if any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in self.headers.defects):
-            # Whatever follows a line that is no header would be taken for the next request.
-            self.send_error(HTTPStatus.BAD_REQUEST, "A header line is malformed")
-        elif len(set(self.headers.get_all("content-length", ()))) > 1:
-            self.send_error(HTTPStatus.BAD_REQUEST, "There are two Content-Lengths, and they differ")
-        elif self.headers.get("transfer-encoding"):
-            self.send_error(HTTPStatus.LENGTH_REQUIRED, "Send a Content-Length: chunked bodies are not supported here")
-        elif not (length.isascii() and length.isdigit()):
-            self.send_error(HTTPStatus.BAD_REQUEST, "The Content-Length is not a number")
-        elif not self.headers.get("authorization", "").isascii():  # chalice trips over it
-            self.send_error(HTTPStatus.BAD_REQUEST, "The Authorization header is not ASCII")
-        elif len(length) > MAX_LENGTH_DIGITS or int(length) > self.max_body_bytes:
-            kind = problems.KINDS[errors.BodyTooLarge]
-            self._send(problems.problem(kind, f"the body may have at most {self.max_body_bytes} bytes"), close=True)
-            self._linger()
-        else:
-            return True
-        return False
+        try:
+            self._length = body.length(self.headers, self.max_body_bytes)
+            if not self.headers.get("authorization", "").isascii():  # chalice trips over it
+                raise body.Fault("The Authorization header is not ASCII")
+        except body.Fault as fault:
+            self.send_error(fault.status, str(fault))
+            return False
+        except body.TooLarge:
+            self._send_too_large()
+            return False
+        return True
+
+    def _send_too_large(self) -> None:
+        kind = problems.KINDS[errors.BodyTooLarge]
+        self._send(problems.problem(kind, f"the body may have at most {self.max_body_bytes} bytes"), close=True)
+        self._linger()
 
     def handle_expect_100(self) -> bool:
         """curl asks before it sends a large body: say yes at once (the base class only buffers the answer), or no."""
@@ -201,7 +211,9 @@ class Handler(ChaliceRequestHandler):
         self._send(Response(body, {"Content-Type": problems.CONTENT_TYPE}, status.value), close=True)
 
     def _send(self, response: Response, *, close: bool = False) -> None:
-        headers = dict(response.headers)
+        """What the app has no part in. A page that may call must be able to read it all the same."""
+        given = getattr(self, "headers", None)  # a malformed request has none
+        headers = {**response.headers, **self.callers.headers(given and given.get("origin"))}
         if close:
             self.close_connection = True
             headers["Connection"] = "close"
@@ -211,15 +223,16 @@ class Handler(ChaliceRequestHandler):
         data = body if isinstance(body, bytes) else body.encode()
         # The files of the API's page, as API Gateway does with minimum_compression_size.
         if headers.get("Content-Type", "").startswith("text/") and len(data) >= GZIP_MIN_BYTES:
-            headers["Vary"] = "Accept-Encoding"
+            headers["Vary"] = ", ".join(filter(None, [headers.get("Vary"), "Accept-Encoding"]))
             if "gzip" in self.headers.get("accept-encoding", ""):
                 headers["Content-Encoding"] = "gzip"
                 data = _compressed(data)
-        if self.requestline.startswith("HEAD "):
-            self.send_response(code)
-            self._send_headers({**headers, "Content-Length": str(len(data))})
-            return
-        super()._send_http_response_with_body(code, headers, data)
+        self.send_response(code)
+        if code not in WITHOUT_BODY:
+            headers = {"Content-Type": "application/json", **headers, "Content-Length": str(len(data))}
+        self._send_headers(headers)
+        if code not in WITHOUT_BODY and not self.requestline.startswith("HEAD "):
+            self.wfile.write(data)
 
     def _linger(self) -> None:
         """Read on for a moment: closing at once would reset the connection before the client has read the answer."""
@@ -245,15 +258,36 @@ def _compressed(data: bytes) -> bytes:
     return gzip.compress(data, 1, mtime=0)
 
 
+def target(given: str) -> tuple[str, str | None]:
+    """The path and query of a request's target; of one in absolute form its host as well, which Host yields to."""
+    host = None
+    if given.lower().startswith(("http://", "https://")):
+        try:
+            parts = urlsplit(given)
+        except ValueError:  # it is no address: nothing is found there
+            return given, None
+        host, given = parts.netloc, (parts.path or "/") + (parts.query and f"?{parts.query}")
+    path, mark, query = given.partition("?")
+    return path.replace(";", "%3B") + mark + query, host  # chalice takes what follows a semicolon for no part of it
+
+
 def create(
-    app: Chalice, host: str, port: int, *, max_body_bytes: int, request_seconds: float = REQUEST_SECONDS
+    app: Chalice,
+    host: str,
+    port: int,
+    *,
+    max_body_bytes: int,
+    request_seconds: float = REQUEST_SECONDS,
+    callers: Policy = NOBODY,
 ) -> LocalDevServer:
-    """A server for `app`, listening. Port 0 takes a free one."""
+    """A server for `app`, listening. Port 0 takes a free one. `callers` are whom the app lets in."""
     if not isinstance(app, LocalChalice):
         # As chalice.local.create_local_server does: `current_request` becomes one per thread.
         CustomLocalChalice.__bases__ = (LocalChalice, app.__class__)
         app.__class__ = CustomLocalChalice
-    handler = functools.partial(Handler, max_body_bytes=max_body_bytes, request_seconds=request_seconds)
+    handler = functools.partial(
+        Handler, max_body_bytes=max_body_bytes, request_seconds=request_seconds, callers=callers
+    )
     return LocalDevServer(app, Config(chalice_stage="dev"), host, port, handler_cls=handler, server_cls=Server)
 
 
@@ -261,7 +295,7 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT. Requests that are waiting then are cut off."""
     module, application = prepared("service")
     host, port = os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or "8000")
-    server = create(module.app, host, port, max_body_bytes=application.settings.max_body_bytes)
+    server = create(module.app, host, port, max_body_bytes=application.settings.max_body_bytes, callers=module.CALLERS)
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _stop)
     print(f"Serving on http://{f'[{host}]' if ':' in host else host}:{server.server.server_port}", flush=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from chalicelib import logs
 from chalicelib.composition.root import Application
 from chalicelib.errors import BadSettings
 from chalicelib.settings import Settings
 
-__all__ = ["Application", "api_auth", "application", "prepare"]
+if TYPE_CHECKING:
+    from chalicelib.web.origins import Policy
+
+__all__ = ["Application", "api_auth", "application", "callers", "prepare"]
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,14 @@ PARTS = {
 def api_auth() -> Literal["none", "api_key", "iam"]:
     """Who may call the API: asked for when `app` is imported, which packaging does too, long before any client."""
     return _settings().api_auth
+
+
+def callers() -> Policy:
+    """Which pages and names may call: asked for when `app` is imported, too. In a Lambda function any name may."""
+    from chalicelib.web.origins import Policy
+
+    settings = Settings.from_environment(os.environ)
+    return Policy(None if "_HANDLER" in os.environ else settings.hosts, settings.origins)
 
 
 @functools.cache

@@ -34,7 +34,7 @@ def loads(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
     duplicate keys, NaN and numbers out of range, lone surrogates, nesting deeper than `max_depth`.
     """
     if len(body) > max_bytes:
-        raise BodyTooLarge(f"the body is {len(body):,} bytes; at most {max_bytes:,} are taken")
+        raise BodyTooLarge(f"the body may have at most {max_bytes} bytes")
     if not body.strip():
         raise MalformedBody("the body is empty: send a JSON object")
     try:

@@ -16,7 +16,6 @@ from chalicelib.web.answers import answer, location
 if TYPE_CHECKING:
     from chalicelib.composition import Application
 
-ANY_TYPE = ["*/*"]
 URI_LIST = "text/uri-list"  # RFC 2483
 MOST = 200
 
@@ -82,25 +81,25 @@ def routes(application: Callable[[], Application], protected: dict[str, Any]) ->
         node = requests.text(request(), "node")
         return answer(application().history.of(instance_id, node=node, limit=limit(100), cursor=cursor))
 
-    @here.route("/api/workflows/{instance_id}/cancel", methods=["POST"], content_types=ANY_TYPE, **protected)
+    @here.route("/api/workflows/{instance_id}/cancel", methods=["POST"], **protected)
     @problems.translated
     def cancel(instance_id: str) -> Response:
         """End an instance now."""
         return answer(application().control.cancel(instance_id, requests.body(request())))
 
-    @here.route("/api/workflows/{instance_id}/pause", methods=["POST"], content_types=ANY_TYPE, **protected)
+    @here.route("/api/workflows/{instance_id}/pause", methods=["POST"], **protected)
     @problems.translated
     def pause(instance_id: str) -> Response:
         """Start no further node until it is resumed."""
         return answer(application().control.pause(instance_id))
 
-    @here.route("/api/workflows/{instance_id}/resume", methods=["POST"], content_types=ANY_TYPE, **protected)
+    @here.route("/api/workflows/{instance_id}/resume", methods=["POST"], **protected)
     @problems.translated
     def resume(instance_id: str) -> Response:
         """Go on with a paused instance."""
         return answer(application().control.resume(instance_id))
 
-    @here.route("/api/workflows/{instance_id}/rerun", methods=["POST"], content_types=ANY_TYPE, **protected)
+    @here.route("/api/workflows/{instance_id}/rerun", methods=["POST"], **protected)
     @problems.translated
     def rerun(instance_id: str) -> Response:
         """Run a terminal instance again: what did not complete, or from chosen nodes on."""

@@ -40,6 +40,8 @@ Every error is `application/problem+json` (RFC 9457). Its `type` is one of:
 
 {types}
 
+A parameter that is unknown is refused, and one that is given twice unless it says otherwise. Bodies may be gzip.
+
 In `errors[]`, a `pointer` leads into the body; `/query/...` and `/headers/...` name a parameter.
 
 Every answer has an `X-Request-Id`: with it, whoever runs the service finds its lines in the logs.
@@ -82,7 +84,7 @@ def _merged(*all: Json) -> Json:
 
 
 def _paths() -> Json:
-    bodies = [errors.MalformedBody, errors.BodyTooLarge, errors.InvalidDocument]
+    bodies = parts.BODIES
     return {
         "/api/workflow": {
             "post": parts.operation(

@@ -13,7 +13,7 @@ from chalicelib.web.openapi_parts import Json
 
 _ID = parts.path("instance_id", "an `instance_id`, or an `execution_id` for its newest instance")
 _EXECUTION = parts.path("execution_id", "as a submission answered it")
-_BODIES = [errors.MalformedBody, errors.BodyTooLarge, errors.InvalidDocument]
+_BODIES = parts.BODIES
 _ASKED = [errors.NotFound, errors.Unavailable]
 _TAG = {"type": "array", "maxItems": 20, "items": {"type": "string", "pattern": "^[^:]+:.*$"}}
 

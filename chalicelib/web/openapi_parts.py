@@ -28,6 +28,16 @@ SECURITY: dict[str, Json] = {
 }
 
 
+# A page of another origin, or a name that is not the service's; a parameter of the query that is unknown.
+EVERYWHERE = (errors.Refused, errors.InvalidDocument)
+BODIES: list[type[errors.DagServiceError]] = [
+    errors.MalformedBody,
+    errors.BodyTooLarge,
+    errors.UnsupportedEncoding,
+    errors.InvalidDocument,
+]
+
+
 def operation(
     id: str,
     summary: str,
@@ -38,7 +48,7 @@ def operation(
     tag: str = "workflows",
     **more: Any,
 ) -> Json:
-    kinds = [problems.KINDS[error] for error in failures or []] + [problems.INTERNAL]
+    kinds = [problems.KINDS[error] for error in dict.fromkeys([*(failures or []), *EVERYWHERE])] + [problems.INTERNAL]
     about: Json = {"description": description} if description else {}
     if tag == "service":
         about["security"] = []  # open, whatever API_AUTH is

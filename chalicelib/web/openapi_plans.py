@@ -40,7 +40,7 @@ def paths() -> Json:
             }
         },
     }
-    bodies = [errors.MalformedBody, errors.BodyTooLarge, errors.InvalidDocument]
+    bodies = parts.BODIES
     return {
         "/api/workflow/plan": {
             "post": parts.operation(

@@ -14,14 +14,12 @@ from chalicelib.web.answers import answer
 if TYPE_CHECKING:
     from chalicelib.composition import Application
 
-ANY_TYPE = ["*/*"]
-
 
 def routes(application: Callable[[], Application], protected: dict[str, Any]) -> Blueprint:
     """`protected` is who may call them: see access.py."""
     here = Blueprint(__name__)
 
-    @here.route("/api/workflow/plan", methods=["POST"], content_types=ANY_TYPE, **protected)
+    @here.route("/api/workflow/plan", methods=["POST"], **protected)
     @problems.translated
     def plan() -> Response:
         """Of a workflow that is sent along."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 from chalice.app import Request, Response
 
@@ -36,10 +37,14 @@ class Kind:
 
 KINDS: dict[type[errors.DagServiceError], Kind] = {
     errors.MalformedBody: Kind(HTTPStatus.BAD_REQUEST, "The body is not JSON", "malformed-body"),
+    errors.Refused: Kind(HTTPStatus.FORBIDDEN, "Refused", "refused"),
     errors.NotFound: Kind(HTTPStatus.NOT_FOUND, "Not found", "not-found"),
     errors.StillRunning: Kind(HTTPStatus.CONFLICT, "The instance is still running", "still-running", retry_after=1),
     errors.Conflict: Kind(HTTPStatus.CONFLICT, "Not possible in this state", "conflict"),
     errors.BodyTooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large", "body-too-large"),
+    errors.UnsupportedEncoding: Kind(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body's encoding is not supported", "unsupported-encoding"
+    ),
     errors.InvalidDocument: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid", "invalid-document"),
     errors.IdempotencyConflict: Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY, "The idempotency key was used with another body", "idempotency-conflict"
@@ -99,12 +104,15 @@ def of_error(error: Exception) -> Response:
 
 
 def translated(view: Callable[..., Response]) -> Callable[..., Response]:
-    """Decorator of a route's function. (A chalice middleware would come too late: chalice catches exceptions first.)"""
+    """Decorator of a route's function. (A chalice middleware would come too late: chalice catches exceptions first.)
+
+    What the path captures is decoded here, since neither API Gateway nor chalice does: no id of ours has a `%`.
+    """
 
     @functools.wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Response:
         try:
-            return view(*args, **kwargs)
+            return view(*args, **{name: unquote(value) for name, value in kwargs.items()})
         except Exception as error:
             return of_error(error)
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import math
 import re
+import zlib
 from datetime import datetime
 
 from chalice.app import Request
 
 from chalicelib import ids
-from chalicelib.errors import InvalidDocument, Problem
+from chalicelib.errors import BodyTooLarge, InvalidDocument, Problem, UnsupportedEncoding
 from chalicelib.models.views import InstanceStatus
 from chalicelib.usecases.listing import Filter
 
 WAIT_MAX_SECONDS = 25
+# What API Gateway takes at most.
+INFLATED_MAX_BYTES = 10 * 1024 * 1024
+_MAGIC = {"gzip": b"\x1f\x8b", "deflate": b"\x78"}
 KEY_MAX_LENGTH = 255
 # Visible ASCII: what every proxy passes on unchanged.
 KEY_PATTERN = "^[!-~]{1,255}$"
@@ -21,9 +27,32 @@ _KEY = re.compile(KEY_PATTERN[:-1] + r"\Z")
 
 
 def body(request: Request) -> bytes:
-    """The body whatever its content type, empty when there is none."""
+    """The body whatever its content type, empty when there is none. Raises UnsupportedEncoding, BodyTooLarge."""
     raw = request.raw_body
-    return raw if isinstance(raw, bytes) else raw.encode()
+    given = raw if isinstance(raw, bytes) else raw.encode()
+    coding = str(request.headers.get("content-encoding", "")).strip().lower()
+    if coding not in ("", "identity", *_MAGIC):
+        raise UnsupportedEncoding(f"the Content-Encoding `{coding[:60]}` is not known here: use gzip, or none")
+    # Without its first bytes it was decompressed on the way: API Gateway does so.
+    return _inflated(given, coding) if coding in _MAGIC and given.startswith(_MAGIC[coding]) else given
+
+
+def _inflated(given: bytes, coding: str) -> bytes:
+    """A few bytes can hold gigabytes, so this reads no more than may be there."""
+    most = INFLATED_MAX_BYTES + 1
+    try:
+        if coding == "gzip":
+            data, whole = gzip.GzipFile(fileobj=io.BytesIO(given)).read(most), True
+        else:
+            stream = zlib.decompressobj()
+            data, whole = stream.decompress(given, most), stream.eof
+    except (OSError, EOFError, zlib.error):
+        data, whole = b"", False
+    if len(data) == most:
+        raise BodyTooLarge(f"the body may have at most {INFLATED_MAX_BYTES} bytes when it is decompressed")
+    if not whole:
+        raise UnsupportedEncoding(f"the body is not whole, or is no {coding}, as its Content-Encoding says")
+    return data
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -104,6 +133,9 @@ def wanted(request: Request) -> Filter:
         key, colon, value = tag.partition(":")
         if not colon:
             raise InvalidDocument([Problem("/query/tag", "`tag` must be of the form key:value")])
+        if tags.get(key, value) != value:
+            detail = f"`tag` asks for two values of `{key[:60]}`, and an instance has one: ask for each alone"
+            raise InvalidDocument([Problem("/query/tag", detail)])
         tags[key] = value
     return Filter(
         statuses=tuple(InstanceStatus(status) for status in statuses) or tuple(InstanceStatus),
@@ -130,9 +162,7 @@ def _moment(request: Request, name: str) -> int | None:
 
 def mount(request: Request) -> str:
     """What stands before our paths: `/dev` under an API Gateway stage, else nothing."""
-    path = str(request.context.get("path") or "").rstrip("/")
-    if not path.endswith(request.path):
-        return ""
-    prefix = path.removesuffix(request.path)
+    parts = str(request.context.get("path") or "").rstrip("/").split("/")
+    prefix = "/".join(parts[: -request.path.count("/")])
     # The path is the client's: nothing but a plain prefix is passed on.
     return prefix if re.fullmatch(r"(/[A-Za-z0-9_.~-]+)*", prefix) else ""

@@ -14,6 +14,18 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
+    server: Server
+
+    def parse_request(self) -> bool:
+        """A browser has no business here, nor has who points a name of his own to this address."""
+        if not super().parse_request():
+            return False
+        ours = self.headers.get("Host", self.server.address) == self.server.address
+        if ours and not ("Origin" in self.headers or "Sec-Fetch-Site" in self.headers):
+            return True
+        self.close_connection = True
+        self.answer(403, b"{}")
+        return False
 
     def body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))

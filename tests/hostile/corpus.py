@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,6 +40,10 @@ class Raw:
     data: bytes
     status: int | None
     says: str = ""
+
+
+def sized(body: bytes) -> bytes:
+    return b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
 def filled(item: str, size: int = FULL) -> str:
@@ -317,8 +322,11 @@ REQUESTS: dict[str, Asked] = (
     }
 )
 
-POST = b"POST /api/workflow HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST /api/workflow HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 GOOD = workflow(node())
+# A gigabyte of spaces, in 1 MB.
+BOMB = gzip.compress(b" " * 1_000_000) * 1000
+
 RAW: dict[str, Raw] = {
     # The body that came is a good one: to act on it would be to act on what nobody sent.
     "body shorter than its length": Raw(
@@ -331,9 +339,23 @@ RAW: dict[str, Raw] = {
     "length of 5,000 digits": Raw(POST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n{}", 413, "at most"),
     "length in other digits": Raw(POST + "Content-Length: ٢\r\n\r\n{}".encode(), 400, "not a number"),
     "no length": Raw(POST + b"\r\n", 400, "the body is empty"),
-    "chunked": Raw(POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 411, "chunked"),
+    "chunked": Raw(POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 422, "is missing"),
+    "chunks of a byte, 1,000,000": Raw(
+        POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 1_000_000 + b"0\r\n\r\n", 400, "small chunks"
+    ),
+    "a chunk of 2^60 bytes": Raw(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 15 + b"\r\n{}", 413, "at most"),
+    "chunks without an end": Raw(POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", 400, "its size"),
+    "a bomb of gzip": Raw(POST + b"Content-Encoding: gzip\r\n" + sized(BOMB), 413, "decompressed"),
+    "half of a gzip": Raw(POST + b"Content-Encoding: gzip\r\n" + sized(gzip.compress(b"{}")[:-4]), 415, "not whole"),
+    "two in a gzip": Raw(
+        POST + b"Content-Encoding: gzip\r\n" + sized(gzip.compress(b"{") + gzip.compress(b"}")), 422, "missing"
+    ),
+    "br": Raw(POST + b"Content-Encoding: br\r\n" + sized(b"{}"), 415, "use gzip"),
+    "a page of another origin": Raw(POST + b"Origin: http://evil.example\r\n" + sized(b"{}"), 403, "CORS_ORIGINS"),
+    "a rebound name": Raw(b"GET /api/health HTTP/1.1\r\nHost: evil.example:8000\r\n\r\n", 403, "ALLOWED_HOSTS"),
+    "an address of another": Raw(b"GET http://evil.example/api/health HTTP/1.1\r\nHost: localhost\r\n\r\n", 403),
     "length and chunked": Raw(
-        POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411, "chunked"
+        POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "only one"
     ),
     "smuggled by a space": Raw(POST + b"Transfer-Encoding : chunked\r\nContent-Length: 2\r\n\r\n{}", 400, "malformed"),
     "a header without a colon": Raw(POST + b"nonsense\r\nContent-Length: 2\r\n\r\n{}", 400, "malformed"),
@@ -345,7 +367,9 @@ RAW: dict[str, Raw] = {
     "a proxy's request": Raw(b"GET http://169.254.169.254/latest HTTP/1.1\r\n\r\n", 404),
     "NUL in the path": Raw(b"GET /api/workflows/\x00 HTTP/1.1\r\n\r\n", 404),
     "bytes in the path": Raw(b"GET /api/workflows/\xff\xfe HTTP/1.1\r\n\r\n", 404),
-    "60,000 parameters": Raw(b"GET /api/workflows/in-0?" + b"a&" * 30_000 + b" HTTP/1.1\r\n\r\n", 404),
+    "60,000 parameters": Raw(
+        b"GET /api/workflows/in-0?" + b"a&" * 30_000 + b" HTTP/1.1\r\n\r\n", 422, "no parameter `a`"
+    ),
     "half a request": Raw(POST + b"Content-Le", 400),
     "nothing": Raw(b"", None),
     "an empty line": Raw(b"\r\n", None),

@@ -290,7 +290,7 @@ def test_lists_are_filtered_and_paged_newest_first(make: Make) -> None:
     ids = []
     for number in range(5):
         submitted = app.service.submit(json.dumps(workflow(node("a")) | {"name": name}).encode(), None)
-        tags = {"n": str(number % 2)}
+        tags = {"n": str(number % 2), "m": str(number // 2)}
         ids.append(app.service.trigger(submitted.execution_id, body(tags=tags), None).instance_id)
         time.sleep(0.002)  # ids of one millisecond have no order
     before = app.listings.instances(Filter(), limit=1, cursor=None).counts
@@ -310,6 +310,7 @@ def test_lists_are_filtered_and_paged_newest_first(make: Make) -> None:
 
     assert listed(Filter(name=name.upper()), 2) == ids[::-1]
     assert listed(Filter(name=name, tags={"n": "1"}), 10) == [ids[3], ids[1]]
+    assert listed(Filter(name=name, tags={"n": "1", "m": "1"}), 10) == [ids[3]]
     assert listed(Filter(name=name, statuses=(InstanceStatus.FAILED, InstanceStatus.RUNNING)), 10) == []
     [newest, *_] = app.listings.workflows(Filter(name=name), limit=3, cursor=None).workflows
     assert newest.latest == ids[-1] and newest.nodes == 1

@@ -152,4 +152,4 @@ def test_the_docs_say_how_to_log_in(auth: access.ApiAuth) -> None:
     assert set(document["components"]["securitySchemes"]) == ({auth} - {"none"})
     assert document["paths"]["/api/health"]["get"]["security"] == []
     assert "security" not in document["paths"]["/api/workflow"]["post"]
-    assert bool(access.protected(auth)) == (auth != "none")
+    assert (access.protected(auth) == access.OPEN) == (auth == "none")

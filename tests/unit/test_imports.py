@@ -42,10 +42,8 @@ def test_one_module_each_touches_redis_chalice_and_the_environment() -> None:
     names = {"chalicelib/store/connection.py", "chalicelib/store/scripts.py", "chalicelib/store/login.py"}
     assert importers("redis") == names
     assert importers("opentelemetry") == {"chalicelib/tracing/otlp.py"}
-    routes = {
-        f"chalicelib/web/{name}.py"
-        for name in ("access", "answers", "instances", "journal", "pages", "plans", "problems", "requests")
-    }
+    names = {"access", "answers", "instances", "journal", "origins", "pages", "parameters", "plans", "problems"}
+    routes = {f"chalicelib/web/{name}.py" for name in names | {"requests"}}
     assert importers("chalice") <= {"app.py", *routes}
     environment = {path for path in importers("os") if path.startswith(("chalicelib", "scheduler", "app"))}
     assert environment == {ROOT_PART, "chalicelib/composition/__init__.py"}

@@ -17,7 +17,7 @@ from pydantic import Field
 import app as web
 from chalicelib.handlers.api import Config, handler
 from chalicelib.models.workflow import Trigger, Workflow
-from chalicelib.web import docs, examples, openapi
+from chalicelib.web import docs, examples, openapi, parameters
 
 
 class GreetConfig(Config):
@@ -58,6 +58,17 @@ def test_path_parameters_are_those_of_the_routes(document: dict[str, Any]) -> No
         for operation in item.values():
             named = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
             assert named == set(re.findall(r"{(\w+)}", path))
+
+
+def test_query_parameters_are_those_that_are_taken(document: dict[str, Any]) -> None:
+    """What the document does not say is refused, and what it says is not; what may be repeated is a list there."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            said = {each["name"]: each for each in operation.get("parameters", []) if each["in"] == "query"}
+            assert set(said) == set(parameters.TAKEN.get(path, ()) if method == "get" else ())
+            repeated = {name for name, each in said.items() if each["schema"]["type"] == "array"}
+            assert repeated == set(said) & set(parameters.REPEATED)
+            assert {"403", "422"} <= operation["responses"].keys()
 
 
 def test_operation_ids_are_unique_and_links_lead_to_them(document: dict[str, Any]) -> None:

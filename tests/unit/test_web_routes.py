@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +15,7 @@ from chalice.test import Client, HTTPResponse
 import app as web
 from chalicelib import errors
 from chalicelib.models.views import Health, InstanceStatus, Progress, ResultsView, StatusView, Submitted, Triggered
+from chalicelib.web import parameters, requests
 
 NOW = "2026-01-02T03:04:05.678Z"
 
@@ -112,6 +115,20 @@ def test_submit(client: Client, service: FakeService) -> None:
     assert service.calls == [("submit", b'{"name": 1}', "k-1")]
 
 
+def test_location_under_a_stage_where_the_path_captures(service: FakeService) -> None:
+    route = "/api/workflow/trigger/{execution_id}"
+    context = {"httpMethod": "POST", "resourcePath": route, "path": "/dev/api/workflow/trigger/exe_1/"}
+    event = {
+        "requestContext": context,
+        "headers": {},
+        "pathParameters": {"execution_id": "exe_1"},
+        "multiValueQueryStringParameters": None,
+        "stageVariables": None,
+        "body": None,
+    }
+    assert web.app(event, None)["headers"]["Location"] == "/dev/api/workflows/ins_1"
+
+
 def test_location_under_a_stage(service: FakeService) -> None:
     context = {"httpMethod": "POST", "resourcePath": "/api/workflow", "path": "/dev/api/workflow"}
     event = {
@@ -164,12 +181,98 @@ def test_nodes_that_are_neither_true_nor_false(client: Client, service: FakeServ
     assert document["errors"][0]["pointer"] == "/query/nodes" and service.calls == []
 
 
-@pytest.mark.parametrize("wait", ["26", "-1", "nan", "inf", "x", ""])
+@pytest.mark.parametrize("wait", ["26", "-1", "nan", "inf", "x"])
 def test_a_wait_that_is_no_number_of_seconds(client: Client, service: FakeService, wait: str) -> None:
     document = problem(client.http.get(f"/api/workflows/ins_1?wait={wait}"), 422)
     assert document["errors"][0]["pointer"] == "/query/wait"
     assert "0 to 25" in document["errors"][0]["detail"]
     assert service.calls == []
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
+def test_the_app_itself_refuses_other_pages(client: Client, service: FakeService, headers: dict[str, str]) -> None:
+    """So `chalice local` does, whose server is not ours."""
+    document = problem(client.http.post("/api/workflow", body=b"{}", headers=headers), 403)
+    assert document["type"] == "/api/docs#problem-refused" and service.calls == []
+
+
+@pytest.mark.parametrize(
+    ("target", "pointers", "says"),
+    [
+        ("/api/workflows?statuss=FAILED", ["/query/statuss"], "did you mean `status`?"),
+        ("/api/workflows?Status=FAILED&limits=1", ["/query/Status", "/query/limits"], "did you mean `status`?"),
+        ("/api/workflows?zzz=1", ["/query/zzz"], "use `status`, `execution_id`, `name`"),
+        ("/api/workflows?status=FAILED&status=RUNNING", ["/query/status"], "2 times: give it once"),
+        ("/api/workflows?execution_id=", ["/query/execution_id"], "is empty: give it a value, or leave it out"),
+        ("/api/workflows?tag=a:b&tag=", ["/query/tag"], "is empty"),
+        ("/api/workflows?tag=a:b&tag=a:c", ["/query/tag"], "two values of `a`"),
+        ("/api/workflow?status=FAILED", ["/query/status"], "there is no parameter `status` here"),
+        ("/api/workflows/ins_1?wait=", ["/query/wait"], "is empty"),
+        ("/api/workflows/ins_1?waits=1", ["/query/waits"], "did you mean `wait`?"),
+        ("/api/health?verbose=1", ["/query/verbose"], "leave it out"),
+        ("/api/ui?x", ["/query/x"], "leave it out"),
+        ("/api/docs/init.js?v=1", ["/query/v"], "leave it out"),
+    ],
+)
+def test_a_parameter_that_nobody_takes(
+    client: Client, service: FakeService, target: str, pointers: list[str], says: str
+) -> None:
+    document = problem(client.http.get(target), 422)
+    assert [fault["pointer"] for fault in document["errors"]] == pointers
+    assert says in document["errors"][0]["detail"] and service.calls == []
+
+
+@pytest.mark.parametrize("target", ["/api/workflow?dry_run=true", "/api/workflow/trigger/exe_1?wait=5"])
+def test_a_post_takes_none(client: Client, service: FakeService, target: str) -> None:
+    problem(client.http.post(target, body=b"{}"), 422)
+    assert service.calls == []
+
+
+def test_no_answer_has_thousands_of_faults(client: Client) -> None:
+    query = "&".join(f"{number}=" for number in range(5000))
+    assert len(problem(client.http.get(f"/api/workflows?{query}"), 422)["errors"]) == parameters.MOST
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "identity", ""])
+def test_a_compressed_body(client: Client, service: FakeService, coding: str) -> None:
+    """API Gateway decompresses it on the way, and it is the same body then."""
+    compressed = {"gzip": gzip.compress, "deflate": zlib.compress}.get(coding.lower(), bytes)(b'{"name": 1}')
+    for body in (compressed, b'{"name": 1}'):
+        client.http.post("/api/workflow", body=body, headers={"Content-Encoding": coding})
+        assert service.calls.pop() == ("submit", b'{"name": 1}', None)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status"),
+    [
+        ("br", b"{}", 415),
+        ("gzip, gzip", b"{}", 415),
+        ("gzip", gzip.compress(b"{}")[:-1], 415),
+        ("gzip", gzip.compress(b"{}") + b"x", 415),
+        ("gzip", b"\x1f\x8b", 415),
+        ("deflate", zlib.compress(b"{}")[:-1], 415),
+        ("gzip", gzip.compress(b" " * (requests.INFLATED_MAX_BYTES + 1)), 413),
+        ("deflate", zlib.compress(b" " * (requests.INFLATED_MAX_BYTES + 1)), 413),
+    ],
+)
+def test_what_is_not_compressed_as_it_says(
+    client: Client, service: FakeService, coding: str, body: bytes, status: int
+) -> None:
+    problem(client.http.post("/api/workflow", body=body, headers={"Content-Encoding": coding}), status)
+    assert service.calls == []
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_content_type_without_a_body_says_nothing(client: Client, method: str) -> None:
+    path = "/api/health" if method == "GET" else "/api/workflow/nope"
+    response = client.http.request(method, path, headers={"Content-Type": "text/plain"})
+    assert response.status_code == (200 if method == "GET" else 404)
+
+
+def test_what_the_path_captures_is_decoded_once(client: Client, service: FakeService) -> None:
+    client.http.get("/api/workflows/ins%5F1")
+    client.http.get("/api/workflows/ins%255F1")
+    assert [call[1] for call in service.calls] == ["ins_1", "ins%5F1"]
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "a\n"])

@@ -24,6 +24,7 @@ from local import server as local_server
 
 LIMIT = 100_000
 HOST = "127.0.0.1"
+CHUNKED = b"POST /api/workflow HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_one_connection_serves_many_requests(connection: http.client.HTTPConnect
         ("HEAD", "/nowhere", 404),
         ("PUT", "/api/health", 405),
         ("HEAD", "/api/workflow/trigger/x", 405),
-        ("OPTIONS", "/api/health", 200),
+        ("OPTIONS", "/api/health", 405),
         ("GET", "/api/docs", 200),
     ]:
         assert ask(connection, method, path)[0] == status
@@ -113,7 +114,19 @@ def test_expect_100_continue(port: int) -> None:
         (b"BREW / HTTP/1.1\r\n\r\n", 501),
         (b"POST /api/workflow HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST /api/workflow HTTP/1.1\r\nContent-Length: 1e3\r\n\r\n", 400),
-        (b"POST /api/workflow HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        (b"POST /api/workflow HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        (CHUNKED + b"Content-Length: 3\r\n\r\n0\r\n\r\n", 400),
+        (CHUNKED + b"\r\n{}", 400),
+        (CHUNKED + b"\r\n-2\r\n{}\r\n0\r\n\r\n", 400),
+        (CHUNKED + b"\r\n2\n{}\r\n0\r\n\r\n", 400),
+        (CHUNKED + b"\r\n2\r\n{}0\r\n\r\n", 400),
+        (CHUNKED + b"\r\n3\r\n{}", 400),
+        (CHUNKED + b"\r\n2\r\n{}\r\n", 400),
+        (CHUNKED + b"\r\n2\r\n{}\r\n0\r\n", 400),
+        (CHUNKED + b"\r\n%x\r\n" % (LIMIT + 1), 413),
+        (CHUNKED + b"\r\n" + b"1;" + b"x" * 2000 + b"\r\n \r\n", 400),
+        (CHUNKED + b"\r\n0\r\n" + b"X: y\r\n" * 200_000, 400),
+        (b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nAuthorization: \xe9\r\n\r\n", 400),
         (b"GET http://[ HTTP/1.1\r\n\r\n", 404),
     ],
@@ -123,6 +136,27 @@ def test_malformed_requests(port: int, request_: bytes, status: int) -> None:
     assert head.startswith(b"HTTP/1.1 %d " % status)
     assert b"Content-Type: application/problem+json" in head
     assert json.loads(body)["status"] == status
+
+
+def test_a_body_in_chunks_and_the_request_behind_it(connection: http.client.HTTPConnection) -> None:
+    """Trailers and extensions say nothing that is needed; an iterable is what http.client sends in chunks."""
+    for chunks in [(b"{", b"}"), (b"x" * 70_000,), (b"x",) * 1000, ()]:
+        assert ask(connection, "GET", "/api/health", body=iter(chunks), encode_chunked=True)[0] == 200
+        sock = connection.sock
+        assert sock is not None
+        sock.sendall(
+            b"GET /api/health HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n2;a=b\r\n{}\r\n000\r\nX: y\r\n\r\n"
+        )
+        response = http.client.HTTPResponse(sock)
+        response.begin()
+        assert response.status == 200 and response.read()
+
+
+def test_nothing_has_no_length(connection: http.client.HTTPConnection) -> None:
+    """RFC 9110, 8.6: a 304 that says 0 would be taken for the length of what the client has."""
+    _, first, _ = ask(connection, "GET", "/api/docs/init.js")
+    status, headers, body = ask(connection, "GET", "/api/docs/init.js", headers={"If-None-Match": first["ETag"]})
+    assert (status, headers["Content-Length"], body) == (304, None, b"")
 
 
 @pytest.mark.parametrize("request_", [b"", b"\r\n", b"GARBAGE\r\n\r\n", b"POST /api/workflow HTTP/1.1\r\nContent-Le"])
