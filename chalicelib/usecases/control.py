@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 
 from chalicelib import ids
-from chalicelib.core import strictjson
+from chalicelib.core import fault, strictjson
 from chalicelib.core.plan import Plan
 from chalicelib.core.rerun import plan_rerun
 from chalicelib.errors import Conflict, InvalidDocument, Problem, ValuesUnavailable
@@ -48,7 +47,7 @@ class Control:
         """No further node starts, running handlers see it in their context, and what they still yield is refused."""
         reason = bodies.read(body, Reason, self._limits).reason
         ref = self._lookup.ref(id)
-        error = json.dumps({"type": "Cancelled", "message": reason or "somebody asked for it"}).encode()
+        error = fault.encode("Cancelled", reason or "somebody asked for it")
         if self._store.end(ref.instance_id, status="CANCELLED", error=error) is Outcome.ENDED:
             log.info("instance cancelled", extra=_of(ref))
             self._settler.run(ref.instance_id)  # it may owe a webhook

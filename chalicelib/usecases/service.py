@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -124,6 +125,10 @@ class Service:
             self._planned(plan)
 
     def results(self, id: str, epoch: int | None = None, *, mount: str = "") -> ResultsView:
+        """For who reads it here."""
+        return ResultsView(**json.loads(self.results_json(id, epoch, mount=mount)))
+
+    def results_json(self, id: str, epoch: int | None = None, *, mount: str = "") -> str:
         """See results.py."""
         return self._results.of(id, epoch, mount=mount)
 

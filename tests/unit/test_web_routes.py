@@ -51,7 +51,7 @@ class FakeService:
             nodes={},
         )
 
-    def results(self, instance_id: str, epoch: int | None = None, *, mount: str = "") -> ResultsView:
+    def results_json(self, instance_id: str, epoch: int | None = None, *, mount: str = "") -> str:
         self._note("results", instance_id, epoch)
         return ResultsView(
             instance_id=instance_id,
@@ -59,7 +59,7 @@ class FakeService:
             status=InstanceStatus.COMPLETED,
             output={"a": 1},
             results={"a": {"a": 1}},
-        )
+        ).model_dump_json()
 
     def health(self) -> Health:
         self._note("health")
