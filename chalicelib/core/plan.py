@@ -69,7 +69,8 @@ class Plan:
             tags=tags or {},
             fail_fast=fail_fast,
             ignores=tuple(number for number, node in enumerate(nodes) if node.ignored),
-            timeout_ms=None if timeout_seconds is None else round(timeout_seconds * 1000),
+            # A limit that is there must not be rounded to none.
+            timeout_ms=None if timeout_seconds is None else max(1, round(timeout_seconds * 1000)),
             webhook=webhook is not None,
         )
 

@@ -344,7 +344,8 @@ class RedisStore:
         while (left := end - time.monotonic()) > 0:
             # Rotating the one entry of the list leaves it for whoever else waits.
             with unavailable():
-                if self._client.blmove(key, key, min(left, BLOCK_SECONDS)) is not None:
+                # Redis counts milliseconds; before 7.0 it cut what is less to 0, which means for ever.
+                if self._client.blmove(key, key, max(0.001, min(left, BLOCK_SECONDS))) is not None:
                     return
 
     def pressure(self, *, late_ms: int) -> Pressure:
@@ -393,7 +394,7 @@ def _terms(terms: Terms, total: int) -> str:
         "tags": json.dumps(dict(terms.tags)) if terms.tags else "",
         "fail_fast": "1" if terms.fail_fast else "",
         "ignores": "" if not terms.ignores else "*" if every else f",{','.join(map(str, terms.ignores))},",
-        "timeout_ms": str(terms.timeout_ms or ""),
+        "timeout_ms": "" if terms.timeout_ms is None else str(terms.timeout_ms),
         "webhook": "1" if terms.webhook else "",
     }
     if any(fields[name] for name in fields if name not in ("name", "tags")):
