@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,7 +75,7 @@ def dumps(value: Any) -> str:
         raise
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
+    if len(text) > 2 * DEEPEST and text.count("[") + text.count("{") > DEEPEST and _is_deep(text):
         raise ValueError(_TOO_DEEP)
     try:
         text.encode()
@@ -86,15 +85,20 @@ def dumps(value: Any) -> str:
 
 
 _TOO_DEEP = f"it is nested deeper than {DEEPEST} levels: flatten it"
-_STRINGS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
-_NO_BRACKETS = re.compile(r"[^\[\]{}]+")
-_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def _depth(text: str) -> int:
-    """How deep a JSON text is nested, by its brackets: nothing recurses here."""
-    brackets = _NO_BRACKETS.sub("", _STRINGS.sub("", text))
-    return max(itertools.accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+def _is_deep(text: str) -> bool:
+    """Whether a JSON text is nested deeper than DEEPEST. Of its brackets, outside of strings, the innermost pairs go, one
+    level a turn, until what is left cannot be that deep. Nothing recurses, and no step of Python's is for one value only.
+    """
+    outside = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
+    brackets = outside.encode().translate(None, _NO_BRACKETS)
+    for level in range(DEEPEST + 1):
+        if len(brackets) <= 2 * (DEEPEST - level):
+            return False
+        brackets = brackets.replace(b"[]", b"  ").replace(b"{}", b"  ").translate(None, b" ")
+    return True
 
 
 def _default(value: Any) -> Any:
