@@ -89,8 +89,10 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _is_deep(text: str) -> bool:
-    """Whether a JSON text is nested deeper than DEEPEST. Of its brackets, outside of strings, the innermost pairs go, one
-    level a turn, until what is left cannot be that deep. Nothing recurses, and no step of Python's is for one value only.
+    """Whether a JSON text is nested deeper than DEEPEST.
+
+    Of its brackets outside of strings the innermost pairs go, a level a turn, until what is left cannot be that deep.
+    So nothing recurses, and no step of Python's is for one value alone.
     """
     outside = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
     brackets = outside.encode().translate(None, _NO_BRACKETS)

@@ -105,13 +105,23 @@ class RedisStore:
             execution_id, name.decode(), document, int(created_at), latest.decode() if latest else None
         )
 
-    def note_latest(self, execution_id: str, instance_id: str) -> None:
-        """Remember the newest instance of a workflow, for clients that keep only the first id."""
+    def has_workflow(self, execution_id: str) -> bool:
+        """Whether it is there still; as reading it does, this renews its retention."""
         key = keys.workflow(execution_id)
-        with unavailable(), self._client.pipeline(transaction=True) as pipe:
-            pipe.hset(key, "latest", instance_id)
+        with unavailable(), self._client.pipeline(transaction=False) as pipe:
+            pipe.hexists(key, "document")
             pipe.expire(key, self._workflow_seconds)
-            pipe.execute()
+            return bool(pipe.execute()[0])
+
+    def note_latest(self, execution_id: str, instance_id: str) -> bool:
+        """Remember the newest instance of a workflow, for clients that keep only the first id.
+
+        Answers whether the workflow is there still.
+        """
+        key = (keys.workflow(execution_id),)
+        with unavailable():
+            reply = self._scripts.run("latest", key, (instance_id, self._workflow_seconds))
+        return Outcome(reply[0].decode()) is Outcome.OPEN
 
     def reserve(self, scope: str, key: str, *, fingerprint: str, id: str) -> tuple[str, str]:
         """Bind an Idempotency-Key to (fingerprint, id), unless it is bound already. Returns what it is bound to."""

@@ -143,7 +143,9 @@ class Control:
 
     def _view(self, ref: Ref) -> StatusView:
         snapshot = self._lookup.snapshot(ref.instance_id, whole=False)
-        plan = self._lookup.plan(ref.execution_id)
+        plan = self._lookup.find(ref.execution_id)
+        if plan is None:  # what was asked for is done all the same
+            return present.definition_gone(snapshot)
         webhook = self._webhooks.view(snapshot, plan)
         return present.status(snapshot, plan, self._planned(plan), nodes=False, webhook=webhook)
 

@@ -94,8 +94,8 @@ def status(
 
 
 def definition_gone(snapshot: Snapshot) -> StatusView:
-    """Of an instance whose workflow is deleted: how it went, without the names that only the definition had."""
-    return status(snapshot, Plan("", [], {}), None)
+    """Of an instance whose workflow is deleted: how it went, without what only the definition had."""
+    return status(snapshot, Plan(snapshot.name, [], {}), None)
 
 
 def results(
