@@ -85,7 +85,7 @@ class Plan:
                 node["handler"],
                 tuple(index[parent] for parent in node.get("dependencies", ())),
                 node.get("config", {}),
-                Retry(**(node.get("retry_policy") or defaults.get("retry_policy") or {})),
+                Retry(**_first(node.get("retry_policy"), defaults.get("retry_policy"), {})),
                 node.get("timeout_seconds") or defaults.get("timeout_seconds"),
                 (node.get("on_failure") or defaults.get("on_failure")) == "ignore",
             )
@@ -145,6 +145,11 @@ class Plan:
         """The slice of a node's descendants from `start`, and the next cursor or -1."""
         descendants = graph.descendants(self.children, node)
         return list(descendants[start : start + SLICE]), _cursor(start, len(descendants))
+
+
+def _first(*given: Any) -> Any:
+    """What is set first. An empty policy is one: of a stored document, what is at its default is left out."""
+    return next(one for one in given if one is not None)
 
 
 def _cursor(start: int, length: int) -> int:
