@@ -106,12 +106,12 @@ class RedisStore:
         )
 
     def has_workflow(self, execution_id: str) -> bool:
-        """Whether it is there still; as reading it does, this renews its retention."""
-        key = keys.workflow(execution_id)
-        with unavailable(), self._client.pipeline(transaction=False) as pipe:
-            pipe.hexists(key, "document")
-            pipe.expire(key, self._workflow_seconds)
-            return bool(pipe.execute()[0])
+        """Whether it is there still: one command, since every status asks.
+
+        The key alone does not tell: earlier releases wrote `latest` into what was deleted.
+        """
+        with unavailable():
+            return bool(self._client.hexists(keys.workflow(execution_id), "document"))
 
     def note_latest(self, execution_id: str, instance_id: str) -> bool:
         """Remember the newest instance of a workflow, for clients that keep only the first id.
