@@ -60,7 +60,7 @@ def status(instance_id: str) -> Response:
 def results(instance_id: str) -> Response:
     """The results of a terminal instance, with `?epoch=` as they were in an earlier one."""
     epoch, mount = requests.epoch(_request()), requests.mount(_request())
-    return answer(composition.application().service.results(instance_id, epoch, mount=mount))
+    return answer(composition.application().service.results_json(instance_id, epoch, mount=mount))
 
 
 @app.route("/api/health", methods=["GET"], **access.OPEN)

@@ -2,8 +2,8 @@
 
 LocalStack refuses an Origin or a Referer that it does not know, and lets through whatever has neither. A page that
 asks its browser to send no Referer can so send, purge and delete by a mere image: SQS takes its commands by GET. And
-whoever points a name of his own here can read as well. So what a browser marks as another's, and a Host that is not this
-machine's, is refused before LocalStack looks at it.
+whoever points a name of his own here can read as well. So what a browser marks as another's, and a Host that is not
+this machine's, is refused before LocalStack looks at it.
 It runs in LocalStack's own virtual environment (gateway.py), and so imports nothing of ours.
 """
 

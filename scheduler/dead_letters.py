@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Any
 
 from chalicelib import ending, logs
+from chalicelib.core import fault
 from chalicelib.core.plan import Plan
 from chalicelib.metrics.protocol import OFF, Metrics
 from chalicelib.protocols import Dispatch, Message, Outcome, Ready, Settler, Store
@@ -15,13 +15,11 @@ from chalicelib.store.definitions import Definitions
 
 log = logging.getLogger(__name__)
 
-ERROR = json.dumps(
-    {
-        "type": "DeadLettered",
-        "message": "the queue gave up on this node's messages, again and again: workers received them, and none could "
-        "start it. Look for `record failed` in the workers' log.",
-    }
-).encode()
+ERROR = fault.encode(
+    "DeadLettered",
+    "the queue gave up on this node's messages, again and again: workers received them, and none could "
+    "start it. Look for `record failed` in the workers' log.",
+)
 
 
 class DeadLetters:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from chalicelib import ending, logs
+from chalicelib.core import fault
 from chalicelib.core.plan import Plan
 from chalicelib.metrics.protocol import OFF, Metrics
 from chalicelib.protocols import Children, Dispatch, Dispatching, Due, Outcome, Ref, Store
@@ -21,12 +21,9 @@ LIMIT = 200
 
 log = logging.getLogger(__name__)
 
-DEFINITION_GONE = json.dumps(
-    {
-        "type": "DefinitionGone",
-        "message": "the workflow was deleted, or its retention ended, while this instance was running",
-    }
-).encode()
+DEFINITION_GONE = fault.encode(
+    "DefinitionGone", "the workflow was deleted, or its retention ended, while this instance was running"
+)
 
 
 class Pass(NamedTuple):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from chalicelib.core import graph
+from chalicelib.core import fault, graph
 from chalicelib.core.plan import Plan
 from chalicelib.protocols import Archived, Event, Record, Snapshot
 
@@ -108,8 +107,8 @@ def why(plan: Plan, snapshot: Snapshot, node: int, *, terminal: bool) -> str:
 def _reason(snapshot: Snapshot, node: int) -> str:
     if node not in snapshot.errors:
         return ""
-    error = json.loads(snapshot.errors[node])
-    return f": {error['type']}: {error['message'][:200]}"
+    error = fault.decode(snapshot.errors[node])
+    return f": {error.type}: {error.message[:200]}"
 
 
 def _waits(plan: Plan, snapshot: Snapshot, node: int) -> str:

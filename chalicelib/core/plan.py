@@ -71,7 +71,8 @@ class Plan:
             tags=tags or {},
             fail_fast=fail_fast,
             ignores=tuple(number for number, node in enumerate(nodes) if node.ignored),
-            timeout_ms=None if timeout_seconds is None else round(timeout_seconds * 1000),
+            # A limit that is there must not be rounded to none.
+            timeout_ms=None if timeout_seconds is None else max(1, round(timeout_seconds * 1000)),
             webhook=webhook is not None,
             schema=schema,
         )
@@ -87,7 +88,7 @@ class Plan:
                 node["handler"],
                 tuple(index[parent] for parent in node.get("dependencies", ())),
                 node.get("config", {}),
-                Retry(**(node.get("retry_policy") or defaults.get("retry_policy") or {})),
+                Retry(**_first(node.get("retry_policy"), defaults.get("retry_policy"), {})),
                 node.get("timeout_seconds") or defaults.get("timeout_seconds"),
                 (node.get("on_failure") or defaults.get("on_failure")) == "ignore",
             )
@@ -158,6 +159,11 @@ def _schema(document: bytes, nodes: list[PlanNode]) -> int:
         '["' in reference.text for node in nodes for _, reference in templates.find(node.config)
     )
     return 3 if quoted else 1
+
+
+def _first(*given: Any) -> Any:
+    """What is set first. An empty policy is one: of a stored document, what is at its default is left out."""
+    return next(one for one in given if one is not None)
 
 
 def _cursor(start: int, length: int) -> int:

@@ -10,9 +10,13 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from chalicelib.core.text import plain
 from chalicelib.errors import BodyTooLarge, InvalidDocument, MalformedBody, Problem
 
 MAX_PROBLEMS = 100
+# A value that is passed on has so many levels of lists and objects at most, since whatever reads it recurses. pydantic
+# ends at 255, with all that stands around it.
+DEEPEST = 200
 # A key may be as long as the body: a pointer stops before it, at what encloses it.
 MAX_POINTER = 1000
 
@@ -60,7 +64,8 @@ def loads(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
 def dumps(value: Any) -> str:
     """Compact JSON. Dates, models, dataclasses and the like become what pydantic makes of them.
 
-    Raises ValueError or TypeError for what JSON cannot say: NaN, infinity, lone surrogates, objects of other kinds.
+    Raises ValueError or TypeError for what JSON cannot say: NaN, infinity, lone surrogates, objects of other kinds; and
+    for what is nested deeper than DEEPEST.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
@@ -68,6 +73,10 @@ def dumps(value: Any) -> str:
         if "JSON compliant" in str(error):
             raise ValueError("NaN and infinity are not JSON: use null or a string") from None
         raise
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    if len(text) > 2 * DEEPEST and text.count("[") + text.count("{") > DEEPEST and _is_deep(text):
+        raise ValueError(_TOO_DEEP)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -86,6 +95,25 @@ def received(body: bytes | str) -> Any:
     except RecursionError:
         raise ValueError("the JSON is nested far too deep") from None
     return value
+
+
+_TOO_DEEP = f"it is nested deeper than {DEEPEST} levels: flatten it"
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _is_deep(text: str) -> bool:
+    """Whether a JSON text is nested deeper than DEEPEST.
+
+    Of its brackets outside of strings the innermost pairs go, a level a turn, until what is left cannot be that deep.
+    So nothing recurses, and no step of Python's is for one value alone.
+    """
+    outside = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
+    brackets = outside.encode().translate(None, _NO_BRACKETS)
+    for level in range(DEEPEST + 1):
+        if len(brackets) <= 2 * (DEEPEST - level):
+            return False
+        brackets = brackets.replace(b"[]", b"  ").replace(b"{}", b"  ").translate(None, b" ")
+    return True
 
 
 def _default(value: Any) -> Any:
@@ -109,11 +137,11 @@ class _Object(dict[str, Any]):
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    plain = dict(pairs)
-    if len(plain) == len(pairs):
-        return plain
+    single = dict(pairs)
+    if len(single) == len(pairs):
+        return single
     seen: set[str] = set()
-    marked = _Object(plain)
+    marked = _Object(single)
     marked.duplicates = [key for key, _ in pairs if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
     return marked
 
@@ -131,7 +159,7 @@ def _walk(item: Any, place: list[str | int], max_depth: int, found: list[Problem
         found += _scalar_problems(place, item)
         return
     if len(place) >= max_depth:
-        found.append(Problem(_safe(pointer(*place)), f"nested deeper than {max_depth} levels: flatten it"))
+        found.append(Problem(plain(pointer(*place)), f"nested deeper than {max_depth} levels: flatten it"))
         return
     if isinstance(item, dict):
         found += itertools.islice(_object_problems(place, item), MAX_PROBLEMS - len(found))
@@ -146,10 +174,10 @@ def _walk(item: Any, place: list[str | int], max_depth: int, found: list[Problem
 def _object_problems(place: list[str | int], item: dict[str, Any]) -> Iterator[Problem]:
     if isinstance(item, _Object):
         for key in dict.fromkeys(item.duplicates):
-            yield Problem(_safe(pointer(*place, key)), "this key stands here more than once: keep one of them")
+            yield Problem(plain(pointer(*place, key)), "this key stands here more than once: keep one of them")
     for key in item:
         if not _is_text(key):
-            yield Problem(_safe(pointer(*place, key)), _SURROGATE)
+            yield Problem(plain(pointer(*place, key)), _SURROGATE)
 
 
 _SURROGATE = "holds half of a surrogate pair (\\ud800 to \\udfff alone), which is not Unicode text: remove it"
@@ -164,7 +192,7 @@ def _scalar_problems(place: list[str | int], item: Any) -> list[Problem]:
         detail = _SURROGATE
     else:
         return []
-    return [Problem(_safe(pointer(*place)), detail)]
+    return [Problem(plain(pointer(*place)), detail)]
 
 
 def _is_text(text: str) -> bool:
@@ -175,7 +203,3 @@ def _is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _safe(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from chalicelib import __version__
-from chalicelib.core import strictjson
+from chalicelib.core import strictjson, text
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers.api import Config, Context, Handler, handler
 
@@ -159,7 +159,7 @@ def _url(config: HttpCall) -> str:
 
 
 def _raise(answer: Answer, config: HttpCall) -> None:
-    said = answer.body[:300].decode("utf-8", "replace")
+    said = text.beginning(answer.body, 300)
     message = f"{config.method} {config.url[:200]} answered {answer.status}: {said}"
     if answer.status >= 500 or answer.status in _RETRYABLE:
         raise BadStatus(message)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from chalicelib import __version__
-from chalicelib.core import strictjson
+from chalicelib.core import strictjson, text
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers.api import Config, Context, Handler, handler
 from chalicelib.handlers.http_call import BadStatus
@@ -58,7 +58,7 @@ def webhook_handler(client: Callable[[], HttpClient], now: Callable[[], float] =
         )
         if 200 <= answer.status < 300:
             return {"status": answer.status}
-        said = f"{config.url[:200]} answered {answer.status}: {answer.body[:300].decode('utf-8', 'replace')}"
+        said = f"{config.url[:200]} answered {answer.status}: {text.beginning(answer.body, 300)}"
         raise DoNotRetry(said) if answer.status == _GONE else BadStatus(said)
 
     return webhook

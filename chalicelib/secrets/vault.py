@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from chalicelib.core import templates
+from chalicelib.core.text import plain
 from chalicelib.errors import MissingSecret
 from chalicelib.protocols import SecretSource
 from chalicelib.secrets.redact import MIN_LENGTH, Redactor
@@ -57,6 +58,10 @@ class Vault:
             raise MissingSecret(
                 f"secret `{short[0]}` is shorter than {MIN_LENGTH} characters, so it could not be kept out of "
                 "results and logs: use a longer one"
+            )
+        if odd := [name for name in names if plain(found[name]) != found[name]]:
+            raise MissingSecret(
+                f"secret `{odd[0]}` is not UTF-8, and nothing can be sent with it: use base64 for bytes"
             )
 
     def _learn(self, found: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Plans by execution_id, kept in the process: definitions are immutable, so they never go stale."""
+"""Plans by execution_id, kept in the process: definitions are immutable, so none changes. It may be deleted, though."""
 
 from __future__ import annotations
 
@@ -19,8 +19,25 @@ class Definitions:
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._lock = threading.Lock()
 
+    def current(self, execution_id: str) -> Plan | None:
+        """The plan, or None where the workflow is deleted, also since it was read here: so all processes answer alike.
+
+        That asks the store each time. Raises Unavailable.
+        """
+        with self._lock:
+            kept = execution_id in self._plans
+        if kept and not self._store.has_workflow(execution_id):
+            self.forget(execution_id)
+            return None
+        return self.get(execution_id)
+
+    def forget(self, execution_id: str) -> None:
+        """Of a workflow that turned out to be deleted."""
+        with self._lock:
+            self._plans.pop(execution_id, None)
+
     def get(self, execution_id: str) -> Plan | None:
-        """The plan, or None when the workflow is gone. Raises Unavailable."""
+        """The plan, or None where the workflow is gone. What is kept here is not asked for. Raises Unavailable."""
         with self._lock:
             if plan := self._plans.get(execution_id):
                 self._plans.move_to_end(execution_id)

@@ -88,7 +88,8 @@ def _time(text: str) -> int | None:
 
 
 def event(raw: bytes) -> Event:
-    return Event(**json.loads(raw))
+    # Earlier releases cut reasons within a character: what is left of it must not hide the rest.
+    return Event(**json.loads(raw.decode("utf-8", "replace")))
 
 
 def archived(name: bytes, raw: bytes) -> Archived:

@@ -110,13 +110,23 @@ class RedisStore:
             execution_id, name.decode(), document, int(created_at), latest.decode() if latest else None
         )
 
-    def note_latest(self, execution_id: str, instance_id: str) -> None:
-        """Remember the newest instance of a workflow, for clients that keep only the first id."""
-        key = keys.workflow(execution_id)
-        with unavailable(), self._client.pipeline(transaction=True) as pipe:
-            pipe.hset(key, "latest", instance_id)
-            pipe.expire(key, self._workflow_seconds)
-            pipe.execute()
+    def has_workflow(self, execution_id: str) -> bool:
+        """Whether it is there still: one command, since every status asks.
+
+        The key alone does not tell: earlier releases wrote `latest` into what was deleted.
+        """
+        with unavailable():
+            return bool(self._client.hexists(keys.workflow(execution_id), "document"))
+
+    def note_latest(self, execution_id: str, instance_id: str) -> bool:
+        """Remember the newest instance of a workflow, for clients that keep only the first id.
+
+        Answers whether the workflow is there still.
+        """
+        key = (keys.workflow(execution_id),)
+        with unavailable():
+            reply = self._scripts.run("latest", key, (instance_id, self._workflow_seconds))
+        return Outcome(reply[0].decode()) is Outcome.OPEN
 
     def reserve(self, scope: str, key: str, *, fingerprint: str, id: str) -> tuple[str, str]:
         """Bind an Idempotency-Key to (fingerprint, id), unless it is bound already. Returns what it is bound to."""
@@ -349,7 +359,8 @@ class RedisStore:
         while (left := end - time.monotonic()) > 0:
             # Rotating the one entry of the list leaves it for whoever else waits.
             with unavailable():
-                if self._client.blmove(key, key, min(left, BLOCK_SECONDS)) is not None:
+                # Redis counts milliseconds; before 7.0 it cut what is less to 0, which means for ever.
+                if self._client.blmove(key, key, max(0.001, min(left, BLOCK_SECONDS))) is not None:
                     return
 
     def pressure(self, *, late_ms: int) -> Pressure:
@@ -398,7 +409,7 @@ def _terms(terms: Terms, total: int) -> str:
         "tags": json.dumps(dict(terms.tags)) if terms.tags else "",
         "fail_fast": "1" if terms.fail_fast else "",
         "ignores": "" if not terms.ignores else "*" if every else f",{','.join(map(str, terms.ignores))},",
-        "timeout_ms": str(terms.timeout_ms or ""),
+        "timeout_ms": "" if terms.timeout_ms is None else str(terms.timeout_ms),
         "webhook": "1" if terms.webhook else "",
     }
     policies = any(fields[name] for name in fields if name not in ("name", "tags"))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 
 from chalicelib import ids
-from chalicelib.core import strictjson
+from chalicelib.core import fault, strictjson
 from chalicelib.core.plan import Plan
 from chalicelib.core.rerun import plan_rerun
 from chalicelib.errors import Conflict, InvalidDocument, Problem, ValuesUnavailable
@@ -48,7 +47,7 @@ class Control:
         """No further node starts, running handlers see it in their context, and what they still yield is refused."""
         reason = bodies.read(body, Reason, self._limits).reason
         ref = self._lookup.ref(id)
-        error = json.dumps({"type": "Cancelled", "message": reason or "somebody asked for it"}).encode()
+        error = fault.encode("Cancelled", reason or "somebody asked for it")
         if self._store.end(ref.instance_id, status="CANCELLED", error=error) is Outcome.ENDED:
             log.info("instance cancelled", extra=_of(ref))
             self._settler.run(ref.instance_id)  # it may owe a webhook
@@ -144,7 +143,9 @@ class Control:
 
     def _view(self, ref: Ref) -> StatusView:
         snapshot = self._lookup.snapshot(ref.instance_id, whole=False)
-        plan = self._lookup.plan(ref.execution_id)
+        plan = self._lookup.find(ref.execution_id)
+        if plan is None:  # what was asked for is done all the same
+            return present.definition_gone(snapshot)
         webhook = self._webhooks.view(snapshot, plan)
         return present.status(snapshot, plan, self._planned(plan), nodes=False, webhook=webhook)
 

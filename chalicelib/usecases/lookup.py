@@ -17,6 +17,17 @@ class Lookup:
         self._definitions = definitions
 
     def plan(self, execution_id: str) -> Plan:
+        plan = self.find(execution_id)
+        if plan is None:
+            raise no_workflow(execution_id)
+        return plan
+
+    def find(self, execution_id: str) -> Plan | None:
+        """None where the workflow is deleted: its instances are there still."""
+        return self._definitions.current(execution_id) if ids.is_valid(execution_id, ids.EXECUTION) else None
+
+    def plan_to_start(self, execution_id: str) -> Plan:
+        """Of one that may be deleted since: whoever starts an instance of it is told so by the store (note_latest)."""
         plan = self._definitions.get(execution_id) if ids.is_valid(execution_id, ids.EXECUTION) else None
         if plan is None:
             raise no_workflow(execution_id)

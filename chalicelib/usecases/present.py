@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
+from chalicelib.core import fault
 from chalicelib.core.plan import Plan
 from chalicelib.models.views import (
     ErrorView,
@@ -95,30 +94,35 @@ def status(
 
 
 def definition_gone(snapshot: Snapshot) -> StatusView:
-    """Of an instance whose workflow is deleted: how it went, without the names that only the definition had."""
-    return status(snapshot, Plan("", [], {}), None)
+    """Of an instance whose workflow is deleted: how it went, without what only the definition had."""
+    return status(snapshot, Plan(snapshot.name, [], {}), None)
 
 
 def results(
     now: Snapshot, epoch: int, plan: Plan, values: Mapping[int, bytes], large: Mapping[int, LargeResult]
-) -> ResultsView:
-    """Every committed result, and the output of these."""
-    decoded = {number: json.loads(value) for number, value in sorted(values.items())}
+) -> str:
+    """Every committed result, and the output of these: a ResultsView as JSON.
+
+    Each value is passed on as it is stored: no parser stands between, with limits or numbers of its own.
+    """
     ends, alone = output_nodes(plan)
-    output: Any
-    if alone:
-        output = decoded.get(ends[0])
-    else:
-        output = {plan.nodes[number].id: decoded[number] for number in ends if number in decoded}
-    return ResultsView(
+    output = values.get(ends[0], b"null").decode() if alone else _by_id(plan, values, ends)
+    about = ResultsView(
         instance_id=now.instance_id,
         execution_id=now.execution_id,
         status=InstanceStatus(now.status),
         epoch=epoch,
-        output=output,
-        results={plan.nodes[number].id: value for number, value in decoded.items()},
+        output=None,
+        results={},
         large={plan.nodes[number].id: one for number, one in sorted(large.items())},
     )
+    head, rest = about.model_dump_json(exclude={"output", "results", "large"}), about.model_dump_json(include={"large"})
+    return f'{head[:-1]},"output":{output},"results":{_by_id(plan, values, sorted(values))},{rest[1:]}'
+
+
+def _by_id(plan: Plan, values: Mapping[int, bytes], nodes: Iterable[int]) -> str:
+    parts = (f'"{plan.nodes[number].id}":{values[number].decode()}' for number in nodes if number in values)
+    return "{" + ",".join(parts) + "}"
 
 
 def output_nodes(plan: Plan) -> tuple[list[int], bool]:
@@ -145,18 +149,22 @@ def _node(record: Record | None, error: bytes | None, terminal: bool) -> NodeVie
         moment(record.queued_at),
         moment(record.started_at),
         moment(record.finished_at),
-        ErrorView(**json.loads(error)) if error else None,
+        error_view(error),
     )
 
 
 def _instance_error(snapshot: Snapshot, plan: Plan) -> ErrorView | None:
     if snapshot.error:
-        return ErrorView(**json.loads(snapshot.error))
+        return error_view(snapshot.error)
     if snapshot.error_node is None or snapshot.error_node not in snapshot.errors:
         return None
-    error = json.loads(snapshot.errors[snapshot.error_node])
+    error = fault.decode(snapshot.errors[snapshot.error_node])
     node = plan.nodes[snapshot.error_node].id if plan.nodes else None
-    return ErrorView(type=error["type"], message=error["message"], node=node)
+    return ErrorView(type=error.type, message=error.message, node=node)
+
+
+def error_view(stored: bytes | None) -> ErrorView | None:
+    return ErrorView(**fault.decode(stored)._asdict()) if stored else None
 
 
 def moment(milliseconds: int | None) -> str | None:

@@ -11,7 +11,7 @@ from chalicelib import ids
 from chalicelib.core.plan import Plan
 from chalicelib.core.rerun import as_of
 from chalicelib.errors import NotFound, StillRunning, ValueLost
-from chalicelib.models.views import InstanceStatus, LargeResult, ResultsView
+from chalicelib.models.views import InstanceStatus, LargeResult
 from chalicelib.protocols import Snapshot, Store
 from chalicelib.usecases import present
 from chalicelib.usecases.lookup import Lookup, gone
@@ -36,8 +36,11 @@ class Results:
         self._depot = depot
         self._room = room
 
-    def of(self, id: str, epoch: int | None = None, *, mount: str = "") -> ResultsView:
-        """Of a terminal instance; of an earlier epoch at any time. `mount` is what stands before paths in links."""
+    def of(self, id: str, epoch: int | None = None, *, mount: str = "") -> str:
+        """A ResultsView as JSON, of a terminal instance; of an earlier epoch at any time.
+
+        `mount` is what stands before paths in links.
+        """
         now = self._ended(id, epoch)
         plan = self._lookup.plan(now.execution_id)
         values, others = self._fitting(self._values(now, epoch), present.output_nodes(plan)[0])

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from chalicelib import ids
-from chalicelib.core import definition, strictjson
+from chalicelib.core import definition, fault, strictjson
 from chalicelib.core.plan import Plan
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.handlers.api import Handler
 from chalicelib.models.views import Health, InstanceStatus, Planned, ResultsView, StatusView, Submitted, Triggered
 from chalicelib.models.workflow import Trigger
-from chalicelib.protocols import Children, Dispatch, Queue, Ready, Ref, Settler, Store
+from chalicelib.protocols import Children, Dispatch, Outcome, Queue, Ready, Ref, Settler, Store
 from chalicelib.store.definitions import Definitions
 from chalicelib.tracing.tracer import Tracer
 from chalicelib.usecases import bodies, present
 from chalicelib.usecases.bodies import Limits
 from chalicelib.usecases.gate import Gate
-from chalicelib.usecases.lookup import Lookup, gone
+from chalicelib.usecases.lookup import Lookup, gone, no_workflow
 from chalicelib.usecases.results import Results
 from chalicelib.usecases.webhooks import Webhooks
+
+WITHDRAWN = fault.encode("Withdrawn", "its workflow was deleted before it began")
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +86,7 @@ class Service:
 
     def trigger(self, execution_id: str, body: bytes, idempotency_key: str | None) -> Triggered:
         """Start a new instance of a stored workflow."""
-        plan = self._lookup.plan(execution_id)
+        plan = self._lookup.plan_to_start(execution_id)
         wanted = bodies.read(body, Trigger, self._limits)
         self._gate.trigger()
         instance_id, again = self._id(ids.INSTANCE, f"trigger/{execution_id}", idempotency_key, body)
@@ -113,7 +116,7 @@ class Service:
         snapshot = self._store.snapshot(instance_id, whole=nodes)
         if snapshot is None:
             raise gone(instance_id)
-        found = self._definitions.get(snapshot.execution_id)
+        found = self._lookup.find(snapshot.execution_id)
         if found is None:
             return present.definition_gone(snapshot)
         webhook = self._webhooks.view(snapshot, found)
@@ -126,6 +129,10 @@ class Service:
             self._planned(plan)
 
     def results(self, id: str, epoch: int | None = None, *, mount: str = "") -> ResultsView:
+        """For who reads it here."""
+        return ResultsView(**json.loads(self.results_json(id, epoch, mount=mount)))
+
+    def results_json(self, id: str, epoch: int | None = None, *, mount: str = "") -> str:
         """See results.py."""
         return self._results.of(id, epoch, mount=mount)
 
@@ -153,7 +160,7 @@ class Service:
 
     def _start(self, ref: Ref, plan: Plan, wanted: Trigger) -> Triggered:
         items, cursor = plan.unblocks(-1)
-        _, created_at = self._store.create(
+        outcome, created_at = self._store.create(
             ref,
             total=len(plan.nodes),
             params=strictjson.dumps(wanted.params).encode(),
@@ -161,13 +168,22 @@ class Service:
             by=self._dispatch.by,
             terms=replace(plan.terms, tags={**plan.terms.tags, **wanted.tags}),
         )
-        self._store.note_latest(ref.execution_id, ref.instance_id)
+        if not self._store.note_latest(ref.execution_id, ref.instance_id):
+            self._withdraw(ref, outcome)
+            raise no_workflow(ref.execution_id)
         self._dispatch.unblocked(ref, plan, [Ready(root, 1) for root in items[::2]])
         self._settler.settle(ref, plan, -1, cursor, failed=False)
         log.info("instance created", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
         return Triggered(
             instance_id=ref.instance_id, execution_id=ref.execution_id, created_at=present.rfc3339(created_at)
         )
+
+    def _withdraw(self, ref: Ref, outcome: Outcome) -> None:
+        """The workflow was deleted, and this process had not heard: nothing was sent of the instance yet."""
+        self._definitions.forget(ref.execution_id)
+        if outcome is Outcome.CREATED:
+            self._store.end(ref.instance_id, status="CANCELLED", error=WITHDRAWN)
+            self._store.forget(ref.instance_id)
 
     def _id(self, kind: str, scope: str, key: str | None, body: bytes) -> tuple[str, bool]:
         """A fresh id; with an Idempotency-Key, the one that the key was first used for, and whether that was before."""

@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib import ids
 from chalicelib.core import delivery
 from chalicelib.core.plan import Plan
-from chalicelib.models.views import DeliveryStatus, ErrorView, InstanceStatus, WebhookView
+from chalicelib.models.views import DeliveryStatus, InstanceStatus, WebhookView
 from chalicelib.protocols import Children, Dispatch, Dispatching, Outcome, Ready, Ref, Snapshot, Store
 from chalicelib.store.definitions import Definitions
 from chalicelib.usecases import present
@@ -58,7 +58,7 @@ class Webhooks:
         record, error = made.records[delivery.NODE], made.errors.get(delivery.NODE) or made.error
         view.status = _STATUS.get(made.status, DeliveryStatus.PENDING)
         view.attempts = record.attempt - (record.status == "Q")
-        view.last_error = ErrorView(**json.loads(error)) if error else None
+        view.last_error = present.error_view(error)
         if view.status is DeliveryStatus.DELIVERED and made.finished_at is not None:
             view.delivered_at = present.rfc3339(made.finished_at)
         return view

@@ -8,11 +8,10 @@ from pydantic import BaseModel
 from chalicelib.web import requests
 
 
-def answer(body: BaseModel, status_code: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A model as JSON. Chalice passes a body that is a string through as it is."""
-    return Response(
-        body.model_dump_json(), headers={"Content-Type": "application/json", **(headers or {})}, status_code=status_code
-    )
+def answer(body: BaseModel | str, status_code: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A model as JSON, or what is JSON already. Chalice passes a body that is a string through as it is."""
+    text = body if isinstance(body, str) else body.model_dump_json()
+    return Response(text, headers={"Content-Type": "application/json", **(headers or {})}, status_code=status_code)
 
 
 def location(request: Request, id: str) -> dict[str, str]:

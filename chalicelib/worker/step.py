@@ -12,15 +12,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.core import strictjson, templates
+from chalicelib.core import fault, strictjson, templates
 from chalicelib.errors import DoNotRetry, TemplateError, ValueLost, ValuesUnavailable
 from chalicelib.handlers.api import Context, Handler
 from chalicelib.secrets.redact import NOTHING, Redactor
 
 _OURS = (str(Path(__file__).parent), str(Path(concurrent.futures.__file__).parent))
 
-MAX_MESSAGE = 2000
-MAX_TRACEBACK = 4000
+MAX_MESSAGE, MAX_TRACEBACK = fault.MAX_MESSAGE, fault.MAX_TRACEBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +31,13 @@ class Failed:
     traceback: str | None
     retry: bool
 
+    def __post_init__(self) -> None:
+        """However it was described: logs and traces have the same text as the store."""
+        for name, part in fault.bounded(self.type, self.message, self.traceback)._asdict().items():
+            object.__setattr__(self, name, part)
+
     def encode(self) -> bytes:
-        return json.dumps(
-            {"type": self.type, "message": self.message, "traceback": self.traceback}, ensure_ascii=True
-        ).encode()
+        return fault.Fault(self.type, self.message, self.traceback).encode()
 
 
 def describe(error: BaseException, redactor: Redactor = NOTHING) -> Failed:

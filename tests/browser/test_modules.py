@@ -134,3 +134,13 @@ def test_a_thousand_nodes_are_laid_out_in_time_and_apart(call: Any) -> None:
     ms, count, near, forward = call("layout", code, parents)
     assert ms < 5000
     assert (count, near, forward) == (1000, False, True)
+
+
+def test_text_is_cut_between_characters(call: Any) -> None:
+    assert call("format", "(m, text) => [1, 2, 3, 4, 9].map((most) => m.beginning(text, most))", "a😀😀") == [
+        "a",
+        "a",
+        "a😀",
+        "a😀",
+        "a😀😀",
+    ]

@@ -325,9 +325,12 @@ def test_workflows_and_idempotency(store: RedisStore) -> None:
     assert store.workflow(execution_id) is None
     created = store.put_workflow(execution_id, name="n", document=b"{}")
     assert store.put_workflow(execution_id, name="other", document=b"[]") == created
-    store.note_latest(execution_id, "in-1")
+    assert store.has_workflow(execution_id) and store.note_latest(execution_id, "in-1")
     stored = store.workflow(execution_id)
     assert (stored.name, stored.document, stored.created_at, stored.latest) == ("n", b"{}", created, "in-1")
+    assert 0 < store._client.ttl(keys.workflow(execution_id)) <= 90
+    assert store.forget_workflow(execution_id) and not store.has_workflow(execution_id)
+    assert not store.note_latest(execution_id, "in-2") and not store._client.exists(keys.workflow(execution_id))
     key = ids.new("k")
     assert store.reserve("s", key, fingerprint="f", id="1") == ("f", "1")
     assert store.reserve("s", key, fingerprint="g", id="2") == ("f", "1")

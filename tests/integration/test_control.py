@@ -284,6 +284,15 @@ def test_defaults_hold_for_nodes_that_say_nothing(make: Make) -> None:
     assert view.status == "FAILED" and view.error is not None and view.error.node == "b"
 
 
+def test_a_node_may_say_what_would_hold_without_defaults(make: Make) -> None:
+    """One attempt is what a policy means that says nothing: it is not the workflow's for that."""
+    app, _ = make()
+    nodes = [node("a", retry_policy={"max_attempts": 1}), node("b", retry_policy={}), node("c")]
+    body = workflow(*nodes, defaults={"retry_policy": {"max_attempts": 5}})
+    plan = app.lookup.plan(app.service.submit(json.dumps(body).encode(), None).execution_id)
+    assert [one.retry.max_attempts for one in plan.nodes] == [1, 1, 5]
+
+
 def test_lists_are_filtered_and_paged_newest_first(make: Make) -> None:
     app, queue = make()
     name = f"Listed {time.time_ns()}"

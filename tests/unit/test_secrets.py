@@ -134,6 +134,16 @@ def test_what_is_missing_is_named_with_its_place() -> None:
         vault.read(["SHORT"])
 
 
+def test_a_secret_that_is_no_text_is_refused_and_spoils_no_other() -> None:
+    """The environment holds bytes: those that are not UTF-8 come as halves of surrogate pairs."""
+    vault = Vault(
+        EnvironmentSecrets({"P_BYTES": "secret\udcff", "P_KEY": "s3cr3t"}, "P_"), keep_seconds=60, clock=lambda: 0.0
+    )
+    with pytest.raises(MissingSecret, match="`BYTES` is not UTF-8"):
+        vault.read(["BYTES"])
+    assert vault.read(["KEY"]) == {"KEY": "s3cr3t"}
+
+
 def test_only_what_has_the_prefix_is_a_secret() -> None:
     source = EnvironmentSecrets({"AWS_SECRET_ACCESS_KEY": "no", "SECRET_TOKEN": "yes"}, "SECRET_")
     assert source.fetch(["TOKEN", "AWS_SECRET_ACCESS_KEY"]) == {"TOKEN": "yes"}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -102,3 +106,19 @@ def test_dumps_refuses_what_json_cannot_say(value: object) -> None:
 
 def test_pointers_are_escaped() -> None:
     assert strictjson.pointer() == "" and strictjson.pointer("a/b", 0, "~") == "/a~1b/0/~0"
+
+
+@pytest.mark.parametrize("value", ["]" * 999, ["["] * 999, {"a\\": "{" * 999}, [[1], [2]] * 999, {'"[': ['\\"', "]["]}])
+def test_depth_is_counted_in_brackets_of_lists_and_objects_alone(value: Any) -> None:
+    assert json.loads(strictjson.dumps(value)) == value
+
+
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a[": value}])
+def test_dumps_refuses_what_is_nested_too_deep(wrap: Callable[[Any], Any]) -> None:
+    value: Any = "x"
+    for _ in range(strictjson.DEEPEST):
+        value = wrap(value)
+    assert json.loads(strictjson.dumps(value)) == value
+    for deeper in (wrap(value), functools.reduce(lambda inner, _: wrap(inner), range(5000), value)):
+        with pytest.raises(ValueError, match=f"nested deeper than {strictjson.DEEPEST} levels"):
+            strictjson.dumps(deeper)

@@ -54,7 +54,7 @@ class FakeService:
             nodes={},
         )
 
-    def results(self, instance_id: str, epoch: int | None = None, *, mount: str = "") -> ResultsView:
+    def results_json(self, instance_id: str, epoch: int | None = None, *, mount: str = "") -> str:
         self._note("results", instance_id, epoch)
         return ResultsView(
             instance_id=instance_id,
@@ -62,7 +62,7 @@ class FakeService:
             status=InstanceStatus.COMPLETED,
             output={"a": 1},
             results={"a": {"a": 1}},
-        )
+        ).model_dump_json()
 
     def health(self) -> Health:
         self._note("health")

@@ -1,6 +1,7 @@
 // A canvas that fills its host, sharp on every screen, and paints at most once a frame.
 
 import { el } from "./element.js";
+import { beginning } from "./format.js";
 import { onTheme } from "./palette.js";
 
 export const FONT = "Inter, ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
@@ -66,10 +67,10 @@ export function fitted(context, text, width) {
     let [low, high] = [0, text.length];
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (context.measureText(`${text.slice(0, middle)}…`).width <= width) low = middle;
+      if (context.measureText(`${beginning(text, middle)}…`).width <= width) low = middle;
       else high = middle - 1;
     }
-    shown = `${text.slice(0, low)}…`;
+    shown = `${beginning(text, low)}…`;
   }
   cut.set(key, shown);
   return shown;

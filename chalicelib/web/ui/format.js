@@ -47,5 +47,8 @@ export const count = (number) => number.toLocaleString("en");
 /** "1 node", "3 nodes". */
 export const several = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
+/** The first characters of a text. Its length counts halves of what lies beyond 16 bits: none is left alone at the end. */
+export const beginning = (text, most) => (text.length > most ? text.slice(0, most).replace(/[\ud800-\udbff]$/, "") : text);
+
 export const bytes = (size) =>
   size < 1024 ? `${size} B` : size < 1_048_576 ? `${(size / 1024).toFixed(1)} KiB` : `${(size / 1_048_576).toFixed(1)} MiB`;

@@ -1,7 +1,7 @@
 // A JSON value to read: indented, its parts told apart, with a button that copies it.
 
 import { el } from "./element.js";
-import { bytes } from "./format.js";
+import { beginning, bytes } from "./format.js";
 import { icon } from "./icons.js";
 
 const MOST = 60_000;
@@ -11,7 +11,7 @@ export function json(value, label = "JSON") {
   const text = JSON.stringify(value, null, 2) ?? "null";
   const copy = el("button", { type: "button", class: "button ghost icon-only copy", "aria-label": `Copy ${label}`, title: "Copy" }, icon("copy"));
   copy.addEventListener("click", () => navigator.clipboard?.writeText(text));
-  const code = el("pre", { class: "code", tabindex: 0, "aria-label": label }, ...parts(text.slice(0, MOST)));
+  const code = el("pre", { class: "code", tabindex: 0, "aria-label": label }, ...parts(beginning(text, MOST)));
   const more = text.length > MOST && el("p", { class: "hint" }, `The first ${bytes(MOST)} of ${bytes(text.length)}; copying takes all.`);
   return el("div", { class: "json" }, copy, code, more);
 }

@@ -28,9 +28,21 @@ local function note_attempt(now, event, node, record, reason)
     queued = tonumber(record.queued), started = tonumber(record.started), reason = reason })
 end
 
+-- The first 200 characters of a text. Lua counts bytes, and what is cut within a character is no UTF-8 any more: so the
+-- bytes that begin one are looked for.
+local function beginning(text)
+  if type(text) ~= 'string' then return '' end
+  local characters = 0
+  for at in string.gmatch(text, '()[^\128-\191]') do
+    characters = characters + 1
+    if characters > 200 then return string.sub(text, 1, at - 1) end
+  end
+  return text
+end
+
 -- The first words of an error, which is JSON {type, message, ...}.
 local function in_short(error)
   local fine, parsed = pcall(cjson.decode, error)
   if not fine or type(parsed) ~= 'table' then return nil end
-  return (parsed.type or '') .. ': ' .. string.sub(parsed.message or '', 1, 200)
+  return beginning(parsed.type) .. ': ' .. beginning(parsed.message)
 end

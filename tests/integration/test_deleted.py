@@ -1,0 +1,177 @@
+"""A workflow that is deleted is deleted for every process, also for one that has it in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib import ids
+from chalicelib.composition import Application
+from chalicelib.errors import NotFound
+from chalicelib.queues.memory import MemoryQueue
+from chalicelib.store import keys
+from chalicelib.usecases.listing import Filter
+from tests.harness import application, drain
+
+BODY = json.dumps({"name": "Short-lived", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}}).encode()
+
+
+@pytest.fixture
+def processes(valkey_url: str) -> Iterator[Callable[[], Application]]:
+    """Each call makes one: they have nothing in common but the store."""
+    made: list[Application] = []
+
+    def another() -> Application:
+        made.append(application(valkey_url, MemoryQueue()))
+        return made[-1]
+
+    yield another
+    for app in made:
+        app.redis.close()
+
+
+def submitted(app: Application) -> str:
+    return app.service.submit(BODY, None).execution_id
+
+
+def listed(app: Application, execution_id: str) -> list[str]:
+    page = app.listings.instances(Filter(execution_id=execution_id), limit=50, cursor=None)
+    return [one.instance_id for one in page.instances]
+
+
+def test_it_is_not_triggered_from_memory(processes: Callable[[], Application]) -> None:
+    here, there = processes(), processes()
+    execution_id = submitted(here)
+    first = here.service.trigger(execution_id, b"", None).instance_id  # so it has the plan
+    drain(here, here.queue)
+    there.control.delete(execution_id)
+    for app in (here, there, processes()):
+        for key in (None, ids.new("key")):
+            with pytest.raises(NotFound, match=execution_id):
+                app.service.trigger(execution_id, b"", key)
+        assert not app.queue.bodies
+    assert listed(there, execution_id) == [first]
+    assert not there.redis.exists(keys.workflow(execution_id)), "half of a workflow came back"
+
+
+def test_a_trigger_that_is_repeated_is_refused_too_and_leaves_its_instance_alone(
+    processes: Callable[[], Application],
+) -> None:
+    here, there = processes(), processes()
+    execution_id, key = submitted(here), ids.new("key")
+    instance_id = here.service.trigger(execution_id, b"", key).instance_id
+    there.control.delete(execution_id)
+    for app in (here, there):
+        with pytest.raises(NotFound):
+            app.service.trigger(execution_id, b"", key)
+    assert here.store.status(instance_id) == "PENDING"
+    here.scheduler.abort(here.lookup.ref(instance_id))
+
+
+def test_what_is_withdrawn_leaves_nothing_and_calls_no_webhook(processes: Callable[[], Application]) -> None:
+    here, there = processes(), processes()
+    body = json.loads(BODY) | {"webhook": {"url": "https://example.com/hook"}}
+    execution_id = here.service.submit(json.dumps(body).encode(), None).execution_id
+    here.definitions.get(execution_id)
+    there.control.delete(execution_id)
+    made: list[str] = []
+    create = here.store.create
+
+    def noted(ref: Any, **named: Any) -> Any:
+        made.append(ref.instance_id)
+        return create(ref, **named)
+
+    here.store.create = noted  # type: ignore[method-assign]
+    with pytest.raises(NotFound):
+        here.service.trigger(execution_id, b"", None)
+    assert not here.queue.bodies
+    for instance_id in made:
+        assert here.store.snapshot(instance_id) is None
+        assert not any(here.redis.exists(name) for name in keys.instance(instance_id)[:-2])
+        assert here.redis.zscore(keys.index(ids.shard(instance_id)), instance_id) is None
+
+
+def asked(app: Application, execution_id: str, instance_id: str) -> dict[str, Any]:
+    """What a process answers to every question about it: a value, or NotFound."""
+    questions: dict[str, Callable[[], Any]] = {
+        "workflow": lambda: app.listings.workflow(execution_id),
+        "newest": lambda: app.service.status(execution_id),
+        "plan": lambda: app.forecaster.of_stored(execution_id),
+        "plan by instance": lambda: app.forecaster.of_body(
+            json.dumps({"workflow": json.loads(BODY), "instance_id": instance_id}).encode()
+        ),
+        "status": lambda: app.service.status(instance_id).model_dump(),
+        "waited": lambda: app.service.status(instance_id, 0.01).model_dump(),
+        "results": lambda: app.service.results(instance_id).model_dump(),
+        "result": lambda: app.results.of_node(instance_id, "a"),
+        "history": lambda: app.history.of(instance_id, node=None, limit=9, cursor=0),
+        "results of the newest": lambda: app.service.results(execution_id),
+        "rerun": lambda: app.control.rerun(instance_id, b'{"from": ["a"]}', None),
+    }
+    answers: dict[str, Any] = {}
+    for name, question in questions.items():
+        try:
+            answers[name] = question()
+        except NotFound as error:
+            answers[name] = str(error)
+    return answers
+
+
+def test_every_process_answers_alike(processes: Callable[[], Application]) -> None:
+    here, there = processes(), processes()
+    execution_id = submitted(here)
+    instance_id = here.service.trigger(execution_id, b"", None).instance_id
+    drain(here, here.queue)
+    before = asked(here, execution_id, instance_id)
+    assert not any(isinstance(answer, str) for answer in before.values())
+    drain(here, here.queue)
+    there.control.delete(execution_id)
+    gone = asked(processes(), execution_id, instance_id)
+    for app in (here, there):
+        assert asked(app, execution_id, instance_id) == gone
+    status = gone.pop("status")
+    assert status["status"] == "COMPLETED" and status["name"] == "Short-lived" and status["nodes"] == {}
+    gone.pop("waited")
+    assert all(isinstance(answer, str) and execution_id in answer for answer in gone.values())
+
+
+def test_its_instances_can_still_be_controlled(processes: Callable[[], Application]) -> None:
+    """Whoever does not have the plan has no name of a node to show; what was asked for is done, and said to be."""
+    here, there = processes(), processes()
+    execution_id = submitted(here)
+    instance_id = here.service.trigger(execution_id, b"", None).instance_id
+    there.control.delete(execution_id)
+    for app in (here, there, processes()):
+        view = app.control.pause(instance_id)
+        assert view.paused and view.name == "Short-lived"
+    cancelled = here.control.cancel(instance_id, b"")
+    assert cancelled.status == "CANCELLED" and cancelled.error is not None
+    there.control.delete(instance_id)
+
+
+def test_a_submission_that_is_repeated_stores_it_again(processes: Callable[[], Application]) -> None:
+    here, there = processes(), processes()
+    key = ids.new("key")
+    execution_id = here.service.submit(BODY, key).execution_id
+    here.definitions.get(execution_id)
+    there.control.delete(execution_id)
+    assert there.service.submit(BODY, key).execution_id == execution_id
+    for app in (here, there):
+        app.service.trigger(execution_id, b"", None)
+        drain(app, app.queue)
+
+
+def test_what_is_left_of_a_workflow_by_an_earlier_release_is_none(processes: Callable[[], Application]) -> None:
+    """It wrote the newest instance into what had been deleted, for 90 days."""
+    here = processes()
+    execution_id = submitted(here)
+    here.definitions.get(execution_id)
+    here.control.delete(execution_id)
+    here.redis.hset(keys.workflow(execution_id), "latest", "in-1")
+    here.redis.expire(keys.workflow(execution_id), 60)
+    assert not here.store.has_workflow(execution_id)
+    with pytest.raises(NotFound):
+        here.service.trigger(execution_id, b"", None)
