@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -61,14 +61,15 @@ def loads(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
     return value
 
 
-def dumps(value: Any) -> str:
-    """Compact JSON. Dates, models, dataclasses and the like become what pydantic makes of them.
+def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """Compact JSON. Dates, models, dataclasses and the like become what pydantic makes of them, or `default`.
 
     Raises ValueError or TypeError for what JSON cannot say: NaN, infinity, lone surrogates, objects of other kinds; and
     for what is nested deeper than DEEPEST.
     """
+    default = default or _default
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=default)
     except ValueError as error:
         if "JSON compliant" in str(error):
             raise ValueError("NaN and infinity are not JSON: use null or a string") from None
@@ -116,9 +117,14 @@ def _is_deep(text: str) -> bool:
     return True
 
 
+def plain(value: Any) -> Any:
+    """What pydantic makes of a value that JSON has no form for. Raises what the value's own code raises."""
+    return to_jsonable_python(value)
+
+
 def _default(value: Any) -> Any:
     try:
-        return to_jsonable_python(value)
+        return plain(value)
     except Exception:
         raise TypeError(f"a value of type {type(value).__name__} is not JSON") from None
 

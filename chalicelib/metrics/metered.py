@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chalicelib import ids
+from chalicelib.aside import aside
 from chalicelib.core import cost
 from chalicelib.core.cost import Usage
 from chalicelib.metrics.protocol import Metrics
@@ -51,7 +52,7 @@ class MeteredStore:
         self._tally.called("create")
         created = self._store.create(ref, **named)
         if created[0] is Outcome.CREATED and _is_asked_for(ref.instance_id):
-            self._metrics.started()
+            aside(self._metrics.started)
         return created
 
     def claim(self, instance_id: str, *, wanted: Sequence[Any], **named: Any) -> Claim:
@@ -59,7 +60,7 @@ class MeteredStore:
         self._tally.commands += sum(bool(want.needs) for want in wanted)  # one more reads all that a node needs
         claim = self._store.claim(instance_id, wanted=wanted, **named)
         if claim.waited_ms is not None:
-            self._metrics.claimed(claim.waited_ms / 1000)
+            aside(self._metrics.claimed, claim.waited_ms / 1000)
         return claim
 
     def complete(self, instance_id: str, *, done: Sequence[Any], **named: Any) -> Completion:
@@ -78,13 +79,13 @@ class MeteredStore:
         self._tally.called("end")
         outcome = self._store.end(instance_id, status=status, **named)
         if outcome is Outcome.ENDED:
-            self._metrics.ended(instance_id, status)
+            aside(self._metrics.ended, instance_id, status)
         return outcome
 
     def _note_end(self, instance_id: str, status: str) -> None:
         """A transition answers with a terminal status only where it was the one that ended the instance."""
         if status in ("COMPLETED", "FAILED") and _is_asked_for(instance_id):
-            self._metrics.ended(instance_id, status)
+            aside(self._metrics.ended, instance_id, status)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method, may_end = getattr(self._store, name), name in MAY_END

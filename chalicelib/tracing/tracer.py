@@ -57,7 +57,8 @@ class _Silent:
 
 
 _NOTHING: AbstractContextManager[None] = nullcontext()
-_SPAN: AbstractContextManager[Span] = nullcontext(_Silent())
+SILENT: Span = _Silent()
+_SPAN: AbstractContextManager[Span] = nullcontext(SILENT)
 _EMPTY: Mapping[str, str] = {}
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.aside import aside
 from chalicelib.protocols import Outcome
 from chalicelib.worker.job import Job
 
@@ -37,16 +38,17 @@ def fields(job: Job) -> dict[str, Any]:
 
 def started() -> None:
     """An attempt begins, in a block that carries its fields."""
-    log.debug("node started")
+    if log.isEnabledFor(logging.DEBUG):
+        aside(log.debug, "node started")
 
 
 def node(outcome: Outcome, job: Job, seconds: float, **more: Any) -> None:
     """What became of an attempt, after so long."""
     level, name = EVENTS[outcome]
     if log.isEnabledFor(level):
-        log.log(level, name, extra=fields(job) | {"ms": round(seconds * 1000, 1)} | more)
+        aside(log.log, level, name, extra=fields(job) | {"ms": round(seconds * 1000, 1)} | more)
 
 
 def cut_off(job: Job, seconds: float, reason: str) -> None:
     """The invocation ended before it did: it loses its lease."""
-    log.warning("node cut off", extra=fields(job) | {"ms": round(seconds * 1000, 1), "reason": reason})
+    aside(log.warning, "node cut off", extra=fields(job) | {"ms": round(seconds * 1000, 1), "reason": reason})

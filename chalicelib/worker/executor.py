@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import ctypes
 import functools
+import inspect
 import queue
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -33,11 +36,17 @@ class ThreadExecutor:
 
     def run(self, handler: Handler, config: BaseModel, context: Context, timeout: float) -> Any:
         arguments = (config, context) if handler.wants_context else (config,)
-        if handler.instant:
-            return handler.function(*arguments)
         if handler.is_async:
             return self._run_async(handler.function(*arguments), timeout)
-        return self._run_thread(lambda: handler.function(*arguments), timeout)
+        if handler.instant:
+            begun, result = 0.0, handler.function(*arguments)
+        else:
+            begun = time.monotonic()
+            result = self._run_thread(lambda: handler.function(*arguments), timeout)
+        if inspect.iscoroutine(result):  # an ordinary function may well call an async one, and return what that gave
+            left = timeout - (time.monotonic() - begun if begun else 0)
+            return self._run_async(result, max(0.0, left), timeout)
+        return result
 
     def _run_thread(self, call: Callable[[], Any], timeout: float) -> Any:
         try:
@@ -59,11 +68,13 @@ class ThreadExecutor:
         self._idle.put(hand)
         return result
 
-    def _run_async(self, coroutine: Coroutine[Any, Any, Any], timeout: float) -> Any:
-        future = asyncio.run_coroutine_threadsafe(_within(coroutine, timeout), self._event_loop())
+    def _run_async(self, coroutine: Coroutine[Any, Any, Any], left: float, timeout: float | None = None) -> Any:
+        """Within what is left of the timeout (all of it, where there is no other word)."""
+        timeout = left if timeout is None else timeout
+        future = asyncio.run_coroutine_threadsafe(_within(coroutine, left, timeout), self._event_loop())
         try:
             # A second more: a handler that ignores its cancellation, or blocks the loop, must not hold the worker.
-            return future.result(timeout + 1)
+            return future.result(left + 1)
         except TimeoutError:
             if future.done():
                 raise
@@ -74,23 +85,53 @@ class ThreadExecutor:
     def _event_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="handlers-async", daemon=True).start()
+                loop = _Loop()
+                threading.Thread(target=_serve, args=(loop,), name="handlers-async", daemon=True).start()
+                self._loop = loop
             return self._loop
 
 
-async def _within(coroutine: Coroutine[Any, Any, Any], timeout: float) -> Any:
+class _Loop(asyncio.SelectorEventLoop):
+    """The event loop of all async handlers of the process: none of them may end it, or what the others use of it."""
+
+    def stop(self) -> None:
+        raise RuntimeError(_NOT_YOURS)
+
+    async def shutdown_asyncgens(self) -> None:
+        raise RuntimeError(_NOT_YOURS)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        raise RuntimeError(_NOT_YOURS)
+
+
+_NOT_YOURS = "other handlers run in this event loop, too: it goes on. Return, or raise an error, to end the handler"
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    """Runs the loop on when SystemExit or KeyboardInterrupt of one task ended it: that task has failed by then."""
+    while not loop.is_closed():
+        with contextlib.suppress(BaseException):
+            loop.run_forever()
+
+
+async def _within(coroutine: Coroutine[Any, Any, Any], left: float, timeout: float) -> Any:
     try:
-        async with asyncio.timeout(timeout) as limit:
+        async with asyncio.timeout(left) as limit:
             return await coroutine
     except TimeoutError:
         if limit.expired():
             raise TimeoutError(_too_long(timeout)) from None
         raise  # the handler's own
+    except asyncio.CancelledError as error:  # by a handler, this one or a neighbour: nobody else cancels anything
+        raise Cancelled(str(error) or "the handler's task was cancelled") from None
 
 
 def _too_long(timeout: float) -> str:
     return f"the handler ran longer than its {timeout:g} s"
+
+
+class Cancelled(Exception):
+    """Somebody cancelled the task of an async handler. It is retried by its policy."""
 
 
 class _Hand:

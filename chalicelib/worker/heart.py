@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 
+from chalicelib.aside import aside
+from chalicelib.core import failure
 from chalicelib.protocols import Outcome, Store
 
 log = logging.getLogger(__name__)
@@ -39,8 +41,9 @@ class Heart:
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="heart", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="heart", daemon=True)
+            thread.start()  # where there are no more threads now, the next node tries again
+            self._thread = thread
 
     def beat(self) -> None:
         """Extend every lease once."""
@@ -51,7 +54,7 @@ class Heart:
                 outcome = self._store.extend(instance_id, node=node, attempt=attempt, lease_ms=self.lease_ms)
             except Exception as error:  # the next beat tries again; two may be missed before the lease ends
                 where = {"instance_id": instance_id, "node_number": node, "attempt": attempt}
-                log.warning("lease not extended", extra=where | {"error": str(error)})
+                aside(log.warning, "lease not extended", extra=where | {"error": failure.message_of(error)})
                 continue
             if outcome is not Outcome.EXTENDED:
                 with self._lock:

@@ -8,15 +8,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chalicelib import ending, logs
+from chalicelib.aside import aside
+from chalicelib.core import failure
 from chalicelib.errors import Unavailable
 from chalicelib.handlers.api import Context, Handler
 from chalicelib.metrics.protocol import Metrics, NodeEnd
 from chalicelib.protocols import MAX_DELAY_MS, Children, Dispatch, Outcome, Ready, Settler, Store
 from chalicelib.secrets.redact import NOTHING, Redactor
 from chalicelib.secrets.vault import Vault
-from chalicelib.tracing.tracer import Span, Tracer
+from chalicelib.tracing.tracer import SILENT, Span, Tracer
 from chalicelib.values.depot import Depot
-from chalicelib.worker import events, step
+from chalicelib.worker import events, step, yields
 from chalicelib.worker.executor import Executor
 from chalicelib.worker.heart import Heart
 from chalicelib.worker.job import Ended, Job, Limits
@@ -30,7 +32,7 @@ class _CutOff(Exception):
 
 
 class Lane:
-    """Shared by all threads of a worker; holds no state of its own."""
+    """Shared by all threads of a worker; holds no state of its own but the handlers as it calls them."""
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Lane:
     ) -> None:
         self._store = store
         self._handlers = handlers
+        self._finishing: dict[str, tuple[Handler, Handler]] = {}
         self._dispatch = dispatch
         self._settler = settler
         self._executor = executor
@@ -72,14 +75,27 @@ class Lane:
         with logs.bound(fields):
             events.started()
             try:
-                with self._tracer.node(job) as span:
-                    ended = self._attempt(job, span, fields)
+                ended = self._traced(job, fields)
             except Unavailable as error:
-                log.error("node left to the sweep", extra={"error": str(error)})
+                aside(log.error, "node left to the sweep", extra={"error": failure.message_of(error)})
             except Exception:  # a fault of ours: a node must never take its batch down
-                log.exception("lane failed")
+                aside(log.exception, "lane failed")
         if ended is None:
             self._heart.release(job.ref.instance_id, job.node, job.attempt)
+        return ended
+
+    def _traced(self, job: Job, fields: Mapping[str, Any]) -> Ended | None:
+        """In the node's span. A tracer that fails costs the span, and nothing else."""
+        block = aside(self._tracer.node, job)
+        span = aside(block.__enter__) if block is not None else None
+        if block is None or span is None:
+            return self._attempt(job, SILENT, fields)
+        try:
+            ended = self._attempt(job, span, fields)
+        except BaseException as error:
+            aside(block.__exit__, type(error), error, error.__traceback__)
+            raise
+        aside(block.__exit__, None, None, None)
         return ended
 
     def _attempt(self, job: Job, span: Span, fields: Mapping[str, Any]) -> Ended | None:
@@ -101,11 +117,11 @@ class Lane:
             raise
         except _CutOff as cut:
             events.cut_off(job, self._clock() - started, str(cut))
-            span.failed("CutOff", str(cut), None)
+            aside(span.failed, "CutOff", str(cut), None)
             return None
         except BaseException as error:
             failed = step.describe(error, redactor)
-            span.failed(failed.type, failed.message, failed.traceback)
+            aside(span.failed, failed.type, failed.message, failed.traceback)
             self._fail(job, failed, self._clock() - started)
             return None
         seconds = self._clock() - started
@@ -139,8 +155,9 @@ class Lane:
             time_left=lambda: end - self._clock(),
             wanted=lambda: self._heart.holds(job.ref.instance_id, job.node, job.attempt),
             logger=logs.Bound(log, fields),
-            trace_headers=self._tracer.headers(),
+            trace_headers=aside(self._tracer.headers) or {},
         )
+        handler = self._finish(handler)
         if handler.instant:
             return self._executor.run(handler, config, context, timeout)
         try:
@@ -150,6 +167,16 @@ class Lane:
             if timeout < own and self._clock() >= end:
                 raise _CutOff(f"the invocation ended {own - timeout:.0f} s before the node's own timeout") from None
             raise
+
+    def _finish(self, handler: Handler) -> Handler:
+        """The handler, with its results made JSON where it runs."""
+        known = self._finishing.get(handler.name)
+        if known is None or known[0] is not handler:
+            known = self._finishing[handler.name] = (
+                handler,
+                yields.finishing(handler, limit=self._limits.max_result_bytes),
+            )
+        return known[1]
 
     def _fail(self, job: Job, failed: step.Failed, seconds: float) -> None:
         retry = job.plan.nodes[job.node].retry
@@ -174,9 +201,9 @@ class Lane:
             self._dispatch.send(job.ref, job.plan, [again])
         elif done.outcome is Outcome.FAILED:
             handler = job.plan.nodes[job.node].handler
-            self._metrics.nodes([NodeEnd(handler, job.attempt, seconds, failed=True)])
+            aside(self._metrics.nodes, [NodeEnd(handler, job.attempt, seconds, failed=True)])
             self._settler.settle(job.ref, job.plan, job.node, cursor, failed=True)
-            ending.note(job.ref, job.plan, done.status, self._settler)
+            aside(ending.note, job.ref, job.plan, done.status, self._settler)
 
     def _descendants(self, job: Job) -> tuple[list[int], int]:
         """The first slice of what a failed node skips; where it is ignored nothing, and its children come after it."""

@@ -7,7 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from chalicelib import ending
+from chalicelib.aside import aside
 from chalicelib.combiner import Combiner
+from chalicelib.core import failure
 from chalicelib.core.plan import SLICE
 from chalicelib.errors import Unavailable
 from chalicelib.metrics.protocol import Metrics
@@ -61,9 +63,9 @@ class Ledger:
         try:
             following = self._commit(ref, entries)
         except Unavailable as error:
-            log.error("nodes left to the sweep", extra=fields | {"error": str(error)})
+            aside(log.error, "nodes left to the sweep", extra=fields | {"error": failure.message_of(error)})
         except Exception:  # a fault of ours: it must never take down what other threads handed in
-            log.exception("commit failed", extra=fields)
+            aside(log.exception, "commit failed", extra=fields)
         for entry in entries:
             job = entry.ended.job
             self._heart.release(ref.instance_id, job.node, job.attempt)
@@ -78,12 +80,13 @@ class Ledger:
         committed = self._store.complete(ref.instance_id, done=done, by=self._dispatch.by, hop=self._hop(entries))
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
             events.node(outcome, entry.ended.job, entry.ended.seconds)
-        self._metrics.nodes(
+        ends = (
             entry.ended.node_end
             for entry, outcome in zip(entries, committed.outcomes, strict=True)
             if outcome is Outcome.COMMITTED
         )
-        ending.note(ref, plan, committed.status, self._settler)
+        aside(self._metrics.nodes, ends)
+        aside(ending.note, ref, plan, committed.status, self._settler)
         self._dispatch.unblocked(ref, plan, committed.ready)
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
             if outcome is Outcome.COMMITTED:

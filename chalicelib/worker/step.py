@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import json
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,15 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.core import fault, strictjson, templates
+from chalicelib.core import failure, fault, strictjson, templates
 from chalicelib.errors import DoNotRetry, TemplateError, ValueLost, ValuesUnavailable
 from chalicelib.handlers.api import Context, Handler
 from chalicelib.secrets.redact import NOTHING, Redactor
+from chalicelib.worker.yields import BadResult, Finished, finish
 
-_OURS = (str(Path(__file__).parent), str(Path(concurrent.futures.__file__).parent))
-
-MAX_MESSAGE, MAX_TRACEBACK = fault.MAX_MESSAGE, fault.MAX_TRACEBACK
+# What stands between the worker and the handler's own code.
+_BETWEEN = (__file__, failure.__file__, concurrent.futures.__file__, json.__file__, asyncio.__file__)
+_OURS = tuple(f"{Path(file).parent}/" for file in _BETWEEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,34 +32,23 @@ class Failed:
     traceback: str | None
     retry: bool
 
-    def __post_init__(self) -> None:
-        """However it was described: logs and traces have the same text as the store."""
-        for name, part in fault.bounded(self.type, self.message, self.traceback)._asdict().items():
-            object.__setattr__(self, name, part)
-
     def encode(self) -> bytes:
         return fault.Fault(self.type, self.message, self.traceback).encode()
 
 
 def describe(error: BaseException, redactor: Redactor = NOTHING) -> Failed:
     """Type, message, and the last part of the traceback, all bounded in length. Some errors no retry can mend."""
-    # Redacted before they are cut: half a secret is not found any more.
-    retry = not isinstance(error, (DoNotRetry, TemplateError, BadConfig, BadResult, ValueLost))
+    redact = redactor.text
+    retry = not failure.holds(error, (DoNotRetry, TemplateError, BadConfig, BadResult, ValueLost))
     trace = None
     if not isinstance(error, (TemplateError, BadConfig, BadResult, ValueLost, ValuesUnavailable)):
         # The frames of the handler: ours tell its author nothing, and the message has a field of its own.
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OURS)]
-        trace = redactor.text("".join(traceback.format_list(frames)))[-MAX_TRACEBACK:]
-    message = redactor.text(str(error) or type(error).__name__)[:MAX_MESSAGE]
-    return Failed(type(error).__name__, message, trace, retry)
+        trace = failure.traceback_of(error, _OURS, redact)
+    return Failed(failure.type_of(error, redact), failure.message_of(error, redact), trace, retry)
 
 
 class BadConfig(ValueError):
     """The rendered config does not fit the handler's model."""
-
-
-class BadResult(ValueError):
-    """The handler's result is not JSON, or over the limit."""
 
 
 def render(handler: Handler, config: Mapping[str, Any], lookup: Mapping[str, Any]) -> BaseModel:
@@ -75,13 +65,13 @@ def render(handler: Handler, config: Mapping[str, Any], lookup: Mapping[str, Any
 
 def encode(result: Any, *, limit: int, redactor: Redactor = NOTHING) -> bytes:
     """The result as JSON in UTF-8, at most `limit` bytes, without the secrets. Raises BadResult."""
-    try:
-        text = strictjson.dumps(result)
-        if redactor:  # of models and dates only their JSON can be looked through
+    text = (result if isinstance(result, Finished) else finish(result, limit)).text
+    if redactor:  # of models and dates only their JSON can be looked through
+        try:
             text = strictjson.dumps(redactor.value(json.loads(text)))
-        encoded = text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise BadResult(f"the handler's result is not JSON: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise BadResult(f"the handler's result cannot be looked through for secrets: {error}") from None
+    encoded = text.encode()
     if len(encoded) > limit:
         raise BadResult(
             f"the handler's result is {len(encoded):,} bytes, the limit is {limit:,} (MAX_RESULT_BYTES): "

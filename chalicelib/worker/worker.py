@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from chalicelib import logs
+from chalicelib.aside import aside
+from chalicelib.core import failure
 from chalicelib.core.plan import Plan
 from chalicelib.protocols import Dispatch, Message, Outcome, Settler, Store, Wanted
 from chalicelib.queues.message import BadMessage, carrier, decode
@@ -147,5 +149,5 @@ def _noted(record: dict[str, Any], failed: list[dict[str, Any]]) -> Iterator[Non
             yield
         except Exception as error:  # not a message of ours, or the store is away, or worse
             level = logging.ERROR if isinstance(error, BadMessage) else logging.WARNING
-            log.log(level, "record failed", extra={"error": str(error)})
             failed.append(record)
+            aside(log.log, level, "record failed", extra={"error": failure.message_of(error)})

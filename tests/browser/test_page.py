@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from http import HTTPStatus
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
@@ -196,7 +197,7 @@ def test_a_submission_is_told_what_is_wrong_at_its_line(page: Page, service: Ser
     page.locator(".problems .link").last.click()
     assert editor.evaluate("(area) => area.value.slice(0, area.selectionStart).split('\\n').length") == 6
     assert complaints == [
-        "error: Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)"
+        f"error: Failed to load resource: the server responded with a status of 422 ({HTTPStatus(422).phrase})"
     ]
     complaints.clear()
     editor.fill('{"name": "Right", "dag": {"nodes": [{"id": "a", "handler": "input"}]}}')
