@@ -117,7 +117,7 @@ def _is_deep(text: str) -> bool:
     return True
 
 
-def plain(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
     """What pydantic makes of a value that JSON has no form for. Raises what the value's own code raises."""
     return to_jsonable_python(value)
 

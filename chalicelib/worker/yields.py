@@ -97,7 +97,7 @@ def _plain(value: Any, limit: int) -> Any:
     except Exception as error:
         raise _Own(error) from None
     try:
-        return strictjson.plain(value)
+        return strictjson.jsonable(value)
     except PydanticSerializationError as error:
         if error.__cause__ is not None:  # a serializer of the handler's model
             raise _Own(error.__cause__) from None
