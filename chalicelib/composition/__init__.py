@@ -38,7 +38,7 @@ def callers() -> Policy:
     """Which pages and names may call: asked for when `app` is imported, too. In a Lambda function any name may."""
     from chalicelib.web.origins import Policy
 
-    settings = Settings.from_environment(os.environ)
+    settings = _settings()
     return Policy(None if "_HANDLER" in os.environ else settings.hosts, settings.origins)
 
 

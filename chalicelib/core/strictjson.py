@@ -124,7 +124,7 @@ def jsonable(value: Any) -> Any:
 
 def _default(value: Any) -> Any:
     try:
-        return plain(value)
+        return jsonable(value)
     except Exception:
         raise TypeError(f"a value of type {type(value).__name__} is not JSON") from None
 

@@ -20,16 +20,21 @@ def logged() -> Iterator[tuple[str, set[str]]]:
     """Every event with its levels."""
     for path in FILES:
         for call in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+            if not isinstance(call, ast.Call):
                 continue
-            if not (isinstance(call.func.value, ast.Name) and call.func.value.id == "log"):
+            method, arguments = call.func, call.args
+            if isinstance(method, ast.Name) and method.id == "aside":  # aside(log.warning, "an event", ...)
+                method, arguments = arguments[0], arguments[1:]
+            if not (
+                isinstance(method, ast.Attribute) and isinstance(method.value, ast.Name) and method.value.id == "log"
+            ):
                 continue
-            name = call.args[1 if call.func.attr == "log" else 0] if call.args else None
+            name = arguments[1 if method.attr == "log" else 0] if arguments else None
             fixed = name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
-            if call.func.attr in LEVELS:
+            if method.attr in LEVELS:
                 assert fixed, f"{path}:{call.lineno}: an event is a fixed string"
-                yield fixed, {LEVELS[call.func.attr]}
-            elif call.func.attr == "log":
+                yield fixed, {LEVELS[method.attr]}
+            elif method.attr == "log":
                 levels = WORKED_OUT[path.name, fixed]
                 if fixed:
                     yield fixed, levels
