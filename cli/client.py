@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
@@ -59,12 +60,15 @@ class Client:
     def value(self, *path: str, **query: Any) -> Any:
         """GET any JSON; where the answer leads elsewhere, what is there. Nobody there is shown who calls."""
         answer = self._ask("GET", path, query, None, {}, {})
-        if answer.status == HTTPStatus.SEE_OTHER:
-            where = answer.headers["Location"]
-            answer = self._transport.request("GET", where, body=None, headers={}, redirect=False)
+        if answer.status == HTTPStatus.SEE_OTHER and (where := answer.headers.get("Location")):
+            with self._reaching(urlsplit(where).netloc):
+                answer = self._transport.request("GET", where, body=None, headers={}, redirect=False)
         if answer.status >= 300:
             raise failures.of_answer(answer.status, _document(answer.data), what=f"GET {self._path(path)}")
-        return json.loads(answer.data)
+        try:
+            return json.loads(answer.data)
+        except (ValueError, RecursionError) as error:
+            raise self._not_json() from error
 
     def post(self, *path: str, body: Any = None, raw: bytes | None = None, once: bool = False) -> Any:
         """POST JSON: `body`, or `raw` as it is. `once` sends an Idempotency-Key, so that trying again does it once."""
@@ -88,8 +92,9 @@ class Client:
         answer = self._ask(method, path, query, body, given, options)
         document = _document(answer.data)
         if answer.status < 300 or answer.status in accept:
-            if isinstance(document, str):
-                raise Failure(Exit.SERVER, f"{self._base} answers, but not in JSON: is it a dag-service?")
+            # Nothing, or an object: whatever else says 200 is some other service.
+            if document is not None and not isinstance(document, dict):
+                raise self._not_json()
             return document
         raise failures.of_answer(answer.status, document, what=f"{method} {self._path(path)}")
 
@@ -107,12 +112,18 @@ class Client:
         if asked:  # as a signature wants it: no `+` for a space
             url += "?" + urlencode(asked, doseq=True, quote_via=quote, safe="")
         headers = signing.headers(self._profile, method, url, body, {"Accept": "application/json", **given})
-        try:
+        with self._reaching(self._base):
             return self._transport.request(method, url, body=body, headers=headers, redirect=False, **options)
+
+    @contextlib.contextmanager
+    def _reaching(self, where: str) -> Iterator[None]:
+        try:
+            yield
         except urllib3.exceptions.HTTPError as error:
-            raise Failure(
-                Exit.UNREACHABLE, f"{self._base} does not answer ({_reason(error)}). {self._remedy}"
-            ) from error
+            raise Failure(Exit.UNREACHABLE, f"{where} does not answer ({_reason(error)}). {self._remedy}") from error
+
+    def _not_json(self) -> Failure:
+        return Failure(Exit.SERVER, f"{self._base} answers, but not as a dag-service does: is it one?")
 
     def _path(self, parts: tuple[str, ...]) -> str:
         return "/".join([urlsplit(self._base).path, "api", *(quote(part, safe="") for part in parts)])
@@ -130,7 +141,7 @@ def _document(data: bytes) -> Any:
         return None
     try:
         return json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return data.decode("utf-8", "replace")
 
 

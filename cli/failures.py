@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 
@@ -33,7 +35,7 @@ MEANINGS = {
     Exit.CANCELLED: "the instance is CANCELLED",
     Exit.DENIED: "not allowed: a wrong or missing API key, or AWS credentials that may not",
     Exit.CONFLICT: "the instance's status does not allow it",
-    Exit.SERVER: "an error of the service, or an answer that is none of its own",
+    Exit.SERVER: "an error of the service or of dag itself, or an answer that is none of the service's own",
 }
 OF_STATUS = {"COMPLETED": Exit.OK, "FAILED": Exit.FAILED, "CANCELLED": Exit.CANCELLED}
 _OF_HTTP = {
@@ -80,6 +82,20 @@ class Failure(Exception):
         """{"error": "...", "exit": n, "errors": [{pointer, detail, line}], "problem": {...} or null}"""
         faults = [fault.as_dict() for fault in self.faults]
         return {"error": self.message, "exit": int(self.code), "errors": faults, "problem": self.problem}
+
+
+def unforeseen(error: Exception) -> Failure:
+    """What nobody foresaw, in a sentence: a disk that is full, an answer of another shape, a fault of ours."""
+    if isinstance(error, OSError) and error.strerror:
+        return Failure(Exit.SERVER, f"{error.filename or 'the output'} cannot be used: {error.strerror}")
+    what = f"{type(error).__name__}: {error}".removesuffix(": ")[:300]
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" ({Path(place[0].filename).name}, line {place[0].lineno})" if place else ""
+    return Failure(
+        Exit.SERVER,
+        f"dag did not foresee this: {what}{where}. Either the answer is not one that a dag-service of this release "
+        "gives, or this is a fault of dag: `dag --version` and this line are what a report needs",
+    )
 
 
 def of_answer(status: int, document: Any, *, what: str) -> Failure:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer import rich_utils
 
 from chalicelib import __version__
+from cli import failures, streams
 from cli.commands import graphs, instances, plans, profile, running, stacks
-from cli.failures import MEANINGS
+from cli.failures import MEANINGS, Exit
+from cli.output import Output
 from cli.session import shared
+
+# As a shell says it of a process that a signal ended: 128 and the number of the signal.
+INTERRUPTED = 130
+CLOSED_PIPE = 141
 
 CODES = "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
 HELP = f"""Run workflows that are JSON DAGs, watch them, and look at what they did.
@@ -55,11 +63,31 @@ app.add_typer(profile.app, name="profile")
 
 
 def main() -> None:
-    """The entry point. Ctrl-C and a closed pipe are no errors of ours: no traceback."""
+    """The entry point: whatever happens, the exit code is one of those that the help lists.
+
+    Typer's own way would end with 1 where a pipe is closed, and Python's where anything raises: 1 means FAILED.
+    """
+    streams.tolerate()
     try:
-        app()
-    except KeyboardInterrupt:
-        sys.exit(130)
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except typer.Abort:
+        code = INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
+        code = CLOSED_PIPE
+    except SystemExit as error:  # a completion has ended, or Typer met a closed pipe
+        code = CLOSED_PIPE if isinstance(error.__context__, BrokenPipeError) else error.code
+    except Exception as error:
+        code = _told(error)
+    streams.let_go()
+    sys.exit(code)
+
+
+def _told(error: Any) -> int:
+    """Says what is wrong, and answers the exit code."""
+    with contextlib.suppress(OSError):  # what cannot be said anywhere has its exit code all the same
+        if hasattr(error, "exit_code"):  # Typer's own: wrong usage
+            rich_utils.rich_format_error(error)
+            return int(error.exit_code)
+        Output(as_json="--json" in sys.argv).failure(failures.unforeseen(error))
+    return int(Exit.SERVER)

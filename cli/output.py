@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli import text
+from cli import streams, text
 from cli.failures import Failure
 
 WIDE = 200  # what is piped into a file is not broken at 80
@@ -26,7 +26,15 @@ class Output:
 
     def json(self, value: Any) -> None:
         """On stdout."""
-        sys.stdout.write(text.as_json(value) + "\n")
+        sys.stdout.write(text.as_json(value, ascii=not streams.can_show_all(sys.stdout)) + "\n")
+
+    def document(self, value: str) -> None:
+        """A file's text, on stdout: a terminal shows what it can, and anything else gets UTF-8."""
+        if sys.stdout.isatty():
+            sys.stdout.write(value)
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(value.encode())
 
     def line(self, value: Any) -> None:
         """One line, on stdout, without styles: for `ID=$(dag trigger ...)`."""
@@ -57,7 +65,8 @@ class Output:
     def failure(self, failure: Failure) -> None:
         """What went wrong, and where, on stderr."""
         if self.as_json:
-            sys.stderr.write(text.as_json(failure.as_dict(), indent=None) + "\n")
+            shown = text.as_json(failure.as_dict(), indent=None, ascii=not streams.can_show_all(sys.stderr))
+            sys.stderr.write(shown + "\n")
             return
         self.say(Text("error:", "bold red"), failure.message)
         for fault in failure.faults:

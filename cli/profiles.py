@@ -44,7 +44,10 @@ def read() -> tuple[str | None, dict[str, dict[str, Any]]]:
     profiles = document.get("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
         raise Failure(Exit.INVALID, f"{file()}: `profiles` must be tables, such as [profiles.prod]")
-    return document.get("use"), profiles
+    used = document.get("use")
+    if used is not None and not isinstance(used, str):
+        raise Failure(Exit.INVALID, f"{file()}: `use` must be the name of a profile in quotes")
+    return used, profiles
 
 
 def choose(flags: Mapping[str, str | None], name: str | None) -> Profile:
@@ -114,11 +117,16 @@ def _document() -> tomlkit.TOMLDocument:
 
 
 def _save(document: tomlkit.TOMLDocument) -> None:
+    """Raises Failure where it cannot be written; then the file is what it was."""
     path = file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # It may hold an API key: nobody else reads it, at no moment.
     new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
-        output.write(tomlkit.dumps(document))
-    new.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # It may hold an API key: nobody else reads it, at no moment.
+        new.unlink(missing_ok=True)
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
+            output.write(tomlkit.dumps(document))
+        new.replace(path)
+    except OSError as error:
+        remedy = "DAG_CONFIG names another file"
+        raise Failure(Exit.SERVER, f"{path} cannot be written: {error.strerror}. {remedy}") from error

@@ -41,9 +41,9 @@ def status(value: Any) -> Text:
     return literal(value, STYLES.get(str(value), ""))
 
 
-def as_json(value: Any, *, indent: int | None = 2) -> str:
-    """JSON whose characters a terminal takes as what they are; the others escaped."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+def as_json(value: Any, *, indent: int | None = 2, ascii: bool = False) -> str:
+    """JSON whose characters a terminal takes as what they are; the others escaped, with `ascii` all that are not."""
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii)
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

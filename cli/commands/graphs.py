@@ -63,7 +63,7 @@ def graph(
         return
     drawn = WRITERS[format or SUFFIXES.get(Path(output or "").suffix, Format.SVG)](nodes, states)
     if output is None:
-        typer.echo(drawn, nl=False)
+        session.output.document(drawn)
         return
     try:
         Path(output).write_text(drawn, "utf-8")

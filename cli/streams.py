@@ -1,0 +1,74 @@
+"""stdout and stderr as they are: of some encoding, perhaps full, perhaps with nobody at the other end."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import io
+import os
+import sys
+from typing import Any, TextIO
+
+# What stands for a character that the terminal cannot show. Any other is escaped as JSON has it.
+_SHOWN = {
+    "✓": "+",
+    "✗": "x",
+    "…": "...",
+    "→": "->",
+    "·": ".",
+    "─": "-",
+    "━": "#",
+    "╸": "#",
+    "╺": "-",
+    "│": "|",
+    "╭": "+",
+    "╮": "+",
+    "╰": "+",
+    "╯": "+",
+    "┃": "|",
+    "└": "`",
+    "├": "|",
+    "•": "*",
+    "µ": "u",
+}  # fmt: skip
+
+
+def _shown(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_SHOWN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in text), error.end
+
+
+codecs.register_error("dag", _shown)
+
+
+def tolerate() -> None:
+    """From here on no character is too much for stdout and stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="dag")
+
+
+def can_show_all(stream: TextIO) -> bool:
+    """Whether it takes every character as it is."""
+    try:
+        return codecs.lookup(stream.encoding or "ascii").name.startswith("utf")
+    except LookupError:
+        return False
+
+
+def let_go() -> None:
+    """Whatever could not be written is given up. Python would try once more at its end, and end with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            _to_nowhere(stream)
+
+
+def _to_nowhere(stream: Any) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
