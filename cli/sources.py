@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cli.failures import Exit, Failure, Fault
 
 _BLANK = " \t\n\r"
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON: use null or a string")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(value := float(text)):
+        raise Failure(Exit.INVALID, f"the number {text} is out of range (at most 1.8e308): use a string")
+    return value
+
+
+# For what is written anew before it is sent: the service could only blame an `Infinity` that nobody wrote.
+_STRICT = json.JSONDecoder(parse_constant=_constant, parse_float=_finite)
 
 
 class Source:
@@ -27,10 +42,10 @@ class Source:
             raise Failure(Exit.INVALID, f"{name} cannot be read: {error.strerror}") from error
         self.text = self.raw.decode("utf-8", "replace")
 
-    def json(self) -> Any:
+    def json(self, decoder: json.JSONDecoder | None = None) -> Any:
         """Raises Failure with the line where it is not JSON."""
         try:
-            return json.loads(self.text)
+            return decoder.decode(self.text) if decoder else json.loads(self.text)
         except json.JSONDecodeError as error:
             faults = [Fault("", f"{error.msg}, column {error.colno}", error.lineno)]
             raise Failure(Exit.INVALID, f"{self.name} is not JSON", faults=faults) from error
@@ -108,7 +123,7 @@ def params(given: Sequence[str], file: str | None) -> dict[str, Any] | None:
     """
     if not given and file is None:
         return None
-    found = Source(file).json() if file is not None else {}
+    found = Source(file).json(_STRICT) if file is not None else {}
     if not isinstance(found, dict):
         raise Failure(Exit.INVALID, f"--params {file}: params are a JSON object")
     return found | {key: _value(value) for key, value in pairs(given, "--param").items()}
@@ -116,6 +131,6 @@ def params(given: Sequence[str], file: str | None) -> dict[str, Any] | None:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return _STRICT.decode(text)
     except (ValueError, RecursionError):
         return text

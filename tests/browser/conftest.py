@@ -71,3 +71,23 @@ def watch(page: Page, complaints: list[str]) -> None:
 
     page.on("console", said)
     page.on("pageerror", raised)
+
+
+@pytest.fixture(scope="module")
+def call(browser: Browser, service: Service) -> Iterator[Any]:
+    """call(module, function, *arguments), as JSON."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(service.page())
+    base = page.locator("script[type=module]").get_attribute("src")
+    assert base
+
+    def run(module: str, expression: str, *arguments: Any) -> Any:
+        code = (
+            f"async ([base, args]) => {{ const m = await import(new URL(base)); return (({expression}))(m, ...args); }}"
+        )
+        address = f"{service.url}/{base.rsplit('/', 1)[0]}/{module}.js"
+        return page.evaluate(code, [address, list(arguments)])
+
+    yield run
+    context.close()

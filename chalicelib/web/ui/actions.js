@@ -3,23 +3,24 @@
 import { path, post, remove } from "./api.js";
 import { dialog, field } from "./dialog.js";
 import { el } from "./element.js";
+import { Verbatim, parse } from "./exact.js";
 import { several } from "./format.js";
+import { lineOf } from "./pointer.js";
 import { go } from "./router.js";
 import { toast } from "./toast.js";
 
-/** A field for JSON: an object, or nothing. */
+/** A field for JSON: an object, or nothing. It is sent as it was typed. */
 function objectField(value, label, rows = 5) {
   const area = el("textarea", { class: "code", rows, spellcheck: "false", autocomplete: "off" });
   area.value = value;
   area.read = () => {
     if (!area.value.trim()) return undefined;
-    let read;
     try {
-      read = JSON.parse(area.value);
+      parse(area.value);
     } catch (error) {
-      throw new Error(`The ${label.toLowerCase()} are no JSON: ${error.message}`);
+      throw new Error(`The ${label.toLowerCase()} are no JSON: line ${lineOf(area.value, error.offset) + 1}, ${error.message}`);
     }
-    return read;
+    return new Verbatim(area.value);
   };
   return area;
 }

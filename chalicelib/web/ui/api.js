@@ -1,5 +1,7 @@
 // Calls of the HTTP interface. The page lies at .../api/ui/<release>/, so all addresses are relative to its modules.
 
+import { parse, stringify } from "./exact.js";
+
 const API = new URL("../../", import.meta.url);
 const KEY = "api-key";
 
@@ -54,7 +56,7 @@ async function fetched(method, path, { query = {}, body, signal, accept }) {
   if (accept) headers.Accept = accept;
   if (key.get()) headers["X-API-Key"] = key.get();
   try {
-    return await fetch(url, { method, headers, signal, body: typeof body === "string" ? body : JSON.stringify(body) });
+    return await fetch(url, { method, headers, signal, body: typeof body === "string" || body === undefined ? body : stringify(body) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, { title: "The service does not answer", detail: "The service cannot be reached." });
@@ -65,7 +67,7 @@ async function answer(response) {
   const text = await response.text();
   let document = null;
   try {
-    document = text ? JSON.parse(text) : null;
+    document = text ? parse(text) : null;
   } catch {
     document = { detail: `the service answered ${response.status}, and no JSON` };
     if (response.ok) throw new Problem(response.status, document);

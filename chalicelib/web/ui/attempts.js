@@ -2,7 +2,7 @@
 
 import { at } from "./format.js";
 
-const OUTCOMES = { completed: "COMPLETED", failed: "FAILED", lost: "LOST", cancelled: "CANCELLED", "cut off": "CANCELLED" };
+const OUTCOMES = new Map(Object.entries({ completed: "COMPLETED", failed: "FAILED", lost: "LOST", cancelled: "CANCELLED", "cut off": "CANCELLED" }));
 
 /**
  * The attempts, oldest first: {attempt, epoch, queued, started, ended (ms, NaN for none), outcome, reason, worker}.
@@ -20,8 +20,8 @@ export function attempts(id, node, events = [], epoch = 1) {
     const one = of(event);
     if (event.event === "ready") one.queued = at(event.at);
     else if (event.event === "started") Object.assign(one, { started: at(event.at), worker: event.worker });
-    else if (event.event in OUTCOMES) {
-      Object.assign(one, { ended: at(event.at), outcome: OUTCOMES[event.event], reason: event.reason });
+    else if (OUTCOMES.has(event.event)) {
+      Object.assign(one, { ended: at(event.at), outcome: OUTCOMES.get(event.event), reason: event.reason });
     }
   }
   if (node.attempt > 0) {

@@ -1,6 +1,7 @@
 // A JSON value to read: indented, its parts told apart, with a button that copies it.
 
 import { el } from "./element.js";
+import { stringify } from "./exact.js";
 import { beginning, bytes } from "./format.js";
 import { icon } from "./icons.js";
 
@@ -8,7 +9,7 @@ const MOST = 60_000;
 const PART = /("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d[\d.eE+-]*)|(true|false|null)/g;
 
 export function json(value, label = "JSON") {
-  const text = JSON.stringify(value, null, 2) ?? "null";
+  const text = stringify(value, "  ");
   const copy = el("button", { type: "button", class: "button ghost icon-only copy", "aria-label": `Copy ${label}`, title: "Copy" }, icon("copy"));
   copy.addEventListener("click", () => navigator.clipboard?.writeText(text));
   const code = el("pre", { class: "code", tabindex: 0, "aria-label": label }, ...parts(beginning(text, MOST)));

@@ -1,6 +1,7 @@
 // A result that had no room in the answer with the others: how large it is, and a button that gets it alone.
 
 import { el, put, say } from "./element.js";
+import { parse } from "./exact.js";
 import { bytes } from "./format.js";
 import { icon } from "./icons.js";
 import { json } from "./json.js";
@@ -21,7 +22,7 @@ export function large(model, id, { bytes: size, sha256 }) {
     try {
       const { url, blob } = await model.result(id);
       if (url) follow({ href: url, target: "_blank", rel: "noopener" });
-      else if (small) put(element, json(JSON.parse(await blob.text()), `the result of ${id}`));
+      else if (small) put(element, json(parse(await blob.text()), `the result of ${id}`));
       else save(blob, `${id}.json`);
     } catch (problem) {
       say(fault, problem.message);

@@ -12,7 +12,7 @@ import { keyboard, showShortcuts } from "./shortcuts.js";
 import { submit } from "./submit.js";
 import { workflows } from "./workflows.js";
 
-const VIEWS = { "": list, instances: instance, workflows, submit };
+const VIEWS = new Map(Object.entries({ "": list, instances: instance, workflows, submit }));
 const auth = document.documentElement.dataset.auth;
 const main = el("main", { id: "main", tabindex: -1 });
 let shown = { element: main };
@@ -43,7 +43,7 @@ function show() {
   const { view, id, query } = place();
   if (shown.moved?.(view, id, query)) return;
   shown.close?.();
-  shown = (VIEWS[view] ?? missing)(id, query);
+  shown = (VIEWS.get(view) ?? missing)(id, query);
   put(main, shown.element);
   document.title = `${shown.title} · dag-service`;
   for (const link of document.querySelectorAll("nav a")) {

@@ -4,6 +4,7 @@ import { get, path, post } from "./api.js";
 import { field } from "./dialog.js";
 import { Editor } from "./editor.js";
 import { el, put } from "./element.js";
+import { entries, single, stringify } from "./exact.js";
 import { several } from "./format.js";
 import { go } from "./router.js";
 import { toast } from "./toast.js";
@@ -108,10 +109,10 @@ async function begin(editor, samples, from) {
 
 /** As people write it: whatever fits on a line is on one. */
 export function pretty(value, indent = "") {
-  const flat = JSON.stringify(value, null, 1).replace(/\n\s*/g, " ");
-  if (indent.length + flat.length <= 96 || value === null || typeof value !== "object") return flat;
+  const flat = stringify(value, " ").replace(/\n\s*/g, " ");
+  if (indent.length + flat.length <= 96 || single(value)) return flat;
   const inner = `${indent}  `;
-  const parts = Array.isArray(value) ? value.map((one) => pretty(one, inner)) : Object.entries(value).map(([key, one]) => `${JSON.stringify(key)}: ${pretty(one, inner)}`);
+  const parts = Array.isArray(value) ? value.map((one) => pretty(one, inner)) : entries(value).map(([key, one]) => `${JSON.stringify(key)}: ${pretty(one, inner)}`);
   const [open, close] = Array.isArray(value) ? "[]" : "{}";
   return `${open}\n${parts.map((part) => inner + part).join(",\n")}\n${indent}${close}`;
 }
