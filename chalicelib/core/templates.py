@@ -18,6 +18,7 @@ from chalicelib.errors import Problem, TemplateError
 
 OPEN, CLOSE = "{{", "}}"
 _SHOWN = 80
+_NOT_BARE = re.compile(r"[\s{}]")
 # A name in brackets, as a JSON string, or one without blanks, braces, dots and quoted brackets.
 _SEGMENT = re.compile(r'(\.?)(?:\[("(?:[^"\\]|\\.)*")\]|((?:[^\s{}.\[]|\[(?!"))+))', re.DOTALL)
 
@@ -143,7 +144,10 @@ def _reference(inside: str, text: str) -> Reference | _Fault:
 
 def _segments(path: str) -> list[str] | None:
     """The names and indices of a path; None for what is none."""
-    segments: list[str] = []
+    if '["' not in path:  # nearly every one
+        segments = path.split(".")
+        return segments if all(segments) and not _NOT_BARE.search(path) else None
+    segments = []
     at = 0
     while at < len(path):
         found = _SEGMENT.match(path, at)
@@ -163,7 +167,7 @@ def _segments(path: str) -> list[str] | None:
 def _unquoted(quoted: str) -> str:
     """The name that a JSON string says. Raises ValueError, also for half of a surrogate pair."""
     name: str = json.loads(quoted)
-    strictjson.dumps(name)
+    name.encode()
     return name
 
 
