@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -43,8 +44,31 @@ def _shown(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("dag", _shown)
 
 
+class _Closed(io.RawIOBase):
+    """What the shell closed (`<&-`, `>&-`) says so to whoever uses it. Python leaves None there."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def readinto(self, _: Any) -> int:
+        raise OSError(errno.EBADF, "it is closed", self._name)
+
+    def write(self, _: Any) -> int:
+        raise OSError(errno.EBADF, "it is closed", self._name)
+
+
 def tolerate() -> None:
     """From here on no character is too much for stdout and stderr."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            raw: Any = _Closed(name)
+            setattr(sys, name, io.TextIOWrapper(raw, "utf-8", write_through=True))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="dag")

@@ -181,3 +181,23 @@ def test_wrong_usage(tmp_path: Path, url: str) -> None:
         done = dag(tmp_path, url, *words, PYTHONIOENCODING="ascii")
         assert done.returncode == Exit.INVALID and done.stdout == b"", done
         done.stderr.decode("ascii")
+
+
+@pytest.mark.parametrize(
+    ("closed", "words", "code"),
+    [
+        (">&-", "graph ex-1", Exit.SERVER),
+        (">&-", "status in-1 --json", Exit.SERVER),
+        ("<&-", "validate -", Exit.INVALID),
+        ("2>&-", "status in-1", Exit.OK),
+        ("2>&-", "status in-list", Exit.SERVER),
+    ],
+)
+def test_a_stream_that_is_closed(tmp_path: Path, url: str, closed: str, words: str, code: Exit) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m cli {words} {closed}', sys.executable],
+        env=environment(tmp_path, url),
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == code and b"Traceback" not in done.stderr, done

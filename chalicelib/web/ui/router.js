@@ -3,8 +3,17 @@
 /** {view, id, query}; `query` is a URLSearchParams. */
 export function place() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  const [view = "", id = ""] = path.split("/").map(decodeURIComponent);
+  const [view = "", id = ""] = path.split("/").map(decoded);
   return { view, id, query: new URLSearchParams(query) };
+}
+
+/** A part of the address; what somebody typed may be no encoding of anything. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** The address of a place. */
