@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -241,7 +242,8 @@ class _Checker:
                 break
             if name in self._index:
                 rest = "".join(f".{one}" for one in reference.path[number + 1 :])
-                return f': write `{{{{ ["{name}"]{_short(rest)} }}}}` for the node `{name}`'
+                quoted = json.dumps(name, ensure_ascii=False)
+                return f": write `{{{{ [{quoted}]{_short(rest)} }}}}` for the node `{name}`"
         return ""
 
     def _nearest(self, name: str, known: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -121,7 +122,7 @@ def results(
 
 
 def _by_id(plan: Plan, values: Mapping[int, bytes], nodes: Iterable[int]) -> str:
-    parts = (f'"{plan.nodes[number].id}":{values[number].decode()}' for number in nodes if number in values)
+    parts = (f"{json.dumps(plan.nodes[number].id)}:{values[number].decode()}" for number in nodes if number in values)
     return "{" + ",".join(parts) + "}"
 
 

@@ -15,7 +15,7 @@ from cli.main import app
 from tests.stack import Stack
 
 DOTTED = "NFCORE_RNASEQ.PREPARE_GENOME.GTF"
-ODD = "100% of a/b? #1 = ü & so on"
+ODD = "100% of a/b? #1 = ü & \\n so on"
 # With an escape of its own in it: what is decoded twice is another node.
 TWIN = "a%2Fb"
 PAGES = "../Seiten 1/2"
@@ -28,7 +28,7 @@ def shown(id: str, after: str, value: Any) -> dict[str, Any]:
 NODES: list[dict[str, Any]] = [
     {"id": DOTTED, "handler": "input", "config": {"odd key": [1, {"n": 9007199254740993}]}},
     shown(ODD, DOTTED, f'{{{{ ["{DOTTED}"]["odd key"].1.n }}}}'),
-    shown(TWIN, ODD, f'{{{{ ["{ODD}"] }}}} twin'),
+    shown(TWIN, ODD, f"{{{{ [{json.dumps(ODD)}] }}}} twin"),
     shown("a/b", ODD, "the other"),
     shown(PAGES, DOTTED, ["x" * 1000] * 300),
 ]
@@ -84,7 +84,7 @@ def test_by_dag(stack: Stack, instance_id: str, monkeypatch: pytest.MonkeyPatch)
 
     assert dag("results", instance_id, "--node", ODD).strip() == "9007199254740993"
     assert "completed at attempt" in dag("history", instance_id, "--node", TWIN)
-    assert f'"{ODD}" -> "{TWIN}"' in dag("graph", instance_id, "--format", "dot")
+    assert f'{json.dumps(ODD, ensure_ascii=False)} -> "{TWIN}"' in dag("graph", instance_id, "--format", "dot")
     execution_id = ask(stack, f"workflows/{instance_id}")["execution_id"]
     planned = json.loads(dag("plan", execution_id, "--duration", f"{ODD}=2.5", "--json"))
     assert planned["durations"]["given"] == 1

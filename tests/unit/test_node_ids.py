@@ -21,6 +21,7 @@ BROUGHT = [
     "Größe prüfen",
     "支払い",
     "a=b&c#d?e%2Ff",
+    "C:\\temp",
     "constructor",
     "1. Fetch",
     "-",
