@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from chalice.app import Blueprint, Request, Response
 
@@ -65,8 +64,7 @@ def routes(application: Callable[[], Application], protected: dict[str, Any]) ->
 
         A browser's script cannot follow a redirect to another origin: by `Accept: text/uri-list` it is told instead.
         """
-        # API Gateway hands a part of a path over as it was sent, percent-encoded.
-        found = application().results.of_node(instance_id, unquote(node), requests.epoch(request()))
+        found = application().results.of_node(instance_id, node, requests.epoch(request()))
         if found.url is not None and requests.accepts(request(), URI_LIST):
             return Response(f"{found.url}\r\n", headers={"Content-Type": URI_LIST, "Cache-Control": "no-store"})
         if found.url is not None:
