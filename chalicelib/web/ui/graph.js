@@ -165,9 +165,10 @@ export class Graph {
   }
 
   _find() {
-    const text = this._search.value.trim().toLowerCase();
+    const typed = this._search.value;
+    const text = typed.trim().toLowerCase();
     if (!text) return;
-    const id = this._ids.find((one) => one.toLowerCase() === text) ?? this._ids.find((one) => one.toLowerCase().includes(text));
+    const id = this._index.has(typed) ? typed : this._ids.find((one) => one.toLowerCase() === text) ?? this._ids.find((one) => one.toLowerCase().includes(text));
     if (id) {
       this._choose(id);
       this._center(id);
