@@ -73,7 +73,7 @@ def test_messages_of_a_worker_that_cannot_start_come_by_the_dead_letters(service
             assert worker.started - started >= 2
         view = ended(service, instance_id)
     assert view["status"] == "COMPLETED" and view["nodes"]["a"]["attempt"] == 2
-    assert "REDIS_URL is not of the form" in service.log("Worker")
+    assert "REDIS_URL=***: the form redis" in service.log("Worker")
     assert "not-a-store" not in service.log("Worker"), "there could be a password in it"
 
 
