@@ -55,6 +55,15 @@ simulate: install ## SEEDS runs of the engine in virtual time, each with its own
 mutants: install ## break one line of the engine at a time: how many seeds until the simulation notices?
 	@$(BIN)/python -m tests.simulation.mutants
 
+SAMPLE ?= 100
+SEED ?= 1
+.PHONY: mutation
+mutation: install .venv-mutation/.installed ## break one thing at a time: which tests notice? SAMPLE (100) of each package by SEED; ALL=1 over night
+	@.venv-mutation/bin/python -m tests.mutation $(if $(ALL),--all,--sample $(SAMPLE)) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(LINES),--lines $(LINES)) $(MUTATION_ARGS)
+
+.venv-mutation/.installed: requirements-mutation.txt requirements-dev.txt
+	@PYTHON="$(PYTHON)" local/install.sh .venv-mutation $< "the mutation tester"
+
 ROUNDS ?= 20
 .PHONY: chaos
 chaos: install ## ROUNDS of load on the whole service in its processes, which are killed, stopped and cut off meanwhile
@@ -106,5 +115,5 @@ $(VENV_LOCALSTACK)/.installed: requirements-localstack.txt
 
 .PHONY: clean
 clean: ## remove what runs and installs left behind, data included
-	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-localstack-full .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments build *.egg-info
+	@rm -rf $(VENV) $(VENV_LOCALSTACK) .venv-localstack-full .venv-mutation .venv-bench-* $(DATA_DIR) .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments build *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
