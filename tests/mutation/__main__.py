@@ -16,6 +16,8 @@ from tests.mutation import lua, python, report
 from tests.mutation.baseline import FILE
 from tests.mutation.mutant import PACKAGES, ROOT, Mutant, files, read
 
+LUA_TESTS = ["tests/mutation/short_simulation.py", "tests/contract"]
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
@@ -26,19 +28,22 @@ def main() -> int:
     parser.add_argument("--lines", default="", help="FIRST-LAST: of these lines only")
     parser.add_argument("--again", action="store_true", help="only those that survived the last time")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default %(default)s)")
+    parser.add_argument("--tests", nargs="*", help="ask these files or folders only")
     parser.add_argument("--minutes", type=float, default=0, help="end after so long, whatever is left (default: never)")
     arguments = parser.parse_args()
     folder = FILE.parent
     folder.mkdir(parents=True, exist_ok=True)
     work, results = folder / "work.json", folder / "results.jsonl"
-    if subprocess.run([sys.executable, "-m", "tests.mutation.runner", "baseline"], cwd=ROOT).returncode not in (0, 5):
+    tests = arguments.tests or (LUA_TESTS if "lua" in arguments.only else [])
+    baseline = [sys.executable, "-m", "tests.mutation.runner", "baseline", *tests]
+    if subprocess.run(baseline, cwd=ROOT).returncode not in (0, 5):
         return 2
     mutants = survivors(results, arguments) if arguments.again else drawn(arguments)
     print(f"{len(mutants)} mutants", flush=True)
     work.write_text(json.dumps([asdict(mutant) for mutant in mutants]), "utf-8")
     results.write_text("", "utf-8")
     until = time.time() + (arguments.minutes * 60 or 1e9)
-    command = [sys.executable, "-m", "tests.mutation.runner", "forks", str(work), str(results), str(until)]
+    command = [sys.executable, "-m", "tests.mutation.runner", "forks", str(work), str(results), str(until), *tests]
     running = [subprocess.Popen(command, cwd=ROOT) for _ in range(arguments.jobs)]
     codes = [one.wait() for one in running]
     left = json.loads(work.read_text("utf-8"))

@@ -52,12 +52,6 @@ class Baseline:
     def note(self, name: str, seconds: float, lines: dict[str, list[int]], scripts: list[str], fails: bool) -> None:
         self.tests[name] = Test(seconds, lines, scripts, fails, _of_test(name))
 
-    def forget_but(self, names: set[str]) -> None:
-        self.tests = {name: test for name, test in self.tests.items() if name in names}
-
-    def files(self) -> list[str]:
-        return sorted({name.split("::")[0] for name in self.tests}, key=lambda name: "short_simulation" not in name)
-
     def tests_for(self, mutant: Mutant, text: str) -> list[str]:
         """Those that can notice, the quickest first."""
         if mutant.file.startswith(LUA):
