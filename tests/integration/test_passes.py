@@ -1,4 +1,4 @@
-"""What one pass does, by a clock that stands still: the scheduler's over an instance, the sweep's, the dead letters'."""
+"""What one pass of the scheduler, of the sweep and of the dead letters does, by a clock that stands still."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_a_lost_lease_is_sent_alone_and_said(world: World, caplog: pytest.LogCap
 
 
 def test_a_failed_node_is_settled_by_whoever_finds_it(world: World) -> None:
-    """Its own worker was gone before it had dealt with the nodes behind it: nothing is lost, and nothing is said twice."""
+    """Its own worker was gone before it had dealt with the nodes behind it: none of them is lost."""
     ref = world.start(node("a"), node("b", "a"), node("c", "b"), node("d"))
     world.scheduler.run(ref.instance_id)
     world.sent()
