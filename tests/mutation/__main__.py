@@ -16,7 +16,7 @@ from tests.mutation import lua, python, report
 from tests.mutation.baseline import FILE
 from tests.mutation.mutant import PACKAGES, ROOT, Mutant, files, read
 
-LUA_TESTS = ["tests/mutation/short_simulation.py", "tests/contract"]
+LUA_TESTS = ["tests/mutation/short_runs.py", "tests/contract"]
 
 
 def main() -> int:

@@ -28,7 +28,7 @@ from chalicelib.store.scripts import Scripts
 from tests.mutation import baseline, patch
 from tests.mutation.mutant import LUA, PACKAGES, ROOT, Mutant, read
 
-TESTS = ["tests/mutation/short_simulation.py", "tests/contract", "tests/unit", "tests/hostile", "tests/integration"]
+TESTS = ["tests/mutation/short_runs.py", "tests/contract", "tests/unit", "tests/hostile", "tests/integration"]
 # These start processes, in which no mutant is, or are about what is not mutated.
 NOT_ASKED = {
     *(
@@ -47,8 +47,9 @@ NOT_ASKED = {
     *("stack", "overload", "operate", "mutation", "web_server", "login_retry", "store_login", "virtual_clock"),
 }
 PROCESSES = {"stack", "localstack_url", "cluster_urls", "redis_server_url", "queue_urls", "bucket", "page", "browser"}
+NOT_NAMED = ("test_a_broken_line", "test_the_store_is_what_the_model_says")
 # They take too long while they are traced: these are asked about Lua alone.
-UNTRACED = ("test_the_store_is_what_the_model_says", "test_twenty_seeds[21]", "test_twenty_seeds[41]")
+UNTRACED = ("test_examples_of_the_model", "test_twenty_seeds[21]", "test_twenty_seeds[41]")
 WARM = "test_the_server_is_up"
 MEMORY = 6 << 30
 
@@ -106,8 +107,8 @@ class Session:
     def _is_asked(item: pytest.Item) -> bool:
         module = item.path.stem.removeprefix("test_")
         fixtures = set(getattr(item, "fixturenames", ()))
-        broken = item.name.startswith("test_a_broken_line")
-        return not (module in NOT_ASKED or fixtures & PROCESSES or broken or item.get_closest_marker("slow"))
+        named = item.name.startswith(NOT_NAMED) or item.name.endswith(("[cluster]", "[sqs]", "[s3]"))
+        return not (module in NOT_ASKED or fixtures & PROCESSES or named or item.get_closest_marker("slow"))
 
 
 class Baseline(Session):

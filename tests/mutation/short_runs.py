@@ -1,21 +1,31 @@
-"""Seeds of the simulation in this process, for mutants: tests/simulation runs them in processes of their own."""
+"""What mutants are asked last: some seeds of the simulation, in this process, and some examples of the store's model."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import pytest
 import redis
+from hypothesis.stateful import run_state_machine_as_test
 
+from tests.contract.test_model import Transitions, bounded, machine
 from tests.simulation.scenario import Scenario
 from tests.simulation.simulation import Simulation
 
+__all__ = ["machine"]
 SERVER: dict[str, str] = {}
+# Of the 200 of its own test, which most mutants do not need.
+EXAMPLES = 60
 
 
 def test_the_server_is_up(valkey_url: str) -> None:
     """The first of all: it starts the server that all mutants share."""
     SERVER["url"] = valkey_url
+
+
+def test_examples_of_the_model(machine: Callable[..., type[Transitions]]) -> None:  # noqa: F811
+    run_state_machine_as_test(machine(), settings=bounded(EXAMPLES))
 
 
 @pytest.mark.parametrize("first", range(1, 61, 20))
