@@ -1,4 +1,4 @@
-"""Transitions whose lists are longer than one command of Redis takes: none of a list is missed, and none is done twice."""
+"""Transitions whose lists are longer than a command of Redis takes: none of a list is missed, none is done twice."""
 
 from __future__ import annotations
 

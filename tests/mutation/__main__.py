@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=100, help="so many of each package (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which ones (default %(default)s)")
     parser.add_argument("--all", action="store_true", help="every mutant")
+    parser.add_argument("--package", nargs="*", default=list(PACKAGES), choices=PACKAGES, help="of these only")
     parser.add_argument("--only", default="", help="of files whose path has this in it")
     parser.add_argument("--lines", default="", help="FIRST-LAST: of these lines only")
     parser.add_argument("--again", action="store_true", help="only those that survived the last time")
@@ -34,7 +35,7 @@ def main() -> int:
     folder = FILE.parent
     folder.mkdir(parents=True, exist_ok=True)
     work, results = folder / "work.json", folder / "results.jsonl"
-    tests = arguments.tests or (LUA_TESTS if "lua" in arguments.only else [])
+    tests = arguments.tests or (LUA_TESTS if arguments.package == ["lua"] else [])
     baseline = [sys.executable, "-m", "tests.mutation.runner", "baseline", *tests]
     if subprocess.run(baseline, cwd=ROOT).returncode not in (0, 5):
         return 2
@@ -63,7 +64,7 @@ def drawn(arguments: argparse.Namespace) -> list[Mutant]:
     """The same ones for the same seed and code, of all packages in turn."""
     chance = random.Random(arguments.seed)
     found = []
-    for package in PACKAGES:
+    for package in arguments.package:
         makers: list[Callable[[], Mutant | None]] = []
         for file in files(package):
             if arguments.only in file:
@@ -91,7 +92,7 @@ def _is_wanted(mutant: Mutant, arguments: argparse.Namespace) -> bool:
     first, _, last = arguments.lines.partition("-")
     lines = mutant.lines(read(mutant.file))
     within = not first or (int(first) <= lines.stop - 1 and lines.start <= int(last or first))
-    return within and arguments.only in mutant.file
+    return within and arguments.only in mutant.file and mutant.package in arguments.package
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The mutants of a Lua file: token by token, and statement by statement. Those that are no Lua the runner leaves out."""
+"""The mutants of a Lua file, token by token and statement by statement. The runner leaves out what is no Lua."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ PLAIN = (bool, int, float, str, bytes, tuple, frozenset, type(None), re.Pattern)
 
 
 def put_in(mutant: Mutant) -> bool:
-    """Whether it is in: not where the line has made its mark when the project was imported, and nothing can be exchanged."""
+    """Whether it is in. It is not where the line has done its work before, when the project was imported."""
     return put_in_lua(mutant) if mutant.file.startswith(LUA) else put_in_python(mutant)
 
 

@@ -40,7 +40,7 @@ def show(results: Path) -> int:
             noticed[mutant.package] += 1
         else:
             survived[mutant.package].append((mutant, by))
-    for package, mutants in survived.items():
+    for mutants in survived.values():
         for mutant, by in sorted(mutants, key=lambda one: (one[0].file, one[0].offset)):
             text = read(mutant.file)
             removed, added = mutant.diff(text)

@@ -1,4 +1,4 @@
-"""What mutants are asked last: some seeds of the simulation, in this process, and some examples of the store's model."""
+"""What is asked last: some seeds of the simulation, in this process, and some examples of the store's model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_server_is_up(valkey_url: str) -> None:
     SERVER["url"] = valkey_url
 
 
-def test_examples_of_the_model(machine: Callable[..., type[Transitions]]) -> None:  # noqa: F811
+def test_examples_of_the_model(machine: Callable[..., type[Transitions]]) -> None:
     run_state_machine_as_test(machine(), settings=bounded(EXAMPLES))
 
 

@@ -1,4 +1,4 @@
-"""Pages and filters of lists, over a catalogue in memory: what the store's shards answer is tested in tests/contract."""
+"""Pages and filters of lists, over a catalogue in memory. What the store's shards answer is in tests/contract."""
 
 from __future__ import annotations
 
