@@ -18,7 +18,7 @@ used: each starts a process or copies the project for a mutant, while here a mut
 3. `report.py` prints the share that was noticed, by package, and each survivor with its file, line and diff.
 
 Tests that start the service in processes of its own are not asked, since a mutant lives in memory. The simulation and
-the store's model are asked in part (`short_runs.py`). What survives for a good reason is listed in `equivalent.toml`, by
-its text and not by its line number, and is counted on neither side. Not mutated are texts for people (a string with a
-space in it, a line of the log), annotations, and imports.
+the store's model are asked in part (`short_runs.py`). What survives for a good reason is listed in `equivalent.toml`,
+by its text and not by its line number, and is counted on neither side. Not mutated are texts for people (a string with
+a space in it, a line of the log), annotations, and imports.
 """
