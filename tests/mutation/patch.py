@@ -145,6 +145,10 @@ def _exchange(mine: Any, other: Any, *, everywhere: bool = False) -> bool:
             for place in [mine, *places]:
                 setattr(place, name, new)
             done = True
+        elif isinstance(old, dict) and isinstance(new, dict) and not name.startswith("__") and _is_plain(old, new):
+            old.clear()
+            old.update(new)
+            done = True
         elif isinstance(old, type) and isinstance(new, type) and old.__module__ == new.__module__:
             done = _exchange(old, new) or done
         elif isinstance(old, FunctionType) and isinstance(new, FunctionType):
@@ -153,3 +157,7 @@ def _exchange(mine: Any, other: Any, *, everywhere: bool = False) -> bool:
                     setattr(old, defaults, getattr(new, defaults))
                     done = True
     return done
+
+
+def _is_plain(old: dict[Any, Any], new: dict[Any, Any]) -> bool:
+    return repr(old) != repr(new) and all(isinstance(value, PLAIN) for value in (*old.values(), *new.values()))

@@ -16,6 +16,9 @@ from tests.mutation.mutant import Mutant
 
 LOGGERS = re.compile(r"^_?log(ger)?$")
 
+# What only says to readers, and checks, that things are as they always are.
+HINTS = re.compile(r",?\s*\b(strict|usedforsecurity)=\w+")
+
 
 def mutants(package: str, file: str, text: str) -> list[Callable[[], Mutant | None]]:
     """One for each mutation, made when it is called for: that takes a while. None where it is no other program."""
@@ -26,7 +29,8 @@ def mutants(package: str, file: str, text: str) -> list[Callable[[], Mutant | No
 
 def _make(package: str, file: str, text: str, module: cst.Module, mutation: Mutation) -> Mutant | None:
     after = module.deep_replace(mutation.original_node, mutation.mutated_node).code
-    return Mutant.of(package, file, text, after) if after != text and _compiles(after) else None
+    same = HINTS.sub("", after) == HINTS.sub("", text)
+    return None if same or not _compiles(after) else Mutant.of(package, file, text, after)
 
 
 class _Visitor(MutationVisitor):
