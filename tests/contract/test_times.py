@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import redis
 
 from chalicelib import ids
 from chalicelib.core.terms import Terms
-from chalicelib.protocols import Anew, Children, Dispatching, Done, Event, Hop, Outcome, Ready, Ref, Unsettled, Wanted
+from chalicelib.protocols import (
+    Anew,
+    Archived,
+    Children,
+    Dispatching,
+    Done,
+    Event,
+    Hop,
+    Outcome,
+    Ready,
+    Record,
+    Ref,
+    Snapshot,
+    Unsettled,
+    Wanted,
+)
 from chalicelib.store import keys
+from chalicelib.store.catalogue import RedisCatalogue
 from tests.virtual_clock import ClockedStore, VirtualClock
 
 RESEND, LEASE = 30_000, 10_000
@@ -439,3 +456,67 @@ def test_what_is_gone_is_in_no_index(bench: Bench) -> None:
     assert bench.index(stowed) == RESEND and about(bench.ttl(stowed)["archive"], ASIDE)
     assert bench.store.forget(stowed, emptied=True) is Outcome.GONE
     assert bench.index(stowed) is None and bench.client.exists(*keys.instance(stowed)[:9]) == 0
+
+
+def test_a_picture_has_all_that_is_known(bench: Bench) -> None:
+    created = bench.clock.now
+    terms = Terms(name="Nächtlich", tags={"team": "a"}, webhook=True)
+    id = bench.create(0, 1, total=3, terms=terms)
+    execution_id = bench.store.execution_of(id)
+    assert execution_id is not None
+    started = bench.clock.advance(10)
+    bench.claim(id, 0, 1)
+    failed = bench.clock.advance(5)
+    bench.fail(id, 0, 2)
+    records = {
+        0: Record("F", 1, 1, 0, 1, -1, created, started, failed, "w"),
+        1: Record("R", 1, 0, 0, 1, -1, created, started, None, "w"),
+        2: Record("S", 0, 0, 0, 0, -1, None, None, failed),
+    }
+    counts = {"total": 3, "pending": 0, "running": 1, "completed": 0, "failed": 1, "skipped": 1, "cancelled": 0}
+    expected = Snapshot(
+        instance_id=id,
+        execution_id=execution_id,
+        status="RUNNING",
+        counts=counts,
+        created_at=created,
+        started_at=started,
+        finished_at=None,
+        error=None,
+        error_node=0,
+        name="Nächtlich",
+        tags={"team": "a"},
+        calls=3,
+        messages=1,
+        records=records,
+        errors={0: ERROR},
+    )
+    assert bench.store.snapshot(id) == expected
+    assert bench.store.snapshot(id, whole=False) == replace(expected, records={})
+    [listed] = RedisCatalogue(bench.client).instances(statuses=["RUNNING"], before=None, limit=5)
+    assert (listed.counts, listed.created_at, listed.started_at, listed.finished_at) == (counts, created, started, None)
+    assert (listed.name, listed.tags, listed.epoch, listed.paused) == ("Nächtlich", {"team": "a"}, 1, False)
+    bench.store.pause(id)
+    ended = bench.clock.advance(5)
+    bench.store.end(id, status="CANCELLED", error=ERROR)
+    after = bench.store.snapshot(id)
+    assert after is not None
+    assert (after.status, after.finished_at, after.error, after.paused) == ("CANCELLED", ended, ERROR, True)
+    assert after.counts == {**counts, "running": 0, "cancelled": 1}
+    anew = Anew(ready=[0], waiting={}, first=7)
+    bench.store.rerun(id, epoch=1, anew=anew, params=None, reason="", by=SENT)
+    after = bench.store.snapshot(id)
+    assert after is not None
+    assert (after.epoch, after.paused, after.error, after.error_node, after.started_at) == (2, False, None, None, None)
+    assert bench.store.archive(id) == [Archived(1, 0, records[0], None)]
+    assert bench.store.snapshot(ids.new(ids.INSTANCE)) is None
+
+
+def test_an_archived_result_is_what_it_was(bench: Bench) -> None:
+    id = bench.create(0)
+    bench.claim(id, 0)
+    result = b'"with\nlines"'
+    bench.store.complete(id, done=[Done(0, 1, result, Children([]))], by=SENT)
+    bench.store.rerun(id, epoch=1, anew=Anew(ready=[0], waiting={}, first=2), params=None, reason="", by=SENT)
+    [kept] = bench.store.archive(id)
+    assert (kept.epoch, kept.node, kept.result, kept.record.status) == (1, 0, result, "C")

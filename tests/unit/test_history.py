@@ -133,6 +133,16 @@ def test_of_one_moment_parents_come_before_children_and_a_life_is_in_order() -> 
     ]
 
 
+def test_of_one_moment_each_kind_has_its_place() -> None:
+    """In the order of a node's life, whatever the order in which they are known; what is none of it comes last."""
+    kinds = ["ready", "started", "sent again", "lost", "failed", "completed", "skipped", "unheard of"]
+    log = [Event(at=100, event=kind, node=A, attempt=8) for kind in reversed(kinds)]
+    assert [one.event for one in history(PLAN, snapshot(), log, []) if one.node == A] == kinds
+    of_all = [Event(at=100, event=kind) for kind in ("resumed", "rerun", "paused")]
+    told = [one.event for one in history(PLAN, snapshot(), of_all, [])]
+    assert told == ["created", "rerun", "resumed", "paused"]
+
+
 ERRORS = {A: json.dumps({"type": "Boom", "message": "m" * 300}).encode()}
 
 
