@@ -77,6 +77,8 @@ def test_a_page_is_the_newest_of_all_shards_and_statuses_below_its_cursor(
         if number % 3 == 0:
             store.end(instance_id, status="CANCELLED", error=b"")
     newest = made[::-1]
+    listed = [f"{'X' if number % 3 == 0 else 'P'}{id}" for number, id in enumerate(made)]
+    assert {store._client.zscore(keys.listing(name[-2:]), name) for name in listed} == {0}
 
     def page(statuses: list[str], before: str | None, limit: int) -> list[str]:
         return [one.instance_id for one in catalogue.instances(statuses=statuses, before=before, limit=limit)]
@@ -122,6 +124,8 @@ def test_workflows_are_listed_the_newest_first(store: RedisStore, catalogue: Red
         store.put_workflow(execution_id, name=f"n{number}", document=json.dumps({"n": number}).encode())
     latest = at(7)
     store.note_latest(made[3], latest)
+    # Redis has an order by text only among members of one score: releases must agree on it.
+    assert {store._client.zscore(keys.workflows(id[-2:]), id) for id in made} == {0}
 
     def page(before: str | None, limit: int) -> list[str]:
         return [one.execution_id for one in catalogue.workflows(before=before, limit=limit)]
@@ -135,3 +139,35 @@ def test_workflows_are_listed_the_newest_first(store: RedisStore, catalogue: Red
     store._client.delete(keys.workflow(made[2]))
     assert page(None, 10) == [made[4], made[3], made[1], made[0]]
     assert store._client.zcard(keys.workflows(f"{2:02x}")) == 0
+
+
+def test_a_workflow_is_stored_once_and_stays_while_it_is_used(store: RedisStore) -> None:
+    id = ids.new(ids.EXECUTION)
+    created = store.put_workflow(id, name="one", document=b'{"n": 1}')
+    assert store.put_workflow(id, name="other", document=b'{"n": 2}') == created
+    key = keys.workflow(id)
+    for use in (
+        lambda: store.put_workflow(id, name="one", document=b"{}"),
+        lambda: store.workflow(id),
+        lambda: store.note_latest(id, at(5)),
+    ):
+        store._client.expire(key, 10)
+        use()
+        assert 80 < store._client.ttl(key) <= 90  # of the fixture's store
+    found = store.workflow(id)
+    assert found is not None
+    assert (found.execution_id, found.name, found.document, found.created_at, found.latest) == (
+        *(id, "one", b'{"n": 1}', created, at(5)),
+    )
+    assert store.forget_workflow(id) is True and store.forget_workflow(id) is False
+    assert store.workflow(id) is None and store._client.zcard(keys.workflows(id[-2:])) == 0
+
+
+def test_an_idempotency_key_is_bound_once_for_its_time(store: RedisStore) -> None:
+    assert store.reserve("scope", "key", fingerprint="f1", id="a") == ("f1", "a")
+    assert store.reserve("scope", "key", fingerprint="f2", id="b") == ("f1", "a")
+    assert store.reserve("other", "key", fingerprint="f2", id="b") == ("f2", "b")
+    assert store.reserve("scope", "key2", fingerprint="f3", id="c") == ("f3", "c")
+    name = keys.idempotency("scope", "key")
+    assert 20 < store._client.ttl(name) <= 30  # of the fixture's store
+    assert len({name, keys.idempotency("other", "key"), keys.idempotency("scope", "key2")}) == 3

@@ -343,6 +343,13 @@ def test_a_sweep_begins_no_round_when_its_time_is_over(world: World, seconds: fl
         assert world.sweep(clock=lambda: next(again), seconds=seconds).run().instances == 0
 
 
+@pytest.mark.parametrize(("seconds", "swept"), [(44.9, 1), (45, 0)])
+def test_a_sweep_ends_well_before_its_function_does(world: World, seconds: float, swept: int) -> None:
+    world.start(node("a"))
+    moments = iter([0, *[seconds] * 9])
+    assert world.sweep(clock=lambda: next(moments)).run().instances == swept
+
+
 def test_a_store_that_does_not_answer_ends_the_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def overdue(*, limit: int) -> list[str]:
         raise ConnectionError
