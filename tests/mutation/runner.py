@@ -46,7 +46,7 @@ NOT_ASKED = {
     *("local_functions", "local_mapping", "local_parts", "local_stack", "web_page", "failover", "kill", "readme"),
     *("stack", "overload", "operate", "mutation", "web_server", "virtual_clock"),
 }
-PROCESSES = {"stack", "localstack_url", "cluster_urls", "redis_server_url", "queue_urls", "bucket", "page", "browser"}
+PROCESSES = {"stack", "localstack_url", "redis_server_url", "queue_urls", "bucket", "page", "browser"}
 NOT_NAMED = ("test_a_broken_line", "test_a_cluster", "test_the_store_is_what_the_model_says")
 # They take too long while they are traced: these are asked about Lua alone.
 UNTRACED = ("test_examples_of_the_model", "test_twenty_seeds[21]", "test_twenty_seeds[41]")
@@ -107,7 +107,7 @@ class Session:
     def _is_asked(item: pytest.Item) -> bool:
         module = item.path.stem.removeprefix("test_")
         fixtures = set(getattr(item, "fixturenames", ()))
-        named = item.name.startswith(NOT_NAMED) or item.name.endswith(("[cluster]", "[sqs]", "[s3]"))
+        named = item.name.startswith(NOT_NAMED) or item.name.endswith(("[sqs]", "[s3]"))
         return not (module in NOT_ASKED or fixtures & PROCESSES or named or item.get_closest_marker("slow"))
 
 

@@ -19,8 +19,8 @@ SERVER: dict[str, str] = {}
 EXAMPLES = 60
 
 
-def test_the_server_is_up(valkey_url: str) -> None:
-    """The first of all: it starts the server that all mutants share."""
+def test_the_server_is_up(valkey_url: str, cluster_urls: str) -> None:
+    """The first of all: it starts the servers that all mutants share."""
     SERVER["url"] = valkey_url
 
 
