@@ -46,6 +46,8 @@ class Baseline:
         return Baseline(code, {})
 
     def save(self) -> None:
+        """With what another process has kept meanwhile."""
+        self.tests = Baseline.load().tests | self.tests
         FILE.parent.mkdir(parents=True, exist_ok=True)
         FILE.write_text(json.dumps(asdict(self)), "utf-8")
 
