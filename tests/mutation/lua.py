@@ -35,6 +35,8 @@ INSTEAD = {
 # After one of these a statement begins.
 BEGINS = {"then", "do", "else", "repeat", "end", ";"}
 ENDS = {"end", "else", "elseif", "then", "do", "return", "local", "if", "for", "while", "until"}
+# Commands that take a set: after so many arguments their order is nothing.
+SETS = {"'DEL'": 9, "'ZREM'": 1, "'HDEL'": 1}
 OPENS, CLOSES = {"(", "[", "{"}, {")", "]", "}"}
 JOINS = {
     "and",
@@ -140,7 +142,7 @@ def _of_arguments(text: str, all_: list[Token], i: int) -> Iterator[tuple[int, i
             starts = k + 1
         if depth == 0:
             break
-    first = 1 if all_[i - 1].text == "call" else 0
+    first = (1 + SETS.get(all_[i + 1].text, 0)) if all_[i - 1].text == "call" else 0
     for (a, b), (c, d) in zip(spans[first:], spans[first + 1 :], strict=False):
         yield a, d, text[c:d] + text[b:c] + text[a:b]
 
