@@ -520,3 +520,11 @@ def test_an_archived_result_is_what_it_was(bench: Bench) -> None:
     bench.store.rerun(id, epoch=1, anew=Anew(ready=[0], waiting={}, first=2), params=None, reason="", by=SENT)
     [kept] = bench.store.archive(id)
     assert (kept.epoch, kept.node, kept.result, kept.record.status) == (1, 0, result, "C")
+
+
+@pytest.mark.parametrize("letter", "PRCFX")
+def test_what_is_gone_is_in_no_list_whatever_it_was(bench: Bench, letter: str) -> None:
+    gone, stays = (ids.new(ids.INSTANCE)[:-2] + "05" for _ in range(2))
+    bench.client.zadd(keys.listing("05"), {f"{letter}{gone}": 0, f"{letter}{stays}": 0})
+    assert bench.store.forget(gone) is Outcome.GONE
+    assert bench.client.zrange(keys.listing("05"), 0, -1) == [f"{letter}{stays}".encode()]

@@ -31,20 +31,10 @@ from tests.mutation.mutant import LUA, PACKAGES, ROOT, Mutant, read
 TESTS = ["tests/mutation/short_runs.py", "tests/contract", "tests/unit", "tests/hostile", "tests/integration"]
 # These start processes, in which no mutant is, or are about what is not mutated.
 NOT_ASKED = {
-    *(
-        "access",
-        "benchmarks",
-        "cli",
-        "cli_parts",
-        "deploy",
-        "doctor",
-        "doctor_deployed",
-        "imports",
-        "style",
-        "template",
-    ),
-    *("local_functions", "local_mapping", "local_parts", "local_stack", "web_page", "failover", "kill", "readme"),
-    *("stack", "overload", "operate", "mutation", "web_server", "virtual_clock"),
+    *("access", "benchmarks", "capacity", "cli", "cli_parts", "deploy", "doctor", "doctor_deployed", "failover"),
+    *("hostile", "imports", "kill", "linear", "local_functions", "local_mapping", "local_parts", "local_stack"),
+    *("mutation", "operate", "overload", "readme", "sockets", "stack", "style", "template", "virtual_clock"),
+    *("web_page", "web_parity", "web_server"),
 }
 PROCESSES = {"stack", "localstack_url", "redis_server_url", "queue_urls", "bucket", "page", "browser"}
 NOT_NAMED = ("test_a_broken_line", "test_a_cluster", "test_the_store_is_what_the_model_says")
