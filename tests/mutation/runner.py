@@ -29,6 +29,7 @@ from tests.mutation import baseline, patch
 from tests.mutation.mutant import LUA, PACKAGES, ROOT, Mutant, read
 
 TESTS = ["tests/mutation/short_runs.py", "tests/contract", "tests/unit", "tests/hostile", "tests/integration"]
+TESTS += ["tests/simulation/test_quiet.py"]
 # These start processes, in which no mutant is, or are about what is not mutated.
 NOT_ASKED = {
     *("access", "benchmarks", "capacity", "cli", "cli_parts", "deploy", "doctor", "doctor_deployed", "failover"),
