@@ -54,6 +54,15 @@ simulate: install ## SEEDS runs of the engine in virtual time, each with its own
 mutants: install ## break one line of the engine at a time: how many seeds until the simulation notices?
 	@$(BIN)/python -m tests.simulation.mutants
 
+SAMPLE ?= 100
+SEED ?= 1
+.PHONY: mutation
+mutation: install .venv-mutation/.installed ## break one thing at a time: which tests notice? SAMPLE (100) of each package by SEED; ALL=1 over night
+	@.venv-mutation/bin/python -m tests.mutation $(if $(ALL),--all,--sample $(SAMPLE)) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(LINES),--lines $(LINES)) $(MUTATION_ARGS)
+
+.venv-mutation/.installed: requirements-mutation.txt requirements-dev.txt
+	@PYTHON="$(PYTHON)" local/install.sh .venv-mutation $< "the mutation tester"
+
 ROUNDS ?= 20
 .PHONY: chaos
 chaos: install ## ROUNDS of load on the whole service in its processes, which are killed, stopped and cut off meanwhile
@@ -106,7 +115,7 @@ $(VENV_LOCALSTACK)/.installed: requirements-localstack.txt
 .PHONY: clean
 clean: ## remove what runs and installs left behind, data included
 	@"$$PYTHON" -I -B local/folder.py "$$DATA_DIR"
-	@for venv in .venv .venv-localstack .venv-localstack-full .venv-bench-*; do \
+	@for venv in .venv .venv-localstack .venv-localstack-full .venv-mutation .venv-bench-*; do \
 		if [ -f "$$venv/.installed" ] || [ -f "$$venv/pyvenv.cfg" ]; then rm -rf -- "$$venv"; fi; \
 	done
 	@rm -rf -- .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments build *.egg-info

@@ -1,0 +1,69 @@
+"""What a rerun begins anew, what waits for what, and what results were in an earlier epoch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.core.plan import Plan, PlanNode
+from chalicelib.core.rerun import as_of, plan_rerun
+from chalicelib.core.retry import Retry
+from chalicelib.protocols import Anew, Archived, Record
+
+# 0 and 1 are roots; 2 waits for both, 3 for 2 and 1, 4 for 0 alone.
+PARENTS = [(), (), (0, 1), (2, 1), (0,)]
+PLAN = Plan("w", [PlanNode(f"n{n}", "noop", above, {}, Retry(), None) for n, above in enumerate(PARENTS)], {})
+
+
+def records(letters: str, attempts: str = "11111", owing: tuple[int, ...] = ()) -> dict[int, Record]:
+    """A letter for each node; a dot where it has no record."""
+    return {
+        node: Record(letter, int(attempt), 0, 0, 1, 0 if node in owing else -1, 1, 2, 3)
+        for node, (letter, attempt) in enumerate(zip(letters, attempts, strict=True))
+        if letter != "."
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "chosen", "anew"),
+    [
+        ("CCCCC", [], Anew([], {}, 2)),
+        ("CCCCC", [3], Anew([3], {}, 2)),
+        ("CCCCC", [2], Anew([2], {3: 1}, 2)),
+        ("CCCCC", [0], Anew([0], {2: 1, 3: 1, 4: 0}, 2)),
+        ("CCCCC", [0, 1], Anew([0, 1], {2: 0, 3: 0, 4: 0}, 2)),
+        # What did not end well is run again in any case, and so is what depends on it.
+        ("CFSSC", [], Anew([1], {2: 1, 3: 0}, 2)),
+        ("CFSSC", [4], Anew([1, 4], {2: 1, 3: 0}, 2)),
+        # A failure that was ignored is an end like another.
+        ("CIC.C", [], Anew([3], {}, 2)),
+        ("CR.QC", [], Anew([1], {2: 1, 3: 0}, 2)),
+        (".....", [], Anew([0, 1], {2: 0, 3: 0, 4: 0}, 1)),
+    ],
+)
+def test_what_begins_anew(before: str, chosen: list[int], anew: Anew) -> None:
+    assert plan_rerun(PLAN, records(before), chosen) == replace(anew, owing=[])
+
+
+def test_attempts_begin_above_any_before() -> None:
+    assert plan_rerun(PLAN, records("CCCCC", "13219"), [3]).first == 10
+
+
+def test_what_stays_owes_nothing_any_more() -> None:
+    anew = plan_rerun(PLAN, records("CCCCC", owing=(0, 1, 3)), [3])
+    assert anew == Anew([3], {}, 2, [0, 1])
+
+
+def archived(epoch: int, node: int, result: bytes | None) -> Archived:
+    return Archived(epoch, node, Record("C", 1, 0, 0, 1, -1, 1, 2, 3), result)
+
+
+def test_results_of_an_earlier_epoch_are_those_that_were_replaced_after_it() -> None:
+    now = {0: b"now", 1: b"now", 3: b"now"}
+    archive = [archived(2, 1, b"second"), archived(1, 1, b"first"), archived(1, 2, b"first"), archived(2, 3, None)]
+    assert as_of(now, archive, 3) == now
+    assert as_of(now, archive, 2) == {0: b"now", 1: b"second"}
+    assert as_of(now, archive, 1) == {0: b"now", 1: b"first", 2: b"first"}
+    assert as_of(now, archive[::-1], 1) == {0: b"now", 1: b"first", 2: b"first"}
+    assert now == {0: b"now", 1: b"now", 3: b"now"}
