@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.retry import Retry
-from chalicelib.models.views import DeliveryStatus, LargeResult, NodeStatus, Planned, WebhookView
+from chalicelib.models.views import DeliveryStatus, LargeResult, NodeStatus, Planned, ResultsView, WebhookView
 from chalicelib.protocols import Record, Snapshot, StoredWorkflow
 from chalicelib.usecases import present
 
@@ -167,13 +167,17 @@ def test_the_output_is_of_output_nodes_else_of_those_that_nobody_depends_on(
     assert present.output_nodes(made) == (nodes, alone)
 
 
+def shown(made: Plan, values: dict[int, bytes], large: dict[int, LargeResult] | None = None) -> ResultsView:
+    return ResultsView.model_validate_json(present.results(SNAPSHOT, 1, made, values, large or {}))
+
+
 def test_results_are_shown_by_id_and_the_output_apart() -> None:
     large = {1: LargeResult(bytes=10, sha256="ab", href="/x")}
-    view = present.results(SNAPSHOT, 1, DIAMOND, {3: b'{"x": 1}', 0: b"[1]"}, large)
+    view = shown(DIAMOND, {3: b'{"x": 1}', 0: b"[1]"}, large)
     assert (view.instance_id, view.execution_id, view.status.value, view.epoch) == ("in-1", "ex-1", "RUNNING", 1)
     assert view.results == {"a": [1], "d": {"x": 1}} and list(view.results) == ["a", "d"]
     assert view.output == {"d": {"x": 1}} and view.large == {"b": large[1]}
-    assert present.results(SNAPSHOT, 1, DIAMOND, {0: b"1"}, {}).output == {}
+    assert shown(DIAMOND, {0: b"1"}).output == {}
     one = plan(("a", ()), ("o", (0,)), handlers={"o": "output"})
-    assert present.results(SNAPSHOT, 1, one, {0: b"1", 1: b"[2]"}, {}).output == [2]
-    assert present.results(SNAPSHOT, 1, one, {0: b"1"}, {}).output is None
+    assert shown(one, {0: b"1", 1: b"[2]"}).output == [2]
+    assert shown(one, {0: b"1"}).output is None
