@@ -8,45 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.core.terms import NO_TERMS, Terms
+from chalicelib.core.transitions import Outcome as Outcome
 
 if TYPE_CHECKING:
     from chalicelib.core.plan import Plan
 
 # The queue holds a message back for so long at most (Amazon SQS, DelaySeconds).
 MAX_DELAY_MS = 900_000
-
-
-class Outcome(StrEnum):
-    """What a transition did. The words are those of the Lua headers."""
-
-    CREATED = "CREATED"
-    EXISTS = "EXISTS"
-    TAKEN = "TAKEN"
-    OPEN = "OPEN"
-    CLAIMED = "CLAIMED"
-    RUNNING = "RUNNING"
-    EXTENDED = "EXTENDED"
-    COMMITTED = "COMMITTED"
-    REPEATED = "REPEATED"
-    SETTLED = "SETTLED"
-    RETRY = "RETRY"
-    FAILED = "FAILED"
-    ENDED = "ENDED"
-    PAUSED = "PAUSED"
-    RESUMED = "RESUMED"
-    RERUN = "RERUN"
-    LIVE = "LIVE"
-    OWES = "OWES"
-    LEFT = "LEFT"
-    TOLD = "TOLD"
-    FORGOTTEN = "FORGOTTEN"
-    SUPERSEDED = "SUPERSEDED"
-    CLOSED = "CLOSED"
-    GONE = "GONE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +179,7 @@ class Due:
 
 @dataclass(slots=True)  # not frozen: that makes 10,000 of them take three times as long
 class Record:
-    """A node as the store has it; see lua/lib/2_record.lua."""
+    """A node as the store has it; see lua/lib/record.lua."""
 
     status: str
     attempt: int

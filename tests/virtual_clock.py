@@ -18,7 +18,7 @@ _KEEP_SECONDS = 3600
 
 
 def now_lua(key: str = KEY) -> str:
-    """The text that takes the place of `lua/lib/1_now.lua`. A clock that was not set is an error, not the year 1970."""
+    """The text that takes the place of `lua/lib/now.lua`. A clock that was not set is an error, not the year 1970."""
     return f"""
 local function now_ms()
   return tonumber(redis.call('GET', '{key}') or error('no virtual clock at {key}'))
@@ -43,7 +43,7 @@ class VirtualClock:
     @property
     def overrides(self) -> dict[str, str]:
         """For RedisStore(overrides=...)."""
-        return {"1_now": now_lua(self.key)}
+        return {"lib/now": now_lua(self.key)}
 
     @property
     def now(self) -> int:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chalicelib.core.transitions import TRANSITIONS
+
 SQS_REQUEST = 0.40e-6
 LAMBDA_REQUEST = 0.20e-6
 LAMBDA_GB_SECOND = 16.6667e-6
@@ -18,32 +20,20 @@ EXPRESS_GB_SECOND = 16.67e-6
 EXPRESS_GB = 0.0625  # billed in steps of 64 MB
 DURABLE_OPERATION = 8e-6
 
-# Commands that Redis executes for a call, those inside its script included, as Lua stands there: what it does whatever
-# it is about, and for each node it is about. That of `create` holds what the first claim and the end of an instance do
-# beside: 3 and 7. Reads not listed are a command or two.
-COMMANDS: dict[str, tuple[int, int]] = {
-    "complete": (11, 1),
-    "claim": (7, 3),
-    "create": (21, 0),
-    "take_due": (7, 4),
-    "settle": (11, 0),
-    "fail": (11, 0),
-    "lose": (10, 0),
-    "extend": (7, 0),
-    "stow": (7, 0),
-    "put_workflow": (9, 0),
-    "workflow": (4, 0),
-    "note_latest": (4, 0),
-    "overdue": (65, 0),
-    "pressure": (66, 0),
-}
-READ = (2, 0)
+# Commands that Redis executes for a call that is no transition: these, and one or two for any other.
+COMMANDS = {"put_workflow": 9, "workflow": 4, "overdue": 65, "pressure": 66}
+READ = 2
 
 
 def commands(call: str, nodes: int = 0) -> int:
-    """Of Redis, for a call of the store that is about so many nodes."""
-    once, each = COMMANDS.get(call, READ)
-    return once + each * nodes
+    """How many commands Redis executes for a call of the store that is about this many nodes.
+
+    Those inside a script are counted, too.
+    """
+    if call in TRANSITIONS:
+        once, each = TRANSITIONS[call].commands
+        return once + each * nodes
+    return COMMANDS.get(call, READ)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,9 @@ from chalicelib import ids
 from chalicelib.aside import aside
 from chalicelib.core import cost
 from chalicelib.core.cost import Usage
+from chalicelib.core.transitions import TRANSITIONS
 from chalicelib.metrics.protocol import Metrics
 from chalicelib.protocols import Claim, Completion, Due, Message, Outcome, Queue, Ref, Store
-
-# Transitions that may end an instance, beside those below.
-MAY_END = frozenset({"settle", "fail", "lose"})
 
 
 class Tally:
@@ -88,7 +86,7 @@ class MeteredStore:
             aside(self._metrics.ended, instance_id, status)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        method, may_end = getattr(self._store, name), name in MAY_END
+        method, may_end = getattr(self._store, name), name in TRANSITIONS and TRANSITIONS[name].may_end
 
         def call(*args: Any, **named: Any) -> Any:
             self._tally.called(name)

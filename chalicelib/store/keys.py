@@ -10,13 +10,13 @@ What an instance or a workflow needs of the code that touches it is in its `sche
 | dag1:{shard}:due               | zset   | instances by when somebody must look at them (the index) |
 | dag1:{shard}:list              | zset   | instances by status and id: one letter and the id (score 0) |
 | dag1:{shard}:<instance>        | hash   | meta: status, counters, params, times |
-| dag1:{shard}:<instance>:nodes  | hash   | node index -> record (lua/lib/2_record.lua) |
+| dag1:{shard}:<instance>:nodes  | hash   | node index -> record (lua/lib/record.lua) |
 | dag1:{shard}:<instance>:waits  | hash   | node index -> how many parents have completed, while not all have |
 | dag1:{shard}:<instance>:results| hash   | node index -> result (JSON), or a reference to it (values/reference.py) |
 | dag1:{shard}:<instance>:errors | hash   | node index -> error of its newest failed attempt (JSON) |
 | dag1:{shard}:<instance>:due    | zset   | live nodes by the time at which somebody must look at them |
 | dag1:{shard}:<instance>:done   | list   | one entry once it is terminal: who waits, blocks on it |
-| dag1:{shard}:<instance>:history| list   | events that the records do not tell (lua/lib/3_history.lua; JSON) |
+| dag1:{shard}:<instance>:history| list   | events that the records do not tell (lua/lib/history.lua; JSON) |
 | dag1:{shard}:<instance>:archive| hash   | epoch:node index -> record, newline, result, of nodes run again; stowed |
 """
 
@@ -28,7 +28,7 @@ import hashlib
 from chalicelib import ids
 
 PREFIX = "dag1"
-# The newest that this code knows; lua/lib/4_instance.lua says the same, and what it is for.
+# The newest that this code knows; lua/lib/instance.lua says the same, and what it is for.
 SCHEMA = 3
 
 

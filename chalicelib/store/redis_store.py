@@ -10,6 +10,7 @@ from typing import Any
 
 from chalicelib import ids
 from chalicelib.core.terms import NO_TERMS, Terms
+from chalicelib.core.transitions import TRANSITIONS
 from chalicelib.protocols import (
     Anew,
     Archived,
@@ -124,8 +125,7 @@ class RedisStore:
         Answers whether the workflow is there still.
         """
         key = (keys.workflow(execution_id),)
-        with unavailable():
-            reply = self._scripts.run("latest", key, (instance_id, self._workflow_seconds))
+        reply = self._call("note_latest", key, instance_id, seconds=self._workflow_seconds)
         return Outcome(reply[0].decode()) is Outcome.OPEN
 
     def reserve(self, scope: str, key: str, *, fingerprint: str, id: str) -> tuple[str, str]:
@@ -146,20 +146,28 @@ class RedisStore:
         reply = self._run(
             "create",
             ref.instance_id,
-            ref.execution_id,
-            total,
-            params,
-            self._retention_ms,
-            int(by.taken),
-            by.resend_ms,
-            roots.cursor,
-            _terms(terms, total),
-            *roots.items,
+            roots.items,
+            execution_id=ref.execution_id,
+            total=total,
+            params=params,
+            retention_ms=self._retention_ms,
+            taken=by.taken,
+            resend_ms=by.resend_ms,
+            cursor=roots.cursor,
+            terms=_terms(terms, total),
         )
         return Outcome(reply[0].decode()), int(reply[1])
 
     def take_due(self, instance_id: str, *, limit: int, resend_ms: int, max_lost: int) -> Due:
-        reply = self._run("take_due", instance_id, limit, resend_ms, max_lost, LOST_ERROR, LATE_ERROR)
+        reply = self._run(
+            "take_due",
+            instance_id,
+            limit=limit,
+            resend_ms=resend_ms,
+            max_lost=max_lost,
+            lost_error=LOST_ERROR,
+            late_error=LATE_ERROR,
+        )
         send, settle = [], []
         for i in range(4, len(reply), 3):
             node, number = int(reply[i + 1]), int(reply[i + 2])
@@ -170,13 +178,13 @@ class RedisStore:
         return Due(Outcome(reply[0].decode()), bool(reply[1]), tuple(send), tuple(settle), reply[2], reply[3].decode())
 
     def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim:
-        arguments: list[Any] = [owner, lease_ms]
+        nodes_wanted: list[Any] = []
         # Results that there is no room to ask for are read afterwards: a committed result never changes.
         afterwards = sum(len(want.needs) for want in wanted) > MOST_ARGUMENTS
         for want in wanted:
             needs = () if afterwards else want.needs
-            arguments += [want.node, want.attempt, len(needs), *needs]
-        reply = self._run("claim", instance_id, *arguments)
+            nodes_wanted += [want.node, want.attempt, len(needs), *needs]
+        reply = self._run("claim", instance_id, nodes_wanted, owner=owner, lease_ms=lease_ms)
         nodes = tuple(
             Claimed(
                 want.node,
@@ -204,19 +212,28 @@ class RedisStore:
         )
 
     def extend(self, instance_id: str, *, node: int, attempt: int, lease_ms: int) -> Outcome:
-        return Outcome(self._run("extend", instance_id, node, attempt, lease_ms)[0].decode())
+        return Outcome(self._run("extend", instance_id, node=node, attempt=attempt, lease_ms=lease_ms)[0].decode())
 
     def complete(
         self, instance_id: str, *, done: Sequence[Done], by: Dispatching, hop: Hop | None = None
     ) -> Completion:
         owner, lease_ms, budget, costs = (hop.owner, hop.lease_ms, hop.budget, hop.costs) if hop else ("", 0, 0, {})
-        arguments: list[Any] = [int(by.taken), by.resend_ms, owner, lease_ms, budget]
+        ended: list[Any] = []
         for one in done:
             items = one.children.items
-            arguments += [one.node, one.attempt, one.children.cursor, one.result, len(items) // 2]
+            ended += [one.node, one.attempt, one.children.cursor, one.result, len(items) // 2]
             for child, parents in zip(items[::2], items[1::2], strict=True):
-                arguments += [child, parents, costs.get(child, 0)]
-        status, outcomes, claimed, ready, first = self._run("complete", instance_id, *arguments)
+                ended += [child, parents, costs.get(child, 0)]
+        status, outcomes, claimed, ready, first = self._run(
+            "complete",
+            instance_id,
+            ended,
+            taken=by.taken,
+            resend_ms=by.resend_ms,
+            owner=owner,
+            lease_ms=lease_ms,
+            budget=budget,
+        )
         return Completion(
             tuple(Outcome(outcome.decode()) for outcome in outcomes),
             status.decode(),
@@ -227,7 +244,14 @@ class RedisStore:
 
     def settle(self, instance_id: str, *, node: int, start: int, children: Children, by: Dispatching) -> Settled:
         outcome, status, first, *ready = self._run(
-            "settle", instance_id, node, start, children.cursor, int(by.taken), by.resend_ms, *children.items
+            "settle",
+            instance_id,
+            children.items,
+            node=node,
+            start=start,
+            cursor=children.cursor,
+            taken=by.taken,
+            resend_ms=by.resend_ms,
         )
         return Settled(Outcome(outcome.decode()), status.decode(), tuple(Ready(int(node), first) for node in ready))
 
@@ -242,28 +266,29 @@ class RedisStore:
         look_ms: int,
         descendants: Children,
     ) -> Failure:
-        delay = -1 if delay_ms is None else delay_ms
         outcome, status = self._run(
             "fail",
             instance_id,
-            node,
-            attempt,
-            error,
-            delay,
-            look_ms,
-            descendants.cursor,
-            *descendants.items,
+            descendants.items,
+            node=node,
+            attempt=attempt,
+            error=error,
+            delay_ms=-1 if delay_ms is None else delay_ms,
+            look_ms=look_ms,
+            cursor=descendants.cursor,
         )
         return Failure(Outcome(outcome.decode()), status.decode())
 
     def lose(
         self, instance_id: str, *, node: int, attempt: int, resend_ms: int, max_lost: int, error: bytes
     ) -> Failure:
-        outcome, status = self._run("lose", instance_id, node, attempt, resend_ms, max_lost, error)
+        outcome, status = self._run(
+            "lose", instance_id, node=node, attempt=attempt, resend_ms=resend_ms, max_lost=max_lost, error=error
+        )
         return Failure(Outcome(outcome.decode()), status.decode())
 
     def end(self, instance_id: str, *, status: str, error: bytes) -> Outcome:
-        return Outcome(self._run("end", instance_id, status, error)[0].decode())
+        return Outcome(self._run("end", instance_id, status=status, error=error)[0].decode())
 
     def pause(self, instance_id: str) -> Outcome:
         return Outcome(self._run("pause", instance_id)[0].decode())
@@ -277,31 +302,29 @@ class RedisStore:
         outcome = self._run(
             "rerun",
             instance_id,
-            epoch,
-            anew.first,
-            b"" if params is None else params,
-            int(by.taken),
-            by.resend_ms,
-            reason,
-            json.dumps(
-                {
-                    "owing": list(anew.owing),
-                    "ready": list(anew.ready),
-                    "waiting": [number for pair in anew.waiting.items() for number in pair],
-                }
-            ),
+            epoch=epoch,
+            first=anew.first,
+            params=b"" if params is None else params,
+            taken=by.taken,
+            resend_ms=by.resend_ms,
+            reason=reason,
+            anew={
+                "owing": list(anew.owing),
+                "ready": list(anew.ready),
+                "waiting": [number for pair in anew.waiting.items() for number in pair],
+            },
         )[0]
         return Outcome(outcome.decode())
 
     def told(self, instance_id: str, *, epoch: int) -> Outcome:
-        return Outcome(self._run("told", instance_id, epoch)[0].decode())
+        return Outcome(self._run("told", instance_id, epoch=epoch)[0].decode())
 
     def forget(self, instance_id: str, *, emptied: bool = False) -> Outcome:
         """Delete a terminal instance; of one that is gone, what the shard's index and list still say of it."""
-        return Outcome(self._run("forget", instance_id, int(emptied))[0].decode())
+        return Outcome(self._run("forget", instance_id, emptied=emptied)[0].decode())
 
     def stow(self, instance_id: str, *, node: int, attempt: int) -> Outcome:
-        return Outcome(self._run("stow", instance_id, node, attempt)[0].decode())
+        return Outcome(self._run("stow", instance_id, node=node, attempt=attempt)[0].decode())
 
     # reads
 
@@ -327,7 +350,7 @@ class RedisStore:
 
     def snapshot(self, instance_id: str, *, whole: bool = True) -> Snapshot | None:
         """Without `whole`, no node but the one that failed the instance: the same work whatever its size."""
-        meta, nodes, errors = (picture.pairs(flat) for flat in self._run("read", instance_id, int(whole)))
+        meta, nodes, errors = (picture.pairs(flat) for flat in self._run("read", instance_id, whole=whole))
         return picture.snapshot(instance_id, meta, nodes, errors) if meta else None
 
     def results(self, instance_id: str, nodes: Sequence[int] | None = None) -> dict[int, bytes]:
@@ -396,13 +419,18 @@ class RedisStore:
         seconds, micros = next(iter(answer.values())) if isinstance(answer, dict) else answer
         return int(seconds) * 1000 + int(micros) // 1000
 
-    def _run(self, name: str, instance_id: str, *arguments: Any) -> Any:
+    def _run(self, name: str, instance_id: str, rest: Sequence[Any] = (), /, **named: Any) -> Any:
+        """Run a transition of the instance with its named arguments, and what follows them."""
+        return self._call(name, keys.instance(instance_id), instance_id, rest, **named)
+
+    def _call(self, name: str, keys: Sequence[str], instance_id: str, rest: Sequence[Any] = (), /, **named: Any) -> Any:
+        arguments = TRANSITIONS[name].encode(instance_id, named, rest)
         with unavailable():
-            return self._scripts.run(name, keys.instance(instance_id), (instance_id, *arguments))
+            return self._scripts.run(name, keys, arguments)
 
 
-def _terms(terms: Terms, total: int) -> str:
-    """As META fields, in JSON. Those that say nothing are left out."""
+def _terms(terms: Terms, total: int) -> dict[str, str]:
+    """As META fields. Those that say nothing are left out."""
     every = len(terms.ignores) == total
     fields = {
         "name": terms.name,
@@ -415,4 +443,4 @@ def _terms(terms: Terms, total: int) -> str:
     policies = any(fields[name] for name in fields if name not in ("name", "tags"))
     if (schema := max(terms.schema, 2 if policies else 1)) > 1:
         fields["schema"] = str(schema)
-    return json.dumps({name: value for name, value in fields.items() if value})
+    return {name: value for name, value in fields.items() if value}

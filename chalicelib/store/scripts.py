@@ -1,4 +1,4 @@
-"""The Lua transitions: loads them, each with the shared `lib`, and runs them by their hash."""
+"""The Lua transitions: loads them, each with what it uses of the shared `lib`, and runs them by their hash."""
 
 from __future__ import annotations
 
@@ -10,21 +10,30 @@ from typing import Any
 
 import redis
 
+from chalicelib.core.transitions import TRANSITIONS
+
 LUA = importlib.resources.files("chalicelib.store") / "lua"
+_USES = re.compile(r"^-- Uses: (.*(?:\n--   .*)*)", re.M)
 
 
 class Scripts:
-    """Every `NN_name.lua` by its name, each with what it uses of `lib`.
+    """Every transition by its name: its keys, what it uses of `lib`, its arguments, and its own text.
 
-    `overrides` replaces files, of `lib` too: a virtual clock, broken lines.
+    `overrides` replaces files, of `lib` as `lib/NAME`: a virtual clock, broken lines.
     """
 
     def __init__(self, client: Any, overrides: Mapping[str, str] | None = None) -> None:
         self._client = client
         library, bodies = sources(LUA / "lib"), sources(LUA)
         for name, text in (overrides or {}).items():
-            (library if name in library else bodies)[name] = text
-        self._source = {name.split("_", 1)[1]: _with_shared(body, library) for name, body in bodies.items()}
+            folder, _, file = name.rpartition("/")
+            (library if folder else bodies)[file] = text
+        self._source = {
+            name: "\n".join(
+                [_named(transition.keys), *_shared(bodies[name], library), transition.prelude, bodies[name]]
+            )
+            for name, transition in TRANSITIONS.items()
+        }
         self._hash = {
             name: hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
             for name, source in self._source.items()
@@ -38,19 +47,35 @@ class Scripts:
             return self._client.eval(self._source[name], len(keys), *keys, *arguments)
 
 
-def _with_shared(body: str, library: Mapping[str, str]) -> str:
-    """The body behind the shared files that it uses, and that these use: what a script defines costs each call."""
-    needed: list[str] = []
-    for name in sorted(library, reverse=True):  # a file uses those before it
-        text = "\n".join([body, *(library[one] for one in needed)])
-        if any(re.search(rf"\b{word}\b", text) for word in _defined(library[name])):
-            needed.insert(0, name)
-    return "\n".join([*(library[name] for name in needed), body])
+def _named(keys: Sequence[str]) -> str:
+    """The Lua that names KEYS; what the scripts share reads these names, too."""
+    return f"local {', '.join(keys)} = unpack(KEYS)"
 
 
-def _defined(text: str) -> list[str]:
-    found = re.findall(r"^local (?:function )?(\w+(?:, \w+)*)", text, re.M)
-    return [word for words in found for word in words.split(", ")]
+def _shared(body: str, library: Mapping[str, str]) -> list[str]:
+    """The shared files that a text names in its line `Uses`, and that these name, each after those that it uses.
+
+    A script has no more of them than it needs, since what is defined costs each call.
+    """
+    needed: dict[str, str] = {}
+
+    def need(text: str) -> None:
+        for name in uses(text):
+            if name not in needed:
+                need(library[name])
+                needed[name] = library[name]
+
+    need(body)
+    return list(needed.values())
+
+
+def uses(text: str) -> dict[str, list[str]]:
+    """What the line `Uses: open, save (instance); read (record)` of a Lua file says, as {file of `lib`: its words}."""
+    found = _USES.search(text)
+    if found is None:
+        return {}
+    line = re.sub(r"\n--\s*", " ", found[1])
+    return {file: words.split(", ") for words, file in re.findall(r"(\w[\w, ]*) \((\w+)\)", line)}
 
 
 def sources(folder: Any) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Each transition is one Lua file whose header is its contract: the headers are held against the code."""
+"""Each transition is one Lua file whose header is its contract: the headers are held against the declarations."""
 
 from __future__ import annotations
 
@@ -8,65 +8,106 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.protocols import Outcome
+from chalicelib.core.transitions import KEYS, TRANSITIONS, Kind, Outcome, Transition
+from chalicelib.protocols import Store
 from chalicelib.store import keys, redis_store
-from chalicelib.store.scripts import LUA, sources
+from chalicelib.store.scripts import LUA, sources, uses
 
 SCRIPTS = sources(LUA)
+LIBRARY = sources(LUA / "lib")
 ROOT = Path(__file__).parents[2]
-KEYS = ["META", "NODES", "WAITS", "RESULTS", "ERRORS", "DUE", "DONE", "HISTORY", "ARCHIVE", "INDEX", "LIST"]
-
-# All others are transitions of an instance.
-OF_WORKFLOWS = {"17_latest"}
+# What a header's `Returns` may say in capitals besides outcomes: what take_due hands out, statuses, and keys.
+OTHER_WORDS = {"SEND", "ALONE", "UNBLOCK", "SKIP", "COMPLETED", "FAILED", "CANCELLED", "RUNNING", *KEYS}
 
 
 def test_the_keys_of_an_instance_are_as_many_as_the_headers_name() -> None:
     assert len(keys.instance("in-" + "0" * 30)) == len(KEYS)
 
 
-@pytest.mark.parametrize("name", sorted(SCRIPTS))
-def test_header_names_keys_arguments_and_outcomes(name: str) -> None:
-    body = SCRIPTS[name]
-    number, word = name.split("_", 1)
-    assert body.startswith(f"-- {number} {word}: ")
-    header = body[: body.index("\n\n") if "\n\n" in body else len(body)]
-    header = "\n".join(line for line in body.splitlines() if line.startswith("--"))
-    declared = re.search(r"^-- KEYS: (.*)$", header, re.M)
-    assert declared and declared[1].split() == (["WORKFLOW"] if name in OF_WORKFLOWS else KEYS)
-    assert re.search(r"^-- ARGV: instance_id", header, re.M)
-    assert re.search(r"^-- Returns: ", header, re.M)
-    for outcome in re.findall(r"\b[A-Z]{4,}\b", header[header.index("Returns:") :]):
-        known = {o.value for o in Outcome} | {"SEND", "ALONE", "UNBLOCK", "SKIP", *KEYS}
-        known |= {"COMPLETED", "FAILED", "CANCELLED", "RUNNING"}
-        assert outcome in known, f"{name}: {outcome} is not an Outcome"
+def header(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if line.startswith("--"))
 
 
-@pytest.mark.parametrize("name", sorted(SCRIPTS))
-def test_every_argument_of_the_header_is_used(name: str) -> None:
-    body = "\n".join(line for line in SCRIPTS[name].splitlines() if not line.startswith("--"))
-    header = re.search(r"^-- ARGV: ([a-z_ ]+)", SCRIPTS[name], re.M)
-    assert header
-    for position in range(1, len(header[1].split()) + 1):
-        if word_of(header[1], position) == "instance_id":
-            continue
-        assert f"ARGV[{position}]" in body, f"{name}: ARGV[{position}] ({word_of(header[1], position)}) is not read"
+def code(text: str) -> str:
+    """Without comments and the text in quotes."""
+    return re.sub(r"'[^'\n]*'", "''", re.sub(r"--.*", "", text))
 
 
-def word_of(header: str, position: int) -> str:
-    return header.split()[position - 1]
+def defined(text: str) -> set[str]:
+    found = re.findall(r"^local (?:function )?(\w+(?:, \w+)*)", text, re.M)
+    return {word for words in found for word in words.split(", ")}
 
 
-def test_every_script_has_one_python_method_and_none_is_missing() -> None:
-    source = inspect.getsource(redis_store)
-    called = set(re.findall(r"(?:_|_scripts\.)run\(\s*\"([a-z_]+)\"", source))
-    assert called == {name.split("_", 1)[1] for name in SCRIPTS}
+def test_every_transition_is_one_file_and_one_method() -> None:
+    assert set(SCRIPTS) == set(TRANSITIONS)
+    assert set(re.findall(r"_(?:run|call)\(\s*\"([a-z_]+)\"", inspect.getsource(redis_store))) == set(TRANSITIONS)
+    assert set(TRANSITIONS) - {"read"} <= {name for name, _ in inspect.getmembers(Store, inspect.isfunction)}
+
+
+@pytest.mark.parametrize("transition", TRANSITIONS.values(), ids=TRANSITIONS)
+def test_the_header_says_what_is_declared(transition: Transition) -> None:
+    contract = header(SCRIPTS[transition.name])
+    assert contract.startswith(f"-- {transition.name}: ")
+    named = re.search(r"^-- KEYS: (.*)$", contract, re.M)
+    assert named and tuple(named[1].split()) == transition.keys
+    arguments = re.search(r"^-- Arguments: (.*?)(?:, then (.*))?$", contract, re.M)
+    assert arguments and arguments[1].split() == (list(transition.arguments) or ["none"])
+    assert bool(arguments[2]) is bool(transition.rest)
+    edges = re.search(r"^-- Edges: ((?:.*\n--   )*.*)$", contract, re.M)
+    assert set(transition.edges) == set(_letters(edges[1]) if edges else "")
+
+
+@pytest.mark.parametrize("transition", TRANSITIONS.values(), ids=TRANSITIONS)
+def test_the_header_names_every_outcome_and_no_other(transition: Transition) -> None:
+    contract = header(SCRIPTS[transition.name])
+    words = set(re.findall(r"\b[A-Z]{4,}\b", contract[contract.index("Returns:") :]))
+    assert words & set(Outcome) >= set(transition.outcomes)
+    assert words - OTHER_WORDS <= set(transition.outcomes)
+
+
+@pytest.mark.parametrize("transition", TRANSITIONS.values(), ids=TRANSITIONS)
+def test_every_argument_is_read_by_its_name(transition: Transition) -> None:
+    body = code(SCRIPTS[transition.name])
+    for name in transition.arguments:
+        assert re.search(rf"\b{name}\b", body), f"{transition.name} does not read {name}"
+    assert not re.search(r"ARGV\[\d", body), "an argument is read by its number"
+    assert ("REST" in body) is bool(transition.rest)
+
+
+@pytest.mark.parametrize("name", [*SCRIPTS, *(f"lib/{name}" for name in LIBRARY)])
+def test_what_a_file_uses_is_what_it_says_that_it_uses(name: str) -> None:
+    text = LIBRARY[name.removeprefix("lib/")] if name.startswith("lib/") else SCRIPTS[name]
+    body, own = code(text), set(re.findall(r"\blocal (?:function )?(\w+)", code(text)))
+    used = {
+        file: {word for word in defined(shared) - own if re.search(rf"(?<![.\w]){word}\b", body)}
+        for file, shared in LIBRARY.items()
+        if f"lib/{file}" != name
+    }
+    own |= set(TRANSITIONS[name].arguments) if name in TRANSITIONS else set()
+    assert {file: set(words) for file, words in uses(text).items()} == {
+        file: words - own for file, words in used.items() if words - own
+    }
+
+
+def test_the_prelude_names_what_the_encoding_sends() -> None:
+    made = Transition(
+        name="x",
+        arguments={"a": Kind.TEXT, "b": Kind.NUMBER, "c": Kind.FLAG, "d": Kind.JSON},
+        rest="more",
+        commands=(1, 0),
+    )
+    assert made.prelude == (
+        "local id, a, b, c, d, REST = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', cjson.decode(ARGV[5]), 6"
+    )
+    sent = made.encode("in-1", {"d": {"k": [1]}, "c": True, "b": 7, "a": b"text"}, ["x", 2])
+    assert sent == ("in-1", b"text", 7, 1, '{"k": [1]}', "x", 2)
 
 
 def test_edges_are_those_of_the_diagram() -> None:
-    in_lua: set[str] = set()
-    for body in SCRIPTS.values():
-        if found := re.search(r"^-- Edges: (.*)$", body, re.M):
-            in_lua |= set(re.findall(r"\b([a-z])\b(?= |,|$)", re.sub(r"\([^)]*\)", "", found[1])))
     table = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     in_diagram = set(re.findall(r"^\| ([a-z]) \|", table, re.M))
-    assert in_lua == in_diagram
+    assert {edge for transition in TRANSITIONS.values() for edge in transition.edges} == in_diagram
+
+
+def _letters(text: str) -> list[str]:
+    return re.findall(r"\b([a-z])\b(?= |,|$)", re.sub(r"\([^)]*\)", "", text))

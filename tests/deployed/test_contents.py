@@ -39,7 +39,7 @@ def sources() -> dict[str, bytes]:
 
 def test_all_that_is_ours_is_in_it_as_it_is(made: Packaged) -> None:
     expected = sources()
-    assert {"scheduler/sweep.py", "chalicelib/store/lua/05_complete.lua"} <= expected.keys()
+    assert {"scheduler/sweep.py", "chalicelib/store/lua/complete.lua"} <= expected.keys()
     assert {name: (made.task / name).read_bytes() for name in expected} == expected
 
 

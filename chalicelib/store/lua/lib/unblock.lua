@@ -1,5 +1,6 @@
 -- What a finished node does to the nodes behind it. Both work on a slice of the list that the caller derives from the
 -- immutable definition; the node's cursor says which slice comes next, so none is done twice.
+-- Uses: HELD (instance)
 
 -- Edges a, b, c: the children of completed nodes, as pairs from `first` on: child, number of its parents. One whose last
 -- parent this was becomes ready; as long as its cost (hop.costs; 0: never) fits into hop.budget it is claimed at once.

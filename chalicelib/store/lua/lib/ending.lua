@@ -1,4 +1,5 @@
 -- How an instance ends before its nodes do, and what is left of one that has ended.
+-- Uses: ASIDE_MS, STOWED, note, in_short (history); close (instance)
 
 -- DUE holds the instance's own time limit under this name, beside its nodes; -1 is the trigger.
 local TIME_LIMIT = '-2'

@@ -1,18 +1,18 @@
--- 03 claim: ready -> RUNNING, for the nodes of one message.
+-- claim: ready -> RUNNING, for the nodes of one message.
 -- Edges: c, l (the instance is paused: nothing begins)
+-- Uses: now_ms (now); read, write (record); HELD, open, save (instance)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
--- ARGV: instance_id owner lease_ms, then for each node: node attempt n, and n nodes whose results it needs
+-- Arguments: owner lease_ms, then for each node: node attempt n, and n nodes whose results it needs
 -- Returns: OPEN | CLOSED | GONE, params, epoch, the ms that the longest of those claimed was ready for (-1: not known; a retry
 --   may have waited for its backoff), then for each node {outcome, failures, results...}, where outcome is
 --   CLAIMED     the lease is the caller's (again, where it asks twice because an answer got lost)
 --   RUNNING     another invocation has it: a doubled message
 --   PAUSED      it is held back until the instance is resumed
 --   SUPERSEDED  this attempt is over
-local id, owner, lease_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local instance, why = open()
 if not instance then return { why, '', '1', -1 } end
 
-local now, answers, waited, i = now_ms(), {}, -1, 4
+local now, answers, waited, i = now_ms(), {}, -1, REST
 while i <= #ARGV do
   local node, attempt, needs = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   local record, answer = read(node), { 'SUPERSEDED' }

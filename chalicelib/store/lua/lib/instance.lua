@@ -76,7 +76,7 @@ local function close(id, instance, now)
   end
 end
 
--- `give_up` ends the instance with the failure of a node (7_lose), unless that node was the last.
+-- `give_up` ends the instance with the failure of a node (lose), unless that node was the last.
 local function save(id, instance, now)
   local finished = instance.completed + instance.failed + instance.skipped == instance.total
   if not finished and instance.give_up then return instance.give_up(id, instance, 'FAILED', now) end

@@ -1,17 +1,17 @@
--- 02 take_due: hand out what is due in one instance, so that the caller sends or settles it.
+-- take_due: hand out what is due in one instance, so that the caller sends or settles it.
 -- Edges: b (ready, never sent or sent long ago), f (running, its lease is over: the next attempt), g (lost too often),
 --   l (ready, while the instance is paused), k (the instance's time is over)
+-- Uses: now_ms (now); read, write (record); note_attempt (history); HELD, is_newer, open, save (instance);
+--   TIME_LIMIT, look_at_ended, cut (ending); lose (lose)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
--- ARGV: instance_id limit resend_ms max_lost lost_error late_error
+-- Arguments: limit resend_ms max_lost lost_error late_error
 -- Returns: TAKEN | CLOSED | OWES (terminal, and its webhook is still to be called) | GONE | LEFT (gone, but for large results
 --   that are kept elsewhere), 1 when more is due, the ms by which the oldest of these is overdue, the instance's status,
 --   then triples:
 --   SEND node attempt     send a message; nobody else will for resend_ms, doubled with each message of this attempt
 --   ALONE node attempt    the same, of a node that lost a lease: it may be what killed its worker
---   UNBLOCK node cursor   it COMPLETED, or its failure is ignored: 06 settle its children from the cursor on
---   SKIP node cursor      it FAILED: 06 settle its descendants from the cursor on
-local id = ARGV[1]
-local limit, resend_ms, max_lost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+--   UNBLOCK node cursor   it COMPLETED, or its failure is ignored: settle its children from the cursor on
+--   SKIP node cursor      it FAILED: settle its descendants from the cursor on
 local now = now_ms()
 if is_newer(redis.call('HGET', META, 'schema')) then
   -- What this code cannot look at must not stand before what it can.
@@ -32,14 +32,14 @@ local more, late = #nodes > 2 * limit and 1 or 0, nodes[2] and now - nodes[2] or
 for i = 1, math.min(#nodes, 2 * limit), 2 do
   local node = nodes[i]
   if node == TIME_LIMIT then
-    cut(id, instance, 'FAILED', now, ARGV[6])
+    cut(id, instance, 'FAILED', now, late_error)
     return { 'CLOSED', 0, late, instance.status }
   end
   local record = read(node)
   local look_again = now + resend_ms
   if record.status == 'R' then
     instance.running = instance.running - 1
-    if not lose(instance, node, record, now, max_lost, ARGV[5]) then
+    if not lose(instance, node, record, now, max_lost, lost_error) then
       hand_out(record.status == 'I' and 'UNBLOCK' or 'SKIP', node, 0)
     elseif instance.paused then
       look_again, record.sends = HELD, 0

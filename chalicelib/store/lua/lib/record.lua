@@ -1,6 +1,3 @@
--- KEYS of every transition, in this order, all of one instance (INDEX and LIST: of its shard; the same hash tag).
-local META, NODES, WAITS, RESULTS, ERRORS, DUE, DONE, HISTORY, ARCHIVE, INDEX, LIST = unpack(KEYS)
-
 -- A node's record is one string of NODES: status:attempt:failures:lost:sends:cursor:queued:started:finished:owner.
 -- status  Q ready, R running, C completed, F failed, I failed and ignored (its children run all the same), S skipped.
 --         No record: waiting for its parents.

@@ -1,3 +1,6 @@
+-- What becomes of a node that has no attempt left, and of an attempt that nobody ended.
+-- Uses: note_attempt, in_short (history); cut (ending)
+
 -- Edge g: the node FAILED. Where it is to be ignored its children run all the same; where the workflow says fail_fast the
 -- instance ends with it. Both are asked for here alone, so that they cost nothing where nothing fails.
 local function give_up(instance, node, record, now)

@@ -1,18 +1,18 @@
--- 05 complete: RUNNING -> COMPLETED with their results, for nodes that ended together, and what that unblocks.
+-- complete: RUNNING -> COMPLETED with their results, for nodes that ended together, and what that unblocks.
 -- Edges: e (these nodes), a (children), c (the children that the caller runs on with)
+-- Uses: now_ms (now); read, pack_record (record); open, save (instance); unblock (unblock)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
--- ARGV: instance_id taken resend_ms owner lease_ms budget, then for each node, none twice:
+-- Arguments: taken resend_ms owner lease_ms budget, then for each node, none twice:
 --         node attempt cursor result n, and n triples: child parents cost
 --   taken   1: the caller sends the ready children; 0: the scheduler will
 --   budget  children are claimed for owner, with a lease of lease_ms, as long as their costs fit into it; never at cost 0
---   cursor  -1: these are all its children; else how many these are, the rest follows by 06 settle
+--   cursor  -1: these are all its children; else how many these are, the rest follows by settle
 -- Returns: the instance's status, the outcome of each node, the claimed children, the other ready ones, the attempt that
 --   these begin with. Outcomes:
 --   COMMITTED; REPEATED (this very attempt was committed before: an answer got lost); SUPERSEDED; CLOSED; GONE
-local id, taken, resend_ms = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
 local instance, why = open()
 local now, outcomes, children = now_ms(), {}, {}
-local hop = { owner = ARGV[4], lease_ms = tonumber(ARGV[5]), budget = tonumber(ARGV[6]), costs = {} }
+local hop = { owner = owner, lease_ms = lease_ms, budget = budget, costs = {} }
 local records, results, done, owing = {}, {}, {}, {}
 
 local function complete(node, record, cursor, result)
@@ -28,7 +28,7 @@ local function complete(node, record, cursor, result)
   end
 end
 
-local i = 7
+local i = REST
 while i <= #ARGV do
   local node, attempt, after = ARGV[i], tonumber(ARGV[i + 1]), i + 5 + 3 * ARGV[i + 4]
   local record = why ~= 'GONE' and read(node)

@@ -1,9 +1,9 @@
--- 11 resume: what was held back is due at once: the caller looks at the instance next.
+-- resume: what was held back is due at once: the caller looks at the instance next.
 -- Edges: m
+-- Uses: now_ms (now); note (history); HELD, open, reindex (instance)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
--- ARGV: instance_id
+-- Arguments: none
 -- Returns: RESUMED (where it was not paused, too) | CLOSED | GONE
-local id = ARGV[1]
 local instance, why = open()
 if not instance then return { why } end
 if instance.paused then
