@@ -1,4 +1,4 @@
-"""The invariants that one picture of an instance can show (DESIGN section 6)."""
+"""The invariants that one picture of an instance can show (docs/invariants.md)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def take_picture(client: Any, instance_id: str) -> Picture | None:
 
 
 def check_picture(picture: Picture, *, places: bool = True) -> None:
-    """S4 and S5 of DESIGN section 6. Without `places` not the list and index: an older release keeps no list."""
+    """S4 and S5. Without `places` not the list and index: an older release keeps no list."""
     meta, nodes = picture.meta, picture.nodes
     counted = {letter: sum(1 for record in nodes.values() if record[0] == letter) for letter in "QRCFIS"}
     if "-1" in nodes:

@@ -1,4 +1,4 @@
-"""What the HTTP interface answers (DESIGN section 2). Times are RFC 3339 UTC with milliseconds."""
+"""What the HTTP interface answers. Times are RFC 3339 UTC with milliseconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workflow definition as users send it (DESIGN section 3)."""
+"""The workflow definition as users send it."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Runs:
 
 
 def check(one: Accepted, store: redis.Redis, entries: list[Entry]) -> None:
-    """Everything: status, results, S1 to S5. `view` and `results` were read before."""
+    """The status, the results, and S1, S2, S4, S5 and L2. `view` and `results` were read before."""
     view, results = one.view, one.results
     assert view is not None and results is not None
     expected = endings(one.definition, one.base)
@@ -81,7 +81,7 @@ def check(one: Accepted, store: redis.Redis, entries: list[Entry]) -> None:
 def _check_runs(one: Accepted, expected: dict[str, Ending], runs: Runs) -> None:
     assert one.view is not None and one.results is not None
     attempts = Counter((entry.node, entry.attempt) for entry in runs.starts)
-    assert set(attempts.values()) <= {1}, f"an attempt ran twice: {attempts.most_common(3)} of {one.instance_id}"
+    assert set(attempts.values()) <= {1}, f"L2: an attempt ran twice: {attempts.most_common(3)} of {one.instance_id}"
     committed: dict[str, str] = {}
     for node in one.definition["dag"]["nodes"]:
         id, ending = node["id"], expected[node["id"]]

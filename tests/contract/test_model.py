@@ -425,7 +425,7 @@ class Transitions(RuleBasedStateMachine):
             assert _held(whole, at) == _expected(at)
             check_invariants(self.client, instance_id)
             for number, node in at.nodes.items():
-                # S1 of DESIGN section 6, which the model does not know: it never saw the graph.
+                # S1, which the model does not know, since it never saw the graph. (S4 and S5 were checked just now.)
                 if number != TRIGGER and node.status in "QRCI":
                     assert all(at.nodes[parent].status in "CI" for parent in dag.parents[number])
 

@@ -1,4 +1,4 @@
-"""Round trips and requests of a run, against the budget of DESIGN section 4: a test fails if they grow."""
+"""Round trips and requests of a run, against the budget: a test fails if they grow."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_what_a_node_costs(meter: Meter, workload: str, scheduling: str) -> None
     assert all(count <= most for count, most in zip(seen, BUDGET[workload, scheduling], strict=True)), seen
     if instances == 1 and scheduling == "inline":
         assert_planned(meter, workflow, usage)
-    # DESIGN's promise of the bill; the seconds of a test's machine are not priced.
+    # What the bill promises; the seconds of a test's machine are not priced.
     bill = cost.ours(usage).total - usage.seconds * 0.5 * cost.LAMBDA_GB_SECOND
     assert bill <= cost.standard(usage) / 100
 

@@ -1,4 +1,4 @@
-"""Random DAGs on four workers, with messages doubled, lost and out of order: the invariants of DESIGN section 6."""
+"""Random DAGs on four workers, with messages doubled, lost and out of order: the invariants of docs/invariants.md."""
 
 from __future__ import annotations
 

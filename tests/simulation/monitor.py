@@ -1,4 +1,4 @@
-"""Watches every transition for the invariants of DESIGN section 6: S1 to S5 after each step, L2 as handlers start."""
+"""Watches every transition for the invariants of docs/invariants.md: S1 to S5 after each step, L2 as handlers start."""
 
 from __future__ import annotations
 
