@@ -6,13 +6,14 @@ import logging
 
 from chalicelib.core.plan import Plan
 from chalicelib.protocols import Ref, Settler
+from chalicelib.states import InstanceStatus
 
 log = logging.getLogger(__name__)
 
 
 def note(ref: Ref, plan: Plan, status: str, settler: Settler) -> None:
     """`status` is what a transition left the instance in. If it ended, that is said, and its webhook is seen to."""
-    if status not in ("COMPLETED", "FAILED"):
+    if status not in (InstanceStatus.COMPLETED, InstanceStatus.FAILED):
         return
     fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id, "status": status}
     log.info("instance finished", extra=fields)

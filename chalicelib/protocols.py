@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.core.terms import NO_TERMS, Terms
 from chalicelib.core.transitions import Outcome as Outcome
+from chalicelib.states import NodeState
 
 if TYPE_CHECKING:
     from chalicelib.core.plan import Plan
@@ -181,7 +182,7 @@ class Due:
 class Record:
     """A node as the store has it; see lua/lib/record.lua."""
 
-    status: str
+    state: NodeState
     attempt: int
     failures: int
     lost: int

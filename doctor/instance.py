@@ -10,14 +10,15 @@ from typing import Any
 from chalicelib import ids
 from chalicelib.composition import Application
 from chalicelib.settings import Settings
+from chalicelib.states import NODE_STATES, InstanceStatus, NodeState
 from chalicelib.store import keys
 from chalicelib.store.connection import connect
 
 WAITS_FOR = {
-    "Q": "a worker that takes its message; it is sent again when it is due",
-    "R": "its worker, which extends the lease; the next attempt is sent when it is due",
-    "C": "the sweep, which deals with the nodes behind it when it is due",
-    "F": "the sweep, which deals with the nodes behind it when it is due",
+    NodeState.READY: "a worker that takes its message; it is sent again when it is due",
+    NodeState.RUNNING: "its worker, which extends the lease; the next attempt is sent when it is due",
+    NodeState.COMPLETED: "the sweep, which deals with the nodes behind it when it is due",
+    NodeState.FAILED: "the sweep, which deals with the nodes behind it when it is due",
 }
 
 
@@ -30,8 +31,9 @@ class Node:
     due_ms: int
 
     @property
-    def status(self) -> str:
-        return self.record[0]
+    def state(self) -> NodeState | None:
+        """None for a letter that this release does not know."""
+        return NODE_STATES.get(self.record[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +89,14 @@ def as_text(facts: InstanceFacts) -> str:
     meta = facts.meta
     counts = ", ".join(f"{meta[name]} {name}" for name in ("total", "running", "completed", "failed", "skipped"))
     lines = [f"{facts.instance_id} of {meta['execution_id']}: {meta['status']} ({counts})"]
-    live = meta["status"] in ("PENDING", "RUNNING")
+    live = not InstanceStatus(meta["status"]).terminal
     if facts.index_ms is not None:
         lines.append(f"the sweep looks at it when it is due: {_when(facts.index_ms)}")
     elif live:
         shard = ids.shard(facts.instance_id)
         lines.append(f"NOT in the index {keys.index(shard)}: no sweep finds it; docs/operate.md, Stuck instance")
     for node in facts.nodes[:50]:
-        waits = WAITS_FOR.get(node.status, "an unknown status")
+        waits = WAITS_FOR[node.state] if node.state in WAITS_FOR else "nothing that this release knows"
         lines.append(f"  {node.id}: {node.record}  due {_when(node.due_ms)}; it waits for {waits}")
     if len(facts.nodes) > 50:
         lines.append(f"  and {len(facts.nodes) - 50} more")

@@ -12,6 +12,7 @@ from chalicelib.core import fault
 from chalicelib.core.plan import Plan
 from chalicelib.metrics.protocol import OFF, Metrics
 from chalicelib.protocols import Children, Dispatch, Dispatching, Due, Outcome, Ref, Store
+from chalicelib.states import InstanceStatus
 from chalicelib.store.definitions import Definitions
 from chalicelib.tracing.tracer import Tracer
 from chalicelib.values.depot import Depot
@@ -104,7 +105,7 @@ class Scheduler:
 
     def abort(self, ref: Ref) -> None:
         # Each of its messages comes here: it is said once.
-        if self._store.end(ref.instance_id, status="FAILED", error=DEFINITION_GONE) is Outcome.ENDED:
+        if self._store.end(ref.instance_id, status=InstanceStatus.FAILED, error=DEFINITION_GONE) is Outcome.ENDED:
             log.error("instance aborted", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
 
     def handle(self, event: dict[str, str]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.protocols import Record
+from chalicelib.states import NodeState
 
 # Assumed: a node that is over at once with the engine's own work for it, and any other one.
 INSTANT, OTHER = 0.0001, 1.0
@@ -43,7 +44,7 @@ def recorded(plan: Plan, records: Mapping[int, Record]) -> Known:
     nodes: dict[tuple[str, str], float] = {}
     handlers: dict[str, list[float]] = {}
     for number, record in records.items():
-        if record.status == "C" and record.started_at is not None and record.finished_at is not None:
+        if record.state is NodeState.COMPLETED and record.started_at is not None and record.finished_at is not None:
             node, seconds = plan.nodes[number], max(0, record.finished_at - record.started_at) / 1000
             nodes[node.id, node.handler] = seconds
             handlers.setdefault(node.handler, []).append(seconds)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from chalicelib.core import fault, graph
 from chalicelib.core.plan import Plan
 from chalicelib.protocols import Archived, Event, Record, Snapshot
+from chalicelib.states import NodeState, NodeStatus
 
-_ENDS = {"C": "completed", "F": "failed", "I": "failed", "S": "skipped"}
 # Of one moment, in the order of a node's life.
 _ORDER = ("created", "rerun", "ready", "started", "sent again", "lost", "failed", "completed", "skipped")
 # An attempt that ended this way is in the log with its times: its record does not tell it again.
@@ -72,9 +72,8 @@ def _of_record(node: int, record: Record, epoch: int, known: set[tuple[int | Non
     attempt, worker = record.attempt or None, record.owner or None
     yield from _begun(node, attempt, record.queued_at, record.started_at, epoch, worker)
     if record.finished_at is not None:
-        yield Happened(
-            at=record.finished_at, event=_ENDS[record.status], node=node, attempt=attempt, epoch=epoch, worker=worker
-        )
+        event = record.state.status.lower()
+        yield Happened(at=record.finished_at, event=event, node=node, attempt=attempt, epoch=epoch, worker=worker)
 
 
 def _begun(
@@ -89,17 +88,17 @@ def _begun(
 def why(plan: Plan, snapshot: Snapshot, node: int, *, terminal: bool) -> str:
     """One sentence: why a node is where it is."""
     record = snapshot.records.get(node)
-    if record is None or record.status in "QR":
+    if record is None or record.state.live:
         if terminal:
             return f"it had not ended when the instance became {snapshot.status}"
         return _waits(plan, snapshot, node) if record is None else _lives(snapshot, record)
-    if record.status == "C":
+    if record.state is NodeState.COMPLETED:
         return f"it completed at attempt {record.attempt}, run by worker {record.owner or 'unknown'}"
-    if record.status == "S":
+    if record.state is NodeState.SKIPPED:
         above = graph.reachable([one.dependencies for one in plan.nodes], [node])
-        failed = [plan.nodes[one].id for one in sorted(above) if _is(snapshot, one, "F")]
+        failed = [plan.nodes[one].id for one in sorted(above) if _state(snapshot, one) is NodeState.FAILED]
         return f"it was skipped because {_listed(failed)} failed" if failed else "it was skipped"
-    ignored = "; its on_failure is ignore" if record.status == "I" else ""
+    ignored = "; its on_failure is ignore" if record.state is NodeState.IGNORED else ""
     tries = f"{record.failures} failed, {record.lost} lost"
     return f"it failed at attempt {record.attempt} ({tries}){ignored}{_reason(snapshot, node)}"
 
@@ -113,9 +112,9 @@ def _reason(snapshot: Snapshot, node: int) -> str:
 
 def _waits(plan: Plan, snapshot: Snapshot, node: int) -> str:
     waiting = [
-        f"{plan.nodes[parent].id} ({_word(snapshot, parent)})"
+        f"{plan.nodes[parent].id} ({NodeStatus.PENDING if state is None else state.status})"
         for parent in plan.nodes[node].dependencies
-        if not _is(snapshot, parent, "C") and not _is(snapshot, parent, "I")
+        if (state := _state(snapshot, parent)) is None or not state.satisfies
     ]
     if not waiting:
         return "its parents have all ended, and the next sweep makes it ready"
@@ -123,7 +122,7 @@ def _waits(plan: Plan, snapshot: Snapshot, node: int) -> str:
 
 
 def _lives(snapshot: Snapshot, record: Record) -> str:
-    if record.status == "R":
+    if record.state is NodeState.RUNNING:
         return f"attempt {record.attempt} runs in worker {record.owner}, which extends its lease while it does"
     if snapshot.paused:
         return "it is ready, and held back while the instance is paused"
@@ -134,15 +133,8 @@ def _lives(snapshot: Snapshot, record: Record) -> str:
     return f"it is ready; of its messages {record.sends} were sent, and no worker has taken one"
 
 
-_WORDS = {"Q": "PENDING", "R": "RUNNING", "C": "COMPLETED", "F": "FAILED", "I": "FAILED", "S": "SKIPPED"}
-
-
-def _word(snapshot: Snapshot, node: int) -> str:
-    return _WORDS[snapshot.records[node].status] if node in snapshot.records else "PENDING"
-
-
-def _is(snapshot: Snapshot, node: int, status: str) -> bool:
-    return node in snapshot.records and snapshot.records[node].status == status
+def _state(snapshot: Snapshot, node: int) -> NodeState | None:
+    return snapshot.records[node].state if node in snapshot.records else None
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -8,9 +8,6 @@ from chalicelib.core import graph
 from chalicelib.core.plan import Plan
 from chalicelib.protocols import Anew, Archived, Record
 
-# Completed, or failed and ignored: what depends on such a node may run.
-_WELL = ("C", "I")
-
 
 def plan_rerun(plan: Plan, records: Mapping[int, Record], chosen: Collection[int]) -> Anew:
     """The chosen nodes, whatever did not end well, and all that depends on any of these begin anew; the rest stays.
@@ -18,7 +15,7 @@ def plan_rerun(plan: Plan, records: Mapping[int, Record], chosen: Collection[int
     With nothing chosen this is a retry of what failed. No node is `ready` and none waits where nothing is to be done.
     """
     begin = set(chosen) | {
-        number for number in range(len(plan.nodes)) if number not in records or records[number].status not in _WELL
+        number for number in range(len(plan.nodes)) if number not in records or not records[number].state.satisfies
     }
     anew = graph.reachable(plan.children, begin)
     ready, waiting = [], {}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from chalicelib.errors import Unavailable
 from chalicelib.protocols import Catalogue, Queue, Store
+from chalicelib.states import InstanceStatus
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Gauges:
     def _of_store(self) -> Iterator[Gauge]:
         now = self._store.pressure(late_ms=0)
         count = self._catalogue.counts()
-        live = count["PENDING"] + count["RUNNING"]
+        live = count[InstanceStatus.PENDING] + count[InstanceStatus.RUNNING]
         yield Gauge("dag_instances_live", "instances that have not ended", live)
         yield Gauge("dag_instances_overdue", "instances that the next sweep will look at", now.late)
         if now.memory is not None:

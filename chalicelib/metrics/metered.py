@@ -12,6 +12,7 @@ from chalicelib.core.cost import Usage
 from chalicelib.core.transitions import TRANSITIONS
 from chalicelib.metrics.protocol import Metrics
 from chalicelib.protocols import Claim, Completion, Due, Message, Outcome, Queue, Ref, Store
+from chalicelib.states import InstanceStatus
 
 
 class Tally:
@@ -82,7 +83,7 @@ class MeteredStore:
 
     def _note_end(self, instance_id: str, status: str) -> None:
         """A transition answers with a terminal status only where it was the one that ended the instance."""
-        if status in ("COMPLETED", "FAILED") and _is_asked_for(instance_id):
+        if status in (InstanceStatus.COMPLETED, InstanceStatus.FAILED) and _is_asked_for(instance_id):
             aside(self._metrics.ended, instance_id, status)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:

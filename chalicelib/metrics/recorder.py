@@ -10,6 +10,7 @@ from chalicelib import ids
 from chalicelib.metrics import catalogue
 from chalicelib.metrics.catalogue import Metric
 from chalicelib.metrics.protocol import NodeEnd
+from chalicelib.states import InstanceStatus
 
 # Values by metric; durations are seconds.
 Figures = Mapping[Metric, Sequence[float]]
@@ -25,9 +26,9 @@ class Sink(Protocol):
 
 
 _ENDED = {
-    "COMPLETED": catalogue.INSTANCES_COMPLETED,
-    "FAILED": catalogue.INSTANCES_FAILED,
-    "CANCELLED": catalogue.INSTANCES_CANCELLED,
+    InstanceStatus.COMPLETED: catalogue.INSTANCES_COMPLETED,
+    InstanceStatus.FAILED: catalogue.INSTANCES_FAILED,
+    InstanceStatus.CANCELLED: catalogue.INSTANCES_CANCELLED,
 }
 
 
@@ -43,7 +44,7 @@ class Recorder:
     def ended(self, instance_id: str, status: str) -> None:
         # By the clocks of two processes: good enough to look at, and nothing is decided by it.
         seconds = time.time() - ids.milliseconds(instance_id) / 1000
-        self._sink.add({_ENDED[status]: [1], catalogue.INSTANCE_DURATION: [max(0.0, seconds)]})
+        self._sink.add({_ENDED[InstanceStatus(status)]: [1], catalogue.INSTANCE_DURATION: [max(0.0, seconds)]})
 
     def claimed(self, waited: float) -> None:
         self._sink.add({catalogue.QUEUE_DELAY: [waited]})

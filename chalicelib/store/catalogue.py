@@ -8,11 +8,12 @@ from typing import Any
 
 from chalicelib import ids
 from chalicelib.protocols import Listed, StoredWorkflow
+from chalicelib.states import InstanceStatus
 from chalicelib.store import keys, picture
 from chalicelib.store.connection import unavailable
 
-# lua/lib/4_instance.lua
-LETTERS = {"PENDING": "P", "RUNNING": "R", "COMPLETED": "C", "FAILED": "F", "CANCELLED": "X"}
+# By which the list has instances (lua/lib/instance.lua).
+LETTERS = {status: status.letter for status in InstanceStatus}
 
 
 class RedisCatalogue:
@@ -22,7 +23,7 @@ class RedisCatalogue:
         self._client = client
 
     def instances(self, *, statuses: Sequence[str], before: str | None, limit: int) -> list[Listed]:
-        letters = [LETTERS[status] for status in statuses]
+        letters = [InstanceStatus(status).letter for status in statuses]
         names = self._newest(keys.listing, letters, before or f"{ids.INSTANCE}.", limit)
         with unavailable(), self._client.pipeline(transaction=False) as pipe:
             for name in names:
@@ -43,7 +44,7 @@ class RedisCatalogue:
                     # Calls of webhooks are in the list, too: they are instances, and nobody asked for them.
                     pipe.zlexcount(keys.listing(shard), f"[{letter}{ids.INSTANCE}-", f"({letter}{ids.INSTANCE}.")
             found = pipe.execute()
-        return {status: sum(found[i * ids.SHARDS : (i + 1) * ids.SHARDS]) for i, status in enumerate(LETTERS)}
+        return {status.value: sum(found[i * ids.SHARDS : (i + 1) * ids.SHARDS]) for i, status in enumerate(LETTERS)}
 
     def workflows(self, *, before: str | None, limit: int) -> list[StoredWorkflow]:
         names = self._newest(keys.workflows, [""], before or f"{ids.EXECUTION}.", limit)

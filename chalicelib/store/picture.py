@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.protocols import Archived, Event, Listed, Record, Snapshot
+from chalicelib.states import NODE_STATES
 
-# The one field of an archive that is no node (lua/lib/3_history.lua).
+# The one field of an archive that is no node (lua/lib/history.lua).
 STOWED = b"stowed"
 # What a list shows of an instance: fields of its META.
 LISTED: tuple[str, ...] = (
@@ -78,9 +79,9 @@ def listed(instance_id: str, values: list[bytes | None]) -> Listed | None:
 
 
 def record(raw: bytes) -> Record:
-    status, attempt, failures, lost, sends, cursor, queued, started, finished, owner = raw.decode().split(":", 9)
+    letter, attempt, failures, lost, sends, cursor, queued, started, finished, owner = raw.decode().split(":", 9)
     numbers = (int(attempt), int(failures), int(lost), int(sends), int(cursor))
-    return Record(status, *numbers, _time(queued), _time(started), _time(finished), owner)
+    return Record(NODE_STATES[letter], *numbers, _time(queued), _time(started), _time(finished), owner)
 
 
 def _time(text: str) -> int | None:

@@ -10,9 +10,10 @@ from chalicelib.core import fault, strictjson
 from chalicelib.core.plan import Plan
 from chalicelib.core.rerun import plan_rerun
 from chalicelib.errors import Conflict, InvalidDocument, Problem, ValuesUnavailable
-from chalicelib.models.views import InstanceStatus, Planned, Restarted, StatusView
+from chalicelib.models.views import Planned, Restarted, StatusView
 from chalicelib.models.workflow import Reason, Rerun
 from chalicelib.protocols import Dispatch, Outcome, Ready, Ref, Settler, Store
+from chalicelib.states import InstanceStatus
 from chalicelib.usecases import bodies, present
 from chalicelib.usecases.bodies import Limits
 from chalicelib.usecases.lookup import Lookup, gone, no_workflow
@@ -48,7 +49,7 @@ class Control:
         reason = bodies.read(body, Reason, self._limits).reason
         ref = self._lookup.ref(id)
         error = fault.encode("Cancelled", reason or "somebody asked for it")
-        if self._store.end(ref.instance_id, status="CANCELLED", error=error) is Outcome.ENDED:
+        if self._store.end(ref.instance_id, status=InstanceStatus.CANCELLED, error=error) is Outcome.ENDED:
             log.info("instance cancelled", extra=_of(ref))
             self._settler.run(ref.instance_id)  # it may owe a webhook
         elif (status := self._status(ref)) is not InstanceStatus.CANCELLED:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from chalicelib.core import events
 from chalicelib.core.plan import Plan
 from chalicelib.errors import InvalidDocument, Problem
-from chalicelib.models.views import EventView, HistoryView, InstanceStatus
+from chalicelib.models.views import EventView, HistoryView
 from chalicelib.protocols import Store
+from chalicelib.states import InstanceStatus
 from chalicelib.usecases.lookup import Lookup
 from chalicelib.usecases.present import rfc3339
 

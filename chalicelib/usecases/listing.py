@@ -7,16 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from chalicelib.models.views import (
-    InstanceList,
-    InstanceStatus,
-    InstanceSummary,
-    Progress,
-    WorkflowList,
-    WorkflowSummary,
-    WorkflowView,
-)
+from chalicelib.models.views import InstanceList, InstanceSummary, Progress, WorkflowList, WorkflowSummary, WorkflowView
 from chalicelib.protocols import Catalogue, Listed, StoredWorkflow
+from chalicelib.states import InstanceStatus
 from chalicelib.usecases.lookup import Lookup
 from chalicelib.usecases.present import moment, rfc3339
 

@@ -11,9 +11,7 @@ from chalicelib.core import fault
 from chalicelib.core.plan import Plan
 from chalicelib.models.views import (
     ErrorView,
-    InstanceStatus,
     LargeResult,
-    NodeStatus,
     NodeView,
     Planned,
     Progress,
@@ -23,16 +21,7 @@ from chalicelib.models.views import (
     WebhookView,
 )
 from chalicelib.protocols import Record, Snapshot, StoredWorkflow
-
-_STATUS = {
-    "Q": NodeStatus.PENDING,
-    "R": NodeStatus.RUNNING,
-    "C": NodeStatus.COMPLETED,
-    "F": NodeStatus.FAILED,
-    "I": NodeStatus.FAILED,
-    "S": NodeStatus.SKIPPED,
-}
-_LIVE = ("Q", "R")
+from chalicelib.states import InstanceStatus, NodeStatus
 
 
 def rfc3339(milliseconds: int) -> str:
@@ -133,12 +122,10 @@ def output_nodes(plan: Plan) -> tuple[list[int], bool]:
 
 
 def node_status(record: Record | None, terminal: bool) -> NodeStatus:
-    """In a terminal instance, whatever had not ended reads as CANCELLED (see lua/lib/5_ending.lua)."""
-    if record is None or record.status in _LIVE:
-        if terminal:
-            return NodeStatus.CANCELLED
-        return NodeStatus.PENDING if record is None else _STATUS[record.status]
-    return _STATUS[record.status]
+    """In a terminal instance, whatever had not ended reads as CANCELLED (see lua/lib/ending.lua)."""
+    if terminal and (record is None or record.state.live):
+        return NodeStatus.CANCELLED
+    return NodeStatus.PENDING if record is None else record.state.status
 
 
 def _node(record: Record | None, error: bytes | None, terminal: bool) -> NodeView:

@@ -11,8 +11,9 @@ from chalicelib import ids
 from chalicelib.core.plan import Plan
 from chalicelib.core.rerun import as_of
 from chalicelib.errors import NotFound, StillRunning, ValueLost
-from chalicelib.models.views import InstanceStatus, LargeResult
+from chalicelib.models.views import LargeResult
 from chalicelib.protocols import Snapshot, Store
+from chalicelib.states import InstanceStatus
 from chalicelib.usecases import present
 from chalicelib.usecases.lookup import Lookup, gone
 from chalicelib.values import reference

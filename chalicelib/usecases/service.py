@@ -12,9 +12,10 @@ from chalicelib.core import definition, fault, strictjson
 from chalicelib.core.plan import Plan
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.handlers.api import Handler
-from chalicelib.models.views import Health, InstanceStatus, Planned, ResultsView, StatusView, Submitted, Triggered
+from chalicelib.models.views import Health, Planned, ResultsView, StatusView, Submitted, Triggered
 from chalicelib.models.workflow import Trigger
 from chalicelib.protocols import Children, Dispatch, Outcome, Queue, Ready, Ref, Settler, Store
+from chalicelib.states import InstanceStatus
 from chalicelib.store.definitions import Definitions
 from chalicelib.tracing.tracer import Tracer
 from chalicelib.usecases import bodies, present
@@ -182,7 +183,7 @@ class Service:
         """The workflow was deleted, and this process had not heard: nothing was sent of the instance yet."""
         self._definitions.forget(ref.execution_id)
         if outcome is Outcome.CREATED:
-            self._store.end(ref.instance_id, status="CANCELLED", error=WITHDRAWN)
+            self._store.end(ref.instance_id, status=InstanceStatus.CANCELLED, error=WITHDRAWN)
             self._store.forget(ref.instance_id)
 
     def _id(self, kind: str, scope: str, key: str | None, body: bytes) -> tuple[str, bool]:

@@ -9,15 +9,15 @@ from typing import Any
 from chalicelib import ids
 from chalicelib.core import delivery
 from chalicelib.core.plan import Plan
-from chalicelib.models.views import DeliveryStatus, InstanceStatus, WebhookView
+from chalicelib.models.views import DeliveryStatus, WebhookView
 from chalicelib.protocols import Children, Dispatch, Dispatching, Outcome, Ready, Ref, Snapshot, Store
+from chalicelib.states import InstanceStatus, NodeState
 from chalicelib.store.definitions import Definitions
 from chalicelib.usecases import present
 
 log = logging.getLogger(__name__)
 
 # What a delivery's own instance has come to.
-_STATUS = {"COMPLETED": DeliveryStatus.DELIVERED, "FAILED": DeliveryStatus.FAILED}
 # No results: whoever wants them knows where they are.
 _TOLD: Any = dict.fromkeys(
     ("instance_id", "execution_id", "name", "status", "epoch", "tags", "created_at", "finished_at"), True
@@ -56,8 +56,8 @@ class Webhooks:
         if made is None or delivery.NODE not in made.records:
             return view
         record, error = made.records[delivery.NODE], made.errors.get(delivery.NODE) or made.error
-        view.status = _STATUS.get(made.status, DeliveryStatus.PENDING)
-        view.attempts = record.attempt - (record.status == "Q")
+        view.status = _delivery(InstanceStatus(made.status))
+        view.attempts = record.attempt - (record.state is NodeState.READY)
         view.last_error = present.error_view(error)
         if view.status is DeliveryStatus.DELIVERED and made.finished_at is not None:
             view.delivered_at = present.rfc3339(made.finished_at)
@@ -97,3 +97,10 @@ def body(snapshot: Snapshot, plan: Plan) -> dict[str, Any]:
         "timestamp": view.finished_at,
         "data": view.model_dump(mode="json", include=_TOLD),
     }
+
+
+def _delivery(status: InstanceStatus) -> DeliveryStatus:
+    """What the instance that calls the webhook says of the call."""
+    if not status.terminal:
+        return DeliveryStatus.PENDING
+    return DeliveryStatus.DELIVERED if status is InstanceStatus.COMPLETED else DeliveryStatus.FAILED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from chalicelib import errors, ids
-from chalicelib.models.views import InstanceStatus
+from chalicelib.states import InstanceStatus
 from chalicelib.web import examples
 from chalicelib.web import openapi_parts as parts
 from chalicelib.web.instances import MOST

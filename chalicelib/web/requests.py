@@ -13,7 +13,7 @@ from chalice.app import Request
 
 from chalicelib import ids
 from chalicelib.errors import BodyTooLarge, InvalidDocument, Problem, UnsupportedEncoding
-from chalicelib.models.views import InstanceStatus
+from chalicelib.states import InstanceStatus
 from chalicelib.usecases.listing import Filter
 
 WAIT_MAX_SECONDS = 25

@@ -14,8 +14,8 @@ import pytest
 from chalicelib.composition import Application
 from chalicelib.errors import Conflict, InvalidDocument, NotFound
 from chalicelib.handlers import Config, Context, DoNotRetry, handler
-from chalicelib.models.views import InstanceStatus, NodeStatus
 from chalicelib.queues.memory import MemoryQueue
+from chalicelib.states import InstanceStatus, NodeStatus
 from chalicelib.usecases.listing import Filter
 from tests.harness import application, drain, run, wait_until
 from tests.invariants import check_invariants

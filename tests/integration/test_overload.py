@@ -17,10 +17,10 @@ from chalice.test import Client
 import app as web
 from benchmarks import overload
 from chalicelib.composition import Application
-from chalicelib.models.views import InstanceStatus
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.sqs import SqsQueue
 from chalicelib.settings import Settings
+from chalicelib.states import InstanceStatus
 from chalicelib.usecases.gate import FRESH_SECONDS
 from local.mapping import EventSourceMapping
 from tests.harness import application, drain, wait_until

@@ -21,9 +21,10 @@ from chalicelib.errors import NotFound, Unavailable
 from chalicelib.handlers import Config, DoNotRetry, handler
 from chalicelib.metrics.metered import MeteredStore, Tally
 from chalicelib.metrics.protocol import Off
-from chalicelib.models.views import InstanceStatus, WebhookView
+from chalicelib.models.views import WebhookView
 from chalicelib.protocols import Outcome, Store, Wanted
 from chalicelib.queues.memory import MemoryQueue
+from chalicelib.states import InstanceStatus
 from chalicelib.store import keys
 from chalicelib.usecases.listing import Filter
 from scheduler.dead_letters import DeadLetters

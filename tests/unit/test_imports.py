@@ -60,6 +60,7 @@ def test_the_core_is_pure() -> None:
                     "chalicelib.errors",
                     "chalicelib.models",
                     "chalicelib.node_ids",
+                    "chalicelib.states",
                     "chalicelib.handlers",
                     "chalicelib.protocols",
                 )
@@ -73,7 +74,11 @@ def test_the_core_is_pure() -> None:
 def test_protocols_import_no_implementation() -> None:
     names = set(imports(ROOT / "chalicelib/protocols.py"))
     assert all(
-        name.startswith(("chalicelib.core.plan", "chalicelib.core.terms")) for name in names if "chalicelib" in name
+        name.startswith(
+            ("chalicelib.core.plan", "chalicelib.core.terms", "chalicelib.core.transitions", "chalicelib.states")
+        )
+        for name in names
+        if "chalicelib" in name
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from chalicelib.models.views import InstanceStatus
 from chalicelib.protocols import Listed, StoredWorkflow
+from chalicelib.states import InstanceStatus
 from chalicelib.usecases import listing
 from chalicelib.usecases.listing import Filter, Listings
 from chalicelib.usecases.lookup import Lookup

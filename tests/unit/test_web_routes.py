@@ -14,7 +14,8 @@ from chalice.test import Client, HTTPResponse
 
 import app as web
 from chalicelib import errors
-from chalicelib.models.views import Health, InstanceStatus, Progress, ResultsView, StatusView, Submitted, Triggered
+from chalicelib.models.views import Health, Progress, ResultsView, StatusView, Submitted, Triggered
+from chalicelib.states import InstanceStatus
 from chalicelib.web import parameters, requests
 
 NOW = "2026-01-02T03:04:05.678Z"
