@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from chalicelib.states import NODE_STATES, InstanceStatus, NodeState
 from chalicelib.store import keys
 from chalicelib.store.connection import connect
 
-WAITS_FOR = {
+WAITS_FOR: Mapping[NodeState | None, str] = {
     NodeState.READY: "a worker that takes its message; it is sent again when it is due",
     NodeState.RUNNING: "its worker, which extends the lease; the next attempt is sent when it is due",
     NodeState.COMPLETED: "the sweep, which deals with the nodes behind it when it is due",
@@ -96,7 +97,7 @@ def as_text(facts: InstanceFacts) -> str:
         shard = ids.shard(facts.instance_id)
         lines.append(f"NOT in the index {keys.index(shard)}: no sweep finds it; docs/operate.md, Stuck instance")
     for node in facts.nodes[:50]:
-        waits = WAITS_FOR[node.state] if node.state in WAITS_FOR else "nothing that this release knows"
+        waits = WAITS_FOR.get(node.state, "nothing that this release knows")
         lines.append(f"  {node.id}: {node.record}  due {_when(node.due_ms)}; it waits for {waits}")
     if len(facts.nodes) > 50:
         lines.append(f"  and {len(facts.nodes) - 50} more")

@@ -25,6 +25,7 @@ from chalicelib.core.rerun import plan_rerun
 from chalicelib.core.retry import Retry
 from chalicelib.core.terms import Terms
 from chalicelib.protocols import Anew, Children, Dispatching, Done, Hop, Outcome, Record, Ref, Wanted
+from chalicelib.states import NODE_STATES
 from chalicelib.store import keys
 from chalicelib.store.scripts import LUA, sources
 from tests.contract.model import EDGES, TRIGGER, Instance, Model, Node
@@ -310,7 +311,7 @@ class Transitions(RuleBasedStateMachine):
         dag = ended[which % len(ended)]
         at = self._at(dag)
         records = {
-            number: Record(node.status, node.attempt, 0, 0, 0, node.cursor, None, None, None)
+            number: Record(NODE_STATES[node.status], node.attempt, 0, 0, 0, node.cursor, None, None, None)
             for number, node in at.nodes.items()
             if number != TRIGGER
         }
