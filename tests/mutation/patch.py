@@ -6,6 +6,7 @@ import gc
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -24,45 +25,45 @@ def put_in(mutant: Mutant) -> bool:
 
 
 def put_in_lua(mutant: Mutant) -> bool:
-    name, broken = mutant.file.rsplit("/", 1)[1].removesuffix(".lua"), mutant.apply(read(mutant.file))
-    original = scripts.sources
+    name, broken = _name(mutant.file), mutant.apply(read(mutant.file))
+    folder_of_it, original = Path(mutant.file).parent.name, scripts.sources
 
     def sources(folder: Any) -> dict[str, str]:
         texts = original(folder)
-        return {**texts, name: broken} if name in texts else texts
+        return {**texts, name: broken} if folder.name == folder_of_it else texts
 
     scripts.sources = sources
     for module in list(sys.modules.values()):  # tests have it by its name, and some have read the texts already
         if getattr(module, "sources", None) is original:
             module.sources = sources  # type: ignore[attr-defined]
-        texts = getattr(module, "SCRIPTS", None)
+        texts = getattr(module, "LIBRARY" if folder_of_it == "lib" else "SCRIPTS", None)
         if isinstance(texts, dict) and name in texts:
             texts[name] = broken
     return True
 
 
 def lua_compiles(mutant: Mutant, client: redis.Redis) -> bool:
-    broken = mutant.apply(read(mutant.file))
-    name = mutant.file.rsplit("/", 1)[1].removesuffix(".lua")
-    library, bodies = scripts.sources(scripts.LUA / "lib"), scripts.sources(scripts.LUA)
-    (library if name in library else bodies)[name] = broken
-    body = "" if name in library else broken
+    folder = "lib/" if Path(mutant.file).parent.name == "lib" else ""
+    made = scripts.Scripts(client, {f"{folder}{_name(mutant.file)}": mutant.apply(read(mutant.file))})
     try:
-        client.script_load("\n".join([*(library[one] for one in sorted(library)), body]))
+        for name in sorted(scripts_with(mutant.file))[:1]:
+            client.script_load(made._source[name])
     except redis.exceptions.ResponseError:
         return False
     return True
 
 
 def scripts_with(file: str) -> set[str]:
-    """The transitions (without their number) that have something of this Lua file in them."""
-    name = file.rsplit("/", 1)[1].removesuffix(".lua")
+    """The transitions that have something of this Lua file in them."""
     library, bodies = scripts.sources(scripts.LUA / "lib"), scripts.sources(scripts.LUA)
-    if name in bodies:
-        return {name.split("_", 1)[1]}
-    return {
-        body.split("_", 1)[1] for body, text in bodies.items() if library[name] in scripts._with_shared(text, library)
-    }
+    if Path(file).parent.name != "lib":
+        return {_name(file)}
+    shared = library[_name(file)]
+    return {name for name, text in bodies.items() if shared in scripts._shared(text, library)}
+
+
+def _name(file: str) -> str:
+    return Path(file).stem
 
 
 def put_in_python(mutant: Mutant) -> bool:

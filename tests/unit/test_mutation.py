@@ -119,7 +119,7 @@ def test_a_python_mutant_is_in_every_place_that_has_the_function() -> None:
 
 
 def test_a_lua_mutant_is_in_every_store_that_is_made_from_then_on() -> None:
-    file = "chalicelib/store/lua/lib/3_history.lua"
+    file = "chalicelib/store/lua/lib/history.lua"
     text = read(file)
     mutant = Mutant.of("lua", file, text, text.replace("HISTORY_MOST = 1000", "HISTORY_MOST = 7"))
 

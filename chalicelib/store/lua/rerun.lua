@@ -17,7 +17,7 @@ if tonumber(v[2] or 1) ~= epoch then return { 'SUPERSEDED' } end
 
 local now, records, due, waits, nodes_anew = now_ms(), {}, {}, {}, {}
 local instance = { status = 'PENDING', listed = v[1], total = tonumber(v[3]), running = 0, completed = tonumber(v[4]),
-  failed = tonumber(v[5]), skipped = tonumber(v[6]), ignored = tonumber(v[7] or 0), first = first,
+  failed = tonumber(v[5]), skipped = tonumber(v[6]), ignored = tonumber(v[7] or 0),
   calls = tonumber(v[8] or 0) + 1, unwell = -1 }
 for _, node in ipairs(anew.owing) do
   local record = read(node)
