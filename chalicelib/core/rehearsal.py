@@ -1,7 +1,7 @@
 """A run played through without doing it: what the engine asks of Redis, SQS and Lambda, and how long that takes. Pure.
 
 It goes by the rules of the real one, in virtual seconds: `_crew` is worker/crew.py, `_commit` combiner.py, `_act`
-worker/ledger.py, `_dispatch` and `_schedule` are in scheduler/, `_unblock` is lua/lib/6_unblock.lua. One instance runs;
+worker/ledger.py, `_dispatch` and `_schedule` are in scheduler/, `_unblock` is lua/lib/unblock.lua. One instance runs;
 nothing fails, is lost or sent again; results are small. A generator is a thread and yields the seconds to wait.
 """
 

@@ -33,7 +33,7 @@ from tests.virtual_clock import ClockedStore, VirtualClock
 
 RESEND, LEASE = 30_000, 10_000
 RETENTION = 600_000  # of tests.virtual_clock.ClockedStore
-ASIDE = 90 * 86_400_000  # lua/lib/3_history.lua
+ASIDE = 90 * 86_400_000  # lua/lib/history.lua
 SENT = Dispatching(taken=True, resend_ms=RESEND)
 LATER = Dispatching(taken=False, resend_ms=RESEND)
 ERROR = json.dumps({"type": "Boom", "message": "it broke"}).encode()
