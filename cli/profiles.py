@@ -7,13 +7,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import tomlkit
 import typer
 
 from cli.failures import Exit, Failure
-from cli.signing import Auth
+
+Auth = Literal["auto", "none", "iam"]
 
 LOCAL = "http://127.0.0.1:8000"
 ENVIRONMENT = {"url": "DAG_URL", "api_key": "DAG_API_KEY", "auth": "DAG_AUTH"}

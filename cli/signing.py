@@ -5,15 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from cli.failures import Exit, Failure
-
-if TYPE_CHECKING:
-    from cli.profiles import Profile
-
-Auth = Literal["auto", "none", "iam"]
+from cli.profiles import Profile
 
 _API_GATEWAY = re.compile(r"\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$")
 

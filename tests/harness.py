@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from chalicelib.composition import Application
-from chalicelib.handlers.api import Handler
+from chalicelib.core.handler import Handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.settings import Settings
 

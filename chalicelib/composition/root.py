@@ -16,7 +16,7 @@ from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
     from chalicelib.composition.metering import Unmetered
-    from chalicelib.handlers.api import Handler
+    from chalicelib.core.handler import Handler
     from chalicelib.invocation import Part
     from chalicelib.metrics.protocol import Metrics
     from chalicelib.protocols import Catalogue, Queue, SecretSource, Store

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from chalicelib import node_ids
 from chalicelib.core import graph, templates
+from chalicelib.core.handler import Handler
 from chalicelib.core.strictjson import pointer
 from chalicelib.errors import InvalidDocument, Problem
-from chalicelib.handlers.api import Handler
 from chalicelib.models.workflow import Dag, Defaults, Node, RetryPolicy, Webhook, Workflow
 
 # Template roots that are no nodes.

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib import node_ids
+from chalicelib.core.handler import Handler
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,26 +54,6 @@ class Context:
         """True once nobody wants the result any more: the instance was cancelled, or has ended, or another attempt took
         this one's place. Known within a third of LEASE_SECONDS; whatever is returned then is refused."""
         return not self.wanted()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handler:
-    """A function with the name that workflows call it by.
-
-    `function` takes `(config)` or `(config, context)`, and is an ordinary or an `async` function. `instant` marks one
-    that neither waits nor computes: the worker calls it in place, without a thread of its own.
-    """
-
-    name: str
-    config: type[BaseModel]
-    function: Callable[..., Any]
-    wants_context: bool
-    is_async: bool
-    instant: bool = False
-    summary: str = field(default="")
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
 
 
 def handler(name: str, *, instant: bool = False) -> Callable[[Callable[..., Any]], Handler]:

@@ -14,8 +14,9 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from chalicelib import __version__
 from chalicelib.core import strictjson, text
+from chalicelib.core.handler import Handler
 from chalicelib.errors import DoNotRetry
-from chalicelib.handlers.api import Config, Context, Handler, handler
+from chalicelib.handlers.api import Config, Context, handler
 
 if TYPE_CHECKING:
     from chalicelib.handlers.egress import Answer, HttpClient

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import Field
 
 from chalicelib.core import strictjson
+from chalicelib.core.handler import Handler
 from chalicelib.errors import DoNotRetry
-from chalicelib.handlers.api import Config, Handler, handler
+from chalicelib.handlers.api import Config, handler
 
 # Lambda's error codes that another try cannot mend.
 _FINAL = frozenset(

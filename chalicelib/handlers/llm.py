@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from chalicelib.core import strictjson
+from chalicelib.core.handler import Handler
 from chalicelib.errors import DoNotRetry
-from chalicelib.handlers.api import Config, Context, Handler, handler
+from chalicelib.handlers.api import Config, Context, handler
 from chalicelib.secrets.redact import Redactor
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from chalicelib.core.handler import Handler
 from chalicelib.errors import BadSettings
 from chalicelib.handlers import flow
-from chalicelib.handlers.api import Handler
 from chalicelib.handlers.http_call import http_handler
 from chalicelib.handlers.invoke import invoke_handler
 from chalicelib.handlers.llm import LlmSettings, llm_handler

@@ -17,8 +17,9 @@ from pydantic import Field
 
 from chalicelib import __version__
 from chalicelib.core import strictjson, text
+from chalicelib.core.handler import Handler
 from chalicelib.errors import DoNotRetry
-from chalicelib.handlers.api import Config, Context, Handler, handler
+from chalicelib.handlers.api import Config, Context, handler
 from chalicelib.handlers.http_call import BadStatus
 
 if TYPE_CHECKING:

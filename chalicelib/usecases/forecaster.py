@@ -10,9 +10,9 @@ from weakref import WeakKeyDictionary
 from chalicelib.core import definition, forecast, strictjson
 from chalicelib.core.durations import Duration, durations, recorded
 from chalicelib.core.forecast import Engine
+from chalicelib.core.handler import Handler
 from chalicelib.core.plan import Plan
 from chalicelib.errors import InvalidDocument, Problem
-from chalicelib.handlers.api import Handler
 from chalicelib.models.forecast import WORKERS, Forecast, PlanRequest
 from chalicelib.models.views import Planned
 from chalicelib.models.workflow import Workflow

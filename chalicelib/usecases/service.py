@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from chalicelib import ids
 from chalicelib.core import definition, fault, strictjson
+from chalicelib.core.handler import Handler
 from chalicelib.core.plan import Plan
 from chalicelib.errors import NotFound, Unavailable
-from chalicelib.handlers.api import Handler
 from chalicelib.models.views import Health, Planned, ResultsView, StatusView, Submitted, Triggered
 from chalicelib.models.workflow import Trigger
 from chalicelib.protocols import Children, Dispatch, Outcome, Queue, Ready, Ref, Settler, Store

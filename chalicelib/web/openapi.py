@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from chalicelib import __version__, errors
-from chalicelib.handlers.api import Handler
+from chalicelib.core.handler import Handler
 from chalicelib.models import views
 from chalicelib.models.forecast import Forecast, PlanRequest
 from chalicelib.models.workflow import Reason, Rerun, Trigger, Workflow

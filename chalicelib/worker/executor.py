@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from chalicelib.handlers.api import Context, Handler
+from chalicelib.core.handler import Handler
+from chalicelib.handlers.api import Context
 
 
 class Executor(Protocol):

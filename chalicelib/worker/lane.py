@@ -10,8 +10,9 @@ from typing import Any
 from chalicelib import ending, logs
 from chalicelib.aside import aside
 from chalicelib.core import failure
+from chalicelib.core.handler import Handler
 from chalicelib.errors import Unavailable
-from chalicelib.handlers.api import Context, Handler
+from chalicelib.handlers.api import Context
 from chalicelib.metrics.protocol import Metrics, NodeEnd
 from chalicelib.protocols import MAX_DELAY_MS, Children, Dispatch, Outcome, Ready, Settler, Store
 from chalicelib.secrets.redact import NOTHING, Redactor

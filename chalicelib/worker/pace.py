@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chalicelib.handlers.api import Handler
+    from chalicelib.core.handler import Handler
 
 # A message, or a hop, holds nodes that cost this much together.
 ROOM = 100

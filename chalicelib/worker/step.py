@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from chalicelib.core import failure, fault, strictjson, templates
+from chalicelib.core.handler import Handler
 from chalicelib.errors import DoNotRetry, TemplateError, ValueLost, ValuesUnavailable
-from chalicelib.handlers.api import Context, Handler
+from chalicelib.handlers.api import Context
 from chalicelib.secrets.redact import NOTHING, Redactor
 from chalicelib.worker.yields import BadResult, Finished, finish
 

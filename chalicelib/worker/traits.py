@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chalicelib.core.handler import Handler
 from chalicelib.core.plan import Plan
-from chalicelib.handlers.api import Handler
 
 
 class Traits:

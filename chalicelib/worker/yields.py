@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError
 
 from chalicelib.core import strictjson
-from chalicelib.handlers.api import Handler
+from chalicelib.core.handler import Handler
 
 _ENCODERS = (strictjson.__file__, json.encoder.__file__, json.__file__)
 

@@ -19,7 +19,8 @@ import pytest
 
 from chalicelib import logs
 from chalicelib.composition import Application
-from chalicelib.handlers.api import Config, Context, Handler, handler
+from chalicelib.core.handler import Handler
+from chalicelib.handlers.api import Config, Context, handler
 from chalicelib.invocation import Invocation
 from chalicelib.protocols import Message, Ready, Ref
 from chalicelib.queues.invoker import LambdaInvoker

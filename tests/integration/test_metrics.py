@@ -13,7 +13,8 @@ from chalice.test import Client
 import app as web
 from benchmarks.bill import WORKLOADS
 from chalicelib.composition import Application
-from chalicelib.handlers.api import Config, Handler, handler
+from chalicelib.core.handler import Handler
+from chalicelib.handlers.api import Config, handler
 from chalicelib.metrics.metered import MeteredStore, Tally
 from chalicelib.metrics.protocol import OFF
 from chalicelib.protocols import Pressure, Wanted

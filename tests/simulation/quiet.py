@@ -11,8 +11,9 @@ from typing import Any
 
 from chalicelib.composition import Application
 from chalicelib.core.durations import INSTANT
+from chalicelib.core.handler import Handler
 from chalicelib.core.rules import Delays, Tally
-from chalicelib.handlers.api import Config, Context, Handler, handler
+from chalicelib.handlers.api import Config, Context, handler
 from chalicelib.protocols import Message, Pressure
 from chalicelib.queues.message import encode
 from chalicelib.queues.sqs import batches

@@ -21,8 +21,9 @@ from chalicelib import ids
 from chalicelib.composition import Application
 from chalicelib.core import delivery
 from chalicelib.core import plan as plans
+from chalicelib.core.handler import Handler
 from chalicelib.errors import Conflict, DoNotRetry, NotFound, Unavailable
-from chalicelib.handlers.api import Config, Context, Handler, handler
+from chalicelib.handlers.api import Config, Context, handler
 from chalicelib.handlers.flow import noop
 from chalicelib.handlers.webhook import WebhookCall
 from chalicelib.protocols import Message

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.handler import Handler
 from chalicelib.handlers import Config, Context, handler
-from chalicelib.handlers.api import Handler
 from chalicelib.worker.executor import ThreadExecutor
 
 CONTEXT = Context(

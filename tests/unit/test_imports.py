@@ -61,7 +61,6 @@ def test_the_core_is_pure() -> None:
                     "chalicelib.models",
                     "chalicelib.node_ids",
                     "chalicelib.states",
-                    "chalicelib.handlers",
                     "chalicelib.protocols",
                 )
             )
