@@ -28,12 +28,11 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import Attributes
 
 from chalicelib import __version__
-from chalicelib.tracing.tracer import Span
+from chalicelib.tracing.tracer import Attempt, Span
 
 if TYPE_CHECKING:
     from chalicelib.invocation import Invocation
     from chalicelib.protocols import Ref
-    from chalicelib.worker.job import Job
 
 # A collector that is away costs an invocation the exporter's timeout, and then nobody anything for so long.
 PAUSE_SECONDS = 30.0
@@ -85,17 +84,17 @@ class OtlpTracer:
         parent = self._parent(instance_id, carrier)
         return self._span("schedule", parent, SpanKind.CONSUMER, {"dag.instance_id": instance_id})
 
-    def node(self, job: Job) -> AbstractContextManager[Span]:
-        spec, delivery = job.plan.nodes[job.node], job.delivery
+    def node(self, attempt: Attempt) -> AbstractContextManager[Span]:
+        spec, delivery = attempt.plan.nodes[attempt.node], attempt.delivery
         attributes: dict[str, str | int] = {
-            "dag.instance_id": job.ref.instance_id,
-            "dag.execution_id": job.ref.execution_id,
+            "dag.instance_id": attempt.ref.instance_id,
+            "dag.execution_id": attempt.ref.execution_id,
             "dag.node.id": spec.id,
             "dag.handler": spec.handler,
-            "dag.attempt": job.attempt,
+            "dag.attempt": attempt.attempt,
         }
         kind = SpanKind.INTERNAL
-        if delivery is not None and not job.hop:
+        if delivery is not None and not attempt.hop:
             kind = SpanKind.CONSUMER
             attributes |= {
                 "messaging.system": "aws_sqs",
@@ -106,7 +105,7 @@ class OtlpTracer:
             }
             if delivery.waited_ms is not None:
                 attributes["dag.queue_ms"] = delivery.waited_ms
-        parent = self._parent(job.ref.instance_id, delivery.carrier if delivery else {})
+        parent = self._parent(attempt.ref.instance_id, delivery.carrier if delivery else {})
         return self._span(f"node {spec.handler}", parent, kind, attributes)
 
     def carrier(self, instance_id: str) -> Mapping[str, str]:

@@ -7,9 +7,37 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from chalicelib.core.plan import Plan
     from chalicelib.invocation import Invocation
     from chalicelib.protocols import Ref
-    from chalicelib.worker.job import Job
+
+
+class Delivery(Protocol):
+    """The message that brought a node to its worker. `waited_ms`: how long the node had been ready for, where known."""
+
+    @property
+    def message_id(self) -> str: ...
+    @property
+    def carrier(self) -> Mapping[str, str]: ...
+    @property
+    def waited_ms(self) -> int | None: ...
+
+
+class Attempt(Protocol):
+    """An attempt of a node that a worker runs. `hop`: the worker runs on with it, and no message brought it."""
+
+    @property
+    def ref(self) -> Ref: ...
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def node(self) -> int: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def hop(self) -> bool: ...
+    @property
+    def delivery(self) -> Delivery | None: ...
 
 
 # By an instance_id: what goes along with a message or an invocation about it.
@@ -39,7 +67,7 @@ class Tracer(Protocol):
     def schedule(self, instance_id: str, carrier: Mapping[str, str]) -> AbstractContextManager[Span]:
         """The scheduler function sends what a completion made ready."""
 
-    def node(self, job: Job) -> AbstractContextManager[Span]:
+    def node(self, attempt: Attempt) -> AbstractContextManager[Span]:
         """An attempt of a node."""
 
     def carrier(self, instance_id: str) -> Mapping[str, str]:
@@ -82,7 +110,7 @@ class Off:
     def schedule(self, instance_id: str, carrier: Mapping[str, str]) -> AbstractContextManager[Span]:
         return _SPAN
 
-    def node(self, job: Job) -> AbstractContextManager[Span]:
+    def node(self, attempt: Attempt) -> AbstractContextManager[Span]:
         return _SPAN
 
     def carrier(self, instance_id: str) -> Mapping[str, str]:
