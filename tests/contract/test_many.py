@@ -91,11 +91,11 @@ def test_every_node_of_a_rerun_begins_anew_and_is_kept_as_it_was(store: RedisSto
     assert after is not None
     assert after.counts["completed"] == 1
     assert sorted(after.records) == sorted([*ready, count])
-    assert all(after.records[node].attempt == 2 and after.records[node].status == "Q" for node in ready)
+    assert all(after.records[node].attempt == 2 and after.records[node].state == "Q" for node in ready)
     assert store.results(ref.instance_id) == {count: b"%d" % count}
     kept = store.archive(ref.instance_id)
     assert sorted(old.node for old in kept) == list(range(count))
-    assert all((old.epoch, old.record.status, old.record.attempt) == (1, "C", 1) for old in kept)
+    assert all((old.epoch, old.record.state, old.record.attempt) == (1, "C", 1) for old in kept)
     waits = store._client.hgetall(keys.instance(ref.instance_id)[2])
     assert {int(node): int(parents) for node, parents in waits.items()} == waiting
     assert sorted(due(store, ref)) == ready

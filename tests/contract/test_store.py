@@ -95,7 +95,7 @@ def test_creating_twice_changes_nothing(store: RedisStore) -> None:
     claim(store, ref, 0)
     outcome, _ = store.create(ref, total=1, params=b"{}", roots=Children([0, 1]), by=BY)
     assert outcome is Outcome.EXISTS
-    assert store.snapshot(ref.instance_id).records[0].status == "R"
+    assert store.snapshot(ref.instance_id).records[0].state == "R"
 
 
 def test_one_claim_wins_and_may_be_repeated_by_its_owner(store: RedisStore) -> None:
@@ -121,7 +121,7 @@ def test_a_result_is_committed_once(store: RedisStore) -> None:
     assert complete(store, ref, 0, 1, 1).outcomes == (Outcome.COMMITTED,)
     assert complete(store, ref, 0, 1, 1).outcomes == (Outcome.REPEATED,)
     assert complete(store, ref, 0, 1, 1, attempt=2).outcomes == (Outcome.SUPERSEDED,)
-    assert store.snapshot(ref.instance_id).records[1].status == "Q"
+    assert store.snapshot(ref.instance_id).records[1].state == "Q"
 
 
 def test_nodes_that_ended_together_are_committed_in_one_call(store: RedisStore) -> None:
@@ -173,7 +173,7 @@ def test_failure_retries_then_fails_and_skips(store: RedisStore) -> None:
     done = fail(store, ref, 0, 1, 2, attempt=2)
     assert (done.outcome, done.status) == (Outcome.FAILED, "FAILED")
     snapshot = store.snapshot(ref.instance_id)
-    assert [snapshot.records[node].status for node in range(3)] == ["F", "S", "S"]
+    assert [snapshot.records[node].state for node in range(3)] == ["F", "S", "S"]
     assert snapshot.error_node == 0 and snapshot.errors[0] == ERROR
     assert snapshot.counts["pending"] == 0
 

@@ -27,6 +27,7 @@ from chalicelib.protocols import (
     Unsettled,
     Wanted,
 )
+from chalicelib.states import NodeState
 from chalicelib.store import keys
 from chalicelib.store.catalogue import RedisCatalogue
 from tests.virtual_clock import ClockedStore, VirtualClock
@@ -415,6 +416,19 @@ def test_a_rerun_begins_where_nothing_was(bench: Bench) -> None:
     assert (bench.record(later, 0) or "").startswith("Q:2:0:0:0:-1:")
 
 
+def test_what_stays_in_a_rerun_owes_nothing_any_more(bench: Bench) -> None:
+    id = bench.create(0, 1, total=600)
+    bench.claim(id, 0, 1)
+    bench.complete(id, 0, 2, 1, cursor=500)
+    before = bench.record(id, 0) or ""
+    assert before.split(":")[5] == "500"
+    bench.store.end(id, status="CANCELLED", error=ERROR)
+    anew = Anew(ready=[1, 2], waiting={}, first=2, owing=[0])
+    assert bench.store.rerun(id, epoch=1, anew=anew, params=None, reason="", by=SENT) is Outcome.RERUN
+    assert bench.record(id, 0) == before.replace(":500:", ":-1:")
+    assert set(bench.due(id)) == {1, 2}
+
+
 def test_the_first_words_of_an_error_are_kept_in_the_history(bench: Bench) -> None:
     for error, reason in (
         (ERROR, "Boom: it broke"),
@@ -469,9 +483,9 @@ def test_a_picture_has_all_that_is_known(bench: Bench) -> None:
     failed = bench.clock.advance(5)
     bench.fail(id, 0, 2)
     records = {
-        0: Record("F", 1, 1, 0, 1, -1, created, started, failed, "w"),
-        1: Record("R", 1, 0, 0, 1, -1, created, started, None, "w"),
-        2: Record("S", 0, 0, 0, 0, -1, None, None, failed),
+        0: Record(NodeState.FAILED, 1, 1, 0, 1, -1, created, started, failed, "w"),
+        1: Record(NodeState.RUNNING, 1, 0, 0, 1, -1, created, started, None, "w"),
+        2: Record(NodeState.SKIPPED, 0, 0, 0, 0, -1, None, None, failed),
     }
     counts = {"total": 3, "pending": 0, "running": 1, "completed": 0, "failed": 1, "skipped": 1, "cancelled": 0}
     expected = Snapshot(
@@ -519,7 +533,7 @@ def test_an_archived_result_is_what_it_was(bench: Bench) -> None:
     bench.store.complete(id, done=[Done(0, 1, result, Children([]))], by=SENT)
     bench.store.rerun(id, epoch=1, anew=Anew(ready=[0], waiting={}, first=2), params=None, reason="", by=SENT)
     [kept] = bench.store.archive(id)
-    assert (kept.epoch, kept.node, kept.result, kept.record.status) == (1, 0, result, "C")
+    assert (kept.epoch, kept.node, kept.result, kept.record.state) == (1, 0, result, NodeState.COMPLETED)
 
 
 @pytest.mark.parametrize("letter", "PRCFX")

@@ -112,7 +112,7 @@ class World:
     def states(self, ref: Ref) -> dict[int, str]:
         found = self.store.snapshot(ref.instance_id)
         assert found is not None
-        return {node: record.status for node, record in found.records.items()}
+        return {node: record.state for node, record in found.records.items()}
 
     def sent(self) -> list[Ready]:
         """What is in the queue, which is empty afterwards."""
@@ -398,6 +398,13 @@ def test_a_node_that_ended_as_dead_letters_too_often_is_failed(world: World, cap
     again = ("WARNING", "node sent again")
     assert lines(caplog) == [again, ("ERROR", "node failed"), ("INFO", "instance finished")]
     assert world.told == [ref.instance_id]
+
+
+def test_a_dead_letter_that_ends_its_instance_has_the_webhook_called_at_once(world: World) -> None:
+    ref = world.start(node("a"), webhook={"url": "https://example.org"})
+    for attempt in (1, 2):
+        world.letters.handle(sqs_event([letter(ref, Ready(0, attempt))]))
+    assert world.store.status(ref.instance_id) == "FAILED" and world.told == [ref.instance_id]
 
 
 def test_a_dead_letter_of_what_runs_or_ran_changes_nothing(world: World) -> None:

@@ -249,7 +249,7 @@ def test_a_node_that_runs_alone_has_its_time(make: Make) -> None:
             return 60_000
 
     assert app.worker.handle(sqs_event([*lost, first[1]]), Short()) == {"batchItemFailures": []}
-    assert app.store.snapshot(instance_id).records[0].status == "Q" and queue.bodies == lost
+    assert app.store.snapshot(instance_id).records[0].state == "Q" and queue.bodies == lost
     # By itself it is not sent on: no invocation may have more time than this one.
     assert app.worker.handle(sqs_event(queue.take()), Short()) == {"batchItemFailures": []}
     assert app.service.status(instance_id).status == "COMPLETED"

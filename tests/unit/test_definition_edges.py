@@ -41,6 +41,11 @@ SENTENCES: list[tuple[Any, str, str]] = [
         "must be at least 1, not `0`",
     ),
     (
+        workflow(node(retry_policy={f"x{number}": 1 for number in range(21)})),
+        f"{N}/0/retry_policy",
+        "has 21 fields, most of which mean nothing here: remove them",
+    ),
+    (
         workflow(node(), failure_policy="stop"),
         "/failure_policy",
         "must be `continue` or `fail_fast`, not `stop`",

@@ -18,6 +18,7 @@ from chalicelib.errors import BodyTooLarge, InvalidDocument, MalformedBody, NotF
 from chalicelib.models.forecast import Forecast
 from chalicelib.protocols import Record
 from chalicelib.settings import Settings
+from chalicelib.states import NodeState
 from chalicelib.usecases.forecaster import Forecaster
 from chalicelib.web import examples
 
@@ -118,7 +119,7 @@ def test_what_an_instance_has_recorded() -> None:
     made = Plan.from_json(json.dumps(DIAMOND).encode())
 
     def record(status: str, started: int | None, finished: int | None) -> Record:
-        return Record(status, 1, 0, 0, 0, -1, 0, started, finished)
+        return Record(NodeState(status), 1, 0, 0, 0, -1, 0, started, finished)
 
     records = {1: record("C", 1000, 3500), 2: record("C", 1000, 1500), 3: record("F", 1000, 9000)}
     known = recorded(made, {**records, 4: record("R", 1000, None)})

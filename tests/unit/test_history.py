@@ -12,6 +12,7 @@ from chalicelib.core.events import Happened, history, why
 from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.retry import Retry
 from chalicelib.protocols import Archived, Event, Record, Snapshot
+from chalicelib.states import NodeState
 
 # b and c wait for a, d for both.
 PARENTS = {"a": (), "b": (0,), "c": (0,), "d": (1, 2)}
@@ -36,7 +37,7 @@ def snapshot(records: dict[int, Record] | None = None, **more: object) -> Snapsh
 
 
 def record(status: str, **more: object) -> Record:
-    return replace(Record(status, 1, 0, 0, 1, -1, 110, 120, 130, "w1"), **more)  # type: ignore[arg-type]
+    return replace(Record(NodeState(status), 1, 0, 0, 1, -1, 110, 120, 130, "w1"), **more)  # type: ignore[arg-type]
 
 
 def test_a_node_that_went_well_is_told_by_its_record() -> None:
@@ -54,7 +55,7 @@ def test_what_has_not_happened_is_not_told() -> None:
     live = {A: record("R", finished_at=None), B: record("Q", started_at=None, finished_at=None, owner="")}
     told = [(one.event, one.node) for one in history(PLAN, snapshot(live), [], [])]
     assert told == [("created", None), ("ready", A), ("ready", B), ("started", A)]
-    skipped = {A: Record("S", 0, 0, 0, 0, -1, None, None, 130)}
+    skipped = {A: Record(NodeState.SKIPPED, 0, 0, 0, 0, -1, None, None, 130)}
     assert history(PLAN, snapshot(skipped), [], [])[1:] == [Happened(at=130, event="skipped", node=A)]
 
 

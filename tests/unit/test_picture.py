@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.protocols import Archived, Event, Listed, Record, Snapshot
+from chalicelib.states import NodeState
 from chalicelib.store import picture
 
 COUNTS = {"total": 9, "running": 1, "completed": 2, "failed": 1, "skipped": 1, "cancelled": 1}
@@ -58,9 +59,9 @@ def test_the_trigger_is_no_node() -> None:
 @pytest.mark.parametrize(
     ("raw", "record"),
     [
-        (b"R:2:1:3:4:-1:5:6::a:b", Record("R", 2, 1, 3, 4, -1, 5, 6, None, "a:b")),
-        (b"C:1:0:0:1:500:5:6:7:w", Record("C", 1, 0, 0, 1, 500, 5, 6, 7, "w")),
-        (b"S:0:0:0:0:-1:::9:", Record("S", 0, 0, 0, 0, -1, None, None, 9, "")),
+        (b"R:2:1:3:4:-1:5:6::a:b", Record(NodeState.RUNNING, 2, 1, 3, 4, -1, 5, 6, None, "a:b")),
+        (b"C:1:0:0:1:500:5:6:7:w", Record(NodeState.COMPLETED, 1, 0, 0, 1, 500, 5, 6, 7, "w")),
+        (b"S:0:0:0:0:-1:::9:", Record(NodeState.SKIPPED, 0, 0, 0, 0, -1, None, None, 9, "")),
     ],
 )
 def test_a_record_is_ten_fields_of_which_the_last_may_hold_colons(raw: bytes, record: Record) -> None:
@@ -69,7 +70,7 @@ def test_a_record_is_ten_fields_of_which_the_last_may_hold_colons(raw: bytes, re
 
 @pytest.mark.parametrize(("rest", "result"), [(b"\n[1,\n2]", b"[1,\n2]"), (b"\n", None), (b"", None)])
 def test_an_archived_node_has_its_record_and_its_result(rest: bytes, result: bytes | None) -> None:
-    was = Record("C", 1, 0, 0, 1, -1, 5, 6, 7, "w")
+    was = Record(NodeState.COMPLETED, 1, 0, 0, 1, -1, 5, 6, 7, "w")
     assert picture.archived(b"3:12", b"C:1:0:0:1:-1:5:6:7:w" + rest) == Archived(3, 12, was, result)
 
 

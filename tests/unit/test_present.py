@@ -11,6 +11,7 @@ from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.retry import Retry
 from chalicelib.models.views import DeliveryStatus, LargeResult, NodeStatus, Planned, ResultsView, WebhookView
 from chalicelib.protocols import Record, Snapshot, StoredWorkflow
+from chalicelib.states import NodeState
 from chalicelib.usecases import present
 
 T0 = 1_700_000_000_000
@@ -41,9 +42,9 @@ SNAPSHOT = Snapshot(
     calls=7,
     messages=5,
     records={
-        0: Record("C", 3, 1, 1, 1, -1, T0, T0 + 1000, T0 + 2002, "w"),
-        1: Record("F", 2, 1, 0, 1, -1, T0 + 3, T0 + 4, T0 + 5, "w"),
-        2: Record("R", 1, 0, 0, 1, -1, T0 + 6, T0 + 7, None, "w"),
+        0: Record(NodeState.COMPLETED, 3, 1, 1, 1, -1, T0, T0 + 1000, T0 + 2002, "w"),
+        1: Record(NodeState.FAILED, 2, 1, 0, 1, -1, T0 + 3, T0 + 4, T0 + 5, "w"),
+        2: Record(NodeState.RUNNING, 1, 0, 0, 1, -1, T0 + 6, T0 + 7, None, "w"),
     },
     errors={1: BOOM},
 )
@@ -116,7 +117,7 @@ def test_a_status_shows_all_that_is_known() -> None:
     ],
 )
 def test_what_had_not_ended_with_its_instance_is_cancelled(letter: str | None, live: str, terminal: str) -> None:
-    record = letter and Record(letter, 1, 0, 0, 1, -1, None, None, None)
+    record = letter and Record(NodeState(letter), 1, 0, 0, 1, -1, None, None, None)
     assert present.node_status(record or None, False) is NodeStatus(live)
     assert present.node_status(record or None, True) is NodeStatus(terminal)
     for status, shown in (("RUNNING", live), ("COMPLETED", terminal), ("FAILED", terminal), ("CANCELLED", terminal)):

@@ -10,6 +10,7 @@ from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.rerun import as_of, plan_rerun
 from chalicelib.core.retry import Retry
 from chalicelib.protocols import Anew, Archived, Record
+from chalicelib.states import NodeState
 
 # 0 and 1 are roots; 2 waits for both, 3 for 2 and 1, 4 for 0 alone.
 PARENTS = [(), (), (0, 1), (2, 1), (0,)]
@@ -19,7 +20,7 @@ PLAN = Plan("w", [PlanNode(f"n{n}", "noop", above, {}, Retry(), None) for n, abo
 def records(letters: str, attempts: str = "11111", owing: tuple[int, ...] = ()) -> dict[int, Record]:
     """A letter for each node; a dot where it has no record."""
     return {
-        node: Record(letter, int(attempt), 0, 0, 1, 0 if node in owing else -1, 1, 2, 3)
+        node: Record(NodeState(letter), int(attempt), 0, 0, 1, 0 if node in owing else -1, 1, 2, 3)
         for node, (letter, attempt) in enumerate(zip(letters, attempts, strict=True))
         if letter != "."
     }
@@ -56,7 +57,7 @@ def test_what_stays_owes_nothing_any_more() -> None:
 
 
 def archived(epoch: int, node: int, result: bytes | None) -> Archived:
-    return Archived(epoch, node, Record("C", 1, 0, 0, 1, -1, 1, 2, 3), result)
+    return Archived(epoch, node, Record(NodeState.COMPLETED, 1, 0, 0, 1, -1, 1, 2, 3), result)
 
 
 def test_results_of_an_earlier_epoch_are_those_that_were_replaced_after_it() -> None:
