@@ -13,7 +13,7 @@ from benchmarks.results import Results
 REPORT = Path(__file__).parents[1] / "report.json"
 
 # What the parts take alone: benchmarks/report.md, "The floor" (a message hop, SQS requests of ten, a round trip), and
-# ARCHITECTURE, "Speed" (triggers and status over HTTP; a submission is validated at 30 us a node).
+# benchmarks/README.md, "Speed" (triggers and status over HTTP; a submission is validated at 30 us a node).
 SUBMIT_NODE, TRIGGER, STATUS = 30e-6, 1 / 915, 1 / 1690
 HERE = Place(
     workers=2,

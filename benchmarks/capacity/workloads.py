@@ -7,7 +7,7 @@ from dataclasses import dataclass
 # AWS does not say what a script costs on ElastiCache Serverless. Its own estimator for moving there takes 3 us of the
 # server's time as a unit; chalicelib/core/cost.py takes a unit a command. Whichever is more is reckoned with here.
 SECONDS_PER_UNIT = 3e-6
-NODE_BYTES = 140  # a finished node with a null result (ARCHITECTURE, Speed)
+NODE_BYTES = 140  # a finished node with a null result (benchmarks/README.md, "Speed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

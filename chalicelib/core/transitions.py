@@ -182,7 +182,7 @@ TRANSITIONS = {
         ),
         Transition(
             name="fail",
-            edges="igh",
+            edges="ighk",
             arguments={
                 "node": TEXT,
                 "attempt": NUMBER,
@@ -198,7 +198,7 @@ TRANSITIONS = {
         ),
         Transition(
             name="lose",
-            edges="jg",
+            edges="jgk",
             arguments={"node": TEXT, "attempt": NUMBER, "resend_ms": NUMBER, "max_lost": NUMBER, "error": TEXT},
             outcomes=(Outcome.RETRY, Outcome.FAILED, Outcome.SUPERSEDED, Outcome.CLOSED, Outcome.GONE),
             commands=(10, 0),

@@ -103,10 +103,15 @@ def test_the_prelude_names_what_the_encoding_sends() -> None:
     assert sent == ("in-1", b"text", 7, 1, '{"k": [1]}', "x", 2)
 
 
-def test_edges_are_those_of_the_diagram() -> None:
-    table = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
-    in_diagram = set(re.findall(r"^\| ([a-z]) \|", table, re.M))
-    assert {edge for transition in TRANSITIONS.values() for edge in transition.edges} == in_diagram
+def test_edges_are_those_of_the_diagram_and_of_the_table() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([a-z]) \| ([a-z, ]+) → (\w+) \| .* \| ([`a-z_ ]+) \|$", page, re.M)
+    in_table = {(edge, start, end) for edge, starts, end, _ in rows for start in starts.split(", ")}
+    diagram = page.split("```mermaid\n")[1].split("```")[0]
+    arrows = re.findall(r"^ +(\w+) --> (\w+) : (.+)$", diagram, re.M)
+    assert {(edge, start, end) for start, end, edges in arrows for edge in edges.split(", ")} == in_table
+    in_scripts = {(edge, name) for name, transition in TRANSITIONS.items() for edge in transition.edges}
+    assert {(edge, name) for edge, *_, scripts in rows for name in re.findall(r"\w+", scripts)} == in_scripts
 
 
 def _letters(text: str) -> list[str]:

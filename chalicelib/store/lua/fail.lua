@@ -1,6 +1,6 @@
 -- fail: a handler failed -> ready again after a delay, or FAILED for good with its descendants SKIPPED. Where its
 -- failure is ignored there are none; its children are settled instead.
--- Edges: i (retry), g (final), h (descendants)
+-- Edges: i (retry), g (final), h (descendants), k (all other live nodes, where the instance fails fast)
 -- Uses: now_ms (now); read, write (record); note_attempt, in_short (history); open, save (instance); skip (unblock);
 --   give_up (lose)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST

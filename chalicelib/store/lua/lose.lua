@@ -1,5 +1,5 @@
 -- lose: no worker could take the message of a ready node -> ready again with the next attempt, or FAILED.
--- Edges: j (the next attempt), g (lost too often)
+-- Edges: j (the next attempt), g (lost too often), k (all other live nodes, where the instance fails fast)
 -- Uses: now_ms (now); read, write (record); open, save (instance); lose (lose)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: node attempt resend_ms max_lost error
