@@ -92,3 +92,9 @@ def test_every_file_is_in_one_room() -> None:
 def test_a_room_has_the_files_that_the_table_names(room: Room) -> None:
     named = set(re.findall(r"`(\w+\.py)`", room.what))
     assert named <= {file.name for file in room.files}
+
+
+def test_the_map_of_the_tests_names_each_of_their_files_once() -> None:
+    text = (ROOT / "tests" / "README.md").read_text("utf-8")
+    named = re.findall(r"`(\w+/test_\w+\.py)`", text)
+    assert sorted(named) == sorted(f"{path.parent.name}/{path.name}" for path in ROOT.glob("tests/*/test_*.py"))
