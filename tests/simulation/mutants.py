@@ -184,8 +184,10 @@ def seeds_to_notice(mutant: Mutant, limit: int) -> tuple[int, str | None]:
             )
         path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
         command = [sys.executable, "-m", "tests.simulation", "--jobs", "1", "--no-shrink", "--seeds", str(limit)]
-        output = subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout
-    found = re.search(r"^seed (\d+): (.{0,100})", output, re.M)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    found = re.search(r"^seed (\d+): (.{0,100})", done.stdout, re.M)
+    if not found and done.returncode:  # it broke before a seed could show anything: that is no survivor
+        raise SystemExit(f"{mutant.what}: the simulation does not run: {done.stderr[-500:]}")
     return (int(found[1]), found[2].replace("|", "/")) if found else (limit, None)
 
 
