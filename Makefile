@@ -1,4 +1,4 @@
-# `make` alone lists the targets. Settings: PORT, HOST, WORKERS, DATA_DIR, REDIS_URL, AWS_ENDPOINT_URL (see README.md).
+# `make` alone lists the targets. Settings: PORT, HOST, WORKERS, DATA_DIR, REDIS_URL, AWS_ENDPOINT_URL (see docs/settings.md).
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help

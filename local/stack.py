@@ -353,7 +353,7 @@ def main(arguments: list[str]) -> int:
     except BadSettings as error:
         for line in error.faults:
             console.line("stack", line)
-        console.line("stack", "nothing was started. What is unset or empty has its default: see README.md, Settings")
+        console.line("stack", "nothing was started. What is unset or empty has its default: see docs/settings.md")
         return 2
     except BadConfiguration as error:
         console.line("stack", str(error))

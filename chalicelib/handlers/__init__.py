@@ -1,4 +1,4 @@
-"""Handlers: what nodes do. Write your own with `@handler("name")`; see README."""
+"""Handlers: what nodes do. Write your own with `@handler("name")`; see docs/handlers.md."""
 
 from chalicelib.core.handler import Handler
 from chalicelib.errors import DoNotRetry

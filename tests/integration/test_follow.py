@@ -105,7 +105,7 @@ class Run:
             return json.load(answer)
 
     def lines(self) -> list[dict[str, Any]]:
-        """What every process said of the instance, in the order of time: the one query of the README."""
+        """What every process said of the instance, in the order of time: the one query of docs/logs-and-traces.md."""
         said = [line.partition(" | ")[2] for line in self._stack.lines]
         lines = [json.loads(line) for line in said if line.startswith("{")]
         return sorted((one for one in lines if one.get("instance_id") == self.instance_id), key=lambda one: one["time"])
@@ -148,9 +148,9 @@ def test_a_run_is_reconstructed_from_the_log(followed: Run) -> None:
     assert len(received) == 2 and set(started) == set(received)
 
 
-def test_the_queries_of_the_readme_follow_it(followed: Run, stack: Stack) -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    (command,) = re.findall(r"^grep .*INSTANCE_ID.*$", readme, re.M)
+def test_the_queries_of_the_docs_follow_it(followed: Run, stack: Stack) -> None:
+    page = (ROOT / "docs/logs-and-traces.md").read_text("utf-8")
+    (command,) = re.findall(r"^grep .*INSTANCE_ID.*$", page, re.M)
     there = {"cwd": stack.log.parent, "env": os.environ | {"INSTANCE_ID": followed.instance_id}}
     done = subprocess.run(
         ["bash", "-c", command.replace("run.log", stack.log.name)], text=True, capture_output=True, check=True, **there
@@ -158,7 +158,7 @@ def test_the_queries_of_the_readme_follow_it(followed: Run, stack: Stack) -> Non
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line for line in found if "instance_id" in line] == followed.lines()
     assert len(found) <= len(followed.lines()) + 1  # at DEBUG the local server names the path of a request as well
-    fields = re.findall(r"^fields (.*)\n\| filter instance_id", readme, re.M)[0].split(", ")
+    fields = re.findall(r"^fields (.*)\n\| filter instance_id", page, re.M)[0].split(", ")
     assert set(fields) <= {name for line in followed.lines() for name in line}
 
 

@@ -1,4 +1,4 @@
-"""The README is run: its first session word for word, its handler, its examples."""
+"""The README is run, and docs/: their sessions word for word, the handler, the examples."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.settings import Settings
+from local.config import Config
 from local.processes import ROOT, free_port
 from tests.stack import Stack
 
-README = (ROOT / "README.md").read_text("utf-8")
+DOCS = "".join(path.read_text("utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
 VARYING = [
     (r"\b(ex|in)-[0-9a-f]{30}", r"\1-ID"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
@@ -43,8 +45,8 @@ def examples_on_a_free_port(folder: Path) -> int:
     return port
 
 
-@pytest.mark.parametrize("block", re.findall(r"```console\n(.*?)```", README, re.S), ids=["curl", "dag"])
-def test_a_session_prints_what_the_readme_says(stack: Stack, block: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", re.findall(r"```console\n(.*?)```", DOCS, re.S), ids=["curl", "dag"])
+def test_a_session_prints_what_the_docs_say(stack: Stack, block: str, tmp_path: Path) -> None:
     commands = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
     expected = "\n".join(line for line in block.splitlines() if not line.startswith("$ "))
     script = "\n".join(commands).replace("http://127.0.0.1:8000", stack.url)
@@ -105,9 +107,9 @@ def test_the_example_of_a_plan(stack: Stack) -> None:
     assert [line for line in told if line not in done.stdout] == []
 
 
-def test_the_handler_of_the_readme_is_the_example_and_runs(stack: Stack, tmp_path: Path) -> None:
+def test_the_handler_of_the_docs_is_the_example_and_runs(stack: Stack, tmp_path: Path) -> None:
     source = (ROOT / "examples/greet_handler.py").read_text("utf-8").strip()
-    assert source in README
+    assert source in DOCS
     workflow = tmp_path / "greet.json"
     workflow.write_text('{"name":"g","dag":{"nodes":[{"id":"g","handler":"greet","config":{"name":"Ada"}}]}}')
     command = [sys.executable, "examples/run.py", str(workflow), "--url", stack.url]
@@ -115,15 +117,15 @@ def test_the_handler_of_the_readme_is_the_example_and_runs(stack: Stack, tmp_pat
     assert "Hello, Ada!" in done.stdout, done.stdout + done.stderr
 
 
-def test_commands_and_settings_exist() -> None:
+def test_commands_exist() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    for target in set(re.findall(r"make ([a-z][a-z-]*)", README)):
+    for target in set(re.findall(r"(?:`|^)make ([a-z][a-z-]*)", DOCS, re.M)):
         assert re.search(rf"^{target}:", makefile, re.M), f"make {target}"
-    from chalicelib.settings import Settings
 
-    known = {name.upper() for name in Settings.model_fields}
-    known |= {"PORT", "HOST", "WORKERS", "DATA_DIR", "SWEEP_INTERVAL", "VISIBILITY_SECONDS", "AWS_REGION"}
-    named = set(re.findall(r"^\| (`[A-Z_`, ]+`) \|", README, re.M))
-    for cell in named:
-        for name in re.findall(r"[A-Z_]+", cell):
-            assert name in known, name
+
+def test_the_page_of_settings_has_every_setting_and_no_other() -> None:
+    page = (ROOT / "docs/settings.md").read_text("utf-8")
+    cells = re.findall(r"^\| ((?:`[A-Z_]+`(?:, )?)+) \|", page, re.M)
+    named = [name for cell in cells for name in re.findall(r"[A-Z_]+", cell)]
+    known = {name.upper() for name in {*Settings.model_fields, *Config.model_fields}}
+    assert sorted(named) == sorted(known)
