@@ -190,7 +190,7 @@ def test_headers_that_come_several_times(client: HttpClient) -> None:
             "x-one": "one, two",
             "content-type": "text/html, application/json",
         }
-        assert templates.render("{{ login.headers.set-cookie.1 }}", {"login": answer}) == "b=2"  # as docs/workflows.md says
+        assert templates.render("{{ login.headers.set-cookie.1 }}", {"login": answer}) == "b=2"  # docs/workflows.md
         assert answer["body"] == {}  # the last of them counts, as in browsers
         assert call(client, script.url)["headers"]["set-cookie"] == "a=1"
 
