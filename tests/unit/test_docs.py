@@ -52,8 +52,9 @@ def test_every_page_is_found_from_the_readme() -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in WIDER], ids=lambda page: page.stem)
 def test_lines_fit(page: Path) -> None:
-    """Rows of tables are exempt, since they cannot be wrapped."""
-    assert [number for number, line in prose(page) if len(line) > WIDTH and not line.startswith("|")] == []
+    """Rows of tables are exempt, and so is an entry that is one link, since neither can be wrapped."""
+    whole = re.compile(r"\||- [\d-]+: \[[^\]]*\]\(\S+\)$")
+    assert [number for number, line in prose(page) if len(line) > WIDTH and not whole.match(line)] == []
 
 
 def test_the_readme_is_one_that_can_be_held_in_mind() -> None:
