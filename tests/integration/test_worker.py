@@ -229,7 +229,7 @@ def test_of_the_nodes_that_lost_a_lease_one_is_claimed_at_a_time(make: Make) -> 
     assert len(lost) == 2 and "alone" not in fresh
     assert app.worker.handle(sqs_event([lost[0], lost[1], fresh])) == {"batchItemFailures": []}
     records = app.store.snapshot(instance_id).records
-    assert [records[number].status for number in range(3)] == ["C", "Q", "C"]
+    assert [records[number].state for number in range(3)] == ["C", "Q", "C"]
     assert [name for name, _, _ in calls] == ["c", "a"]  # alone: after what else was there
     assert queue.bodies == [lost[1]]
     drain(app, queue)
