@@ -175,7 +175,7 @@ def history(
 
     With --node also why that node is where it is.
     """
-    page = session.client.get("workflows", id, "history", node=node, limit=min(limit, 1000), cursor=cursor)
+    page = session.client.get("workflows", id, "history", node=node, limit=min(limit, PAGE), cursor=cursor)
     if session.output.as_json:
         session.output.json(page)
         return
