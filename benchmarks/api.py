@@ -20,7 +20,7 @@ from benchmarks.floor import running_localstack
 from benchmarks.turn import running_valkey
 from examples.run import fan_out
 from local import queues
-from tests.stack import running_stack
+from tests.support.stack import running_stack
 
 CLIENTS = 4
 SECONDS = 4.0

@@ -57,7 +57,7 @@ def main() -> None:
     )
 
 
-def row(title: str, scheduling: str, usage: cost.Usage) -> str:
+def row(title: str, scheduling: str, usage: cost.Consumption) -> str:
     bill = cost.ours(usage)
     each = (usage.sqs_requests, usage.invocations, usage.redis_commands, usage.seconds * 1000)
     prices = (bill.total, cost.standard(usage), cost.express(usage), cost.durable(usage))

@@ -19,7 +19,7 @@ from benchmarks.turn import running_valkey
 from chalicelib.composition import Application
 from chalicelib.queues.memory import MemoryQueue
 from examples.run import fan_out, layered
-from tests.harness import application, drain
+from tests.support.harness import application, drain
 
 REPEATS = 3
 SIZES = (100, 1_000, 10_000)

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 
 from chalicelib.composition import Application
-from chalicelib.core.cost import Usage
+from chalicelib.core.cost import Consumption
 from chalicelib.queues.sqs import SqsQueue
 from chalicelib.settings import Settings
 from local.mapping import EventSourceMapping
@@ -37,7 +37,7 @@ class Meter:
         if scheduling == "lambda":
             app = self.app
             app.dispatch = LambdaDispatch(
-                app.queue, self, resend_ms=app.dispatch.by.resend_ms, cost=app.pace.cost, room=app.dispatch.room
+                app.queue, self, resend_ms=app.dispatch.by.resend_ms, weight=app.sizing.weight, room=app.dispatch.room
             )
         self._redis = self.app.store._client  # type: ignore[attr-defined]
         for name in ROUND_TRIPS:
@@ -48,7 +48,7 @@ class Meter:
         self._sqs.close()
         self._redis.close()
 
-    def run(self, workflow: dict[str, Any], instances: int = 1) -> Usage:
+    def run(self, workflow: dict[str, Any], instances: int = 1) -> Consumption:
         """From the triggers to the end; `calls` then holds the round trips, without the empty receives."""
         service = self.app.service
         execution_id = service.submit(json.dumps(workflow).encode(), None).execution_id
@@ -60,7 +60,7 @@ class Meter:
             receives += bool(self._mapping.poll())
             waiting = {id for id in waiting if not self._ended(id)}
         self.calls["ReceiveMessage"] = receives
-        return Usage(
+        return Consumption(
             nodes=len(workflow["dag"]["nodes"]) * instances,
             instances=instances,
             sqs_requests=sum(self.calls[name] for name in ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch")),
@@ -70,7 +70,7 @@ class Meter:
         )
 
     def invoke(self, instance_id: str) -> None:
-        """See protocols.Invoker."""
+        """See queues/protocol.py."""
         started = time.perf_counter()
         self.calls["invocation"] += 1
         self.calls["scheduler"] += 1

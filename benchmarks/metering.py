@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.bill import WORKLOADS
 from benchmarks.turn import running_valkey
 from chalicelib.queues.memory import MemoryQueue
-from tests.harness import application, drain
+from tests.support.harness import application, drain
 
 SETTINGS = ("none", "emf", "prometheus")
 ROUNDS = 5

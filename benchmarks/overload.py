@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.stack import running_stack
+from tests.support.stack import running_stack
 
 TERMINAL = ("COMPLETED", "FAILED", "CANCELLED")
 WIDTH = 8

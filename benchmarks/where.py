@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.bill import WORKLOADS
 from benchmarks.turn import running_valkey
 from chalicelib.queues.memory import MemoryQueue
-from tests.harness import application, drain
+from tests.support.harness import application, drain
 
 # The first of these that is in a function's file or name says which room it belongs to.
 ROOMS = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from chalicelib.core.plan import Plan
-from chalicelib.protocols import Ref, Settler
+from chalicelib.core.work import Ref
+from chalicelib.scheduling import Settler
 from chalicelib.states import InstanceStatus
 
 log = logging.getLogger(__name__)

@@ -35,7 +35,7 @@ def follow(client: Client, output: Output, instance_id: str, nodes: Nodes, *, se
             left = None if seconds is None else seconds - elapsed
             if left is not None and left <= 0:
                 break
-            wait = _pace(elapsed) if display.live else WAIT
+            wait = _sizing(elapsed) if display.live else WAIT
             wait = min(wait, left) if left is not None else wait
             display.show(status, nodes)
             status = client.get(
@@ -64,7 +64,7 @@ def _drawn(nodes: Nodes) -> str:
     return "true" if len(nodes) <= DRAWN else "false"
 
 
-def _pace(elapsed: float) -> float:
+def _sizing(elapsed: float) -> float:
     """Seconds from one look to the next: short at first, for what is over in a moment."""
     return 0.2 if elapsed < 5 else 1 if elapsed < 60 else 2
 

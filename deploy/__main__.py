@@ -17,7 +17,7 @@ from chalicelib.values.s3 import S3Values
 from deploy import plan
 from deploy.bucket import Bucket
 from deploy.plan import NotDeployed
-from deploy.stack import Stack
+from deploy.stack import CloudFormationStack
 from local.package import TEMPLATE, NotPackaged, package
 from local.processes import ROOT
 
@@ -148,9 +148,9 @@ def _session() -> Any:
     return session
 
 
-def _stack(stage: str) -> Stack:
+def _stack(stage: str) -> CloudFormationStack:
     name = plan.stack_name(stage)
-    return Stack(_session().client("cloudformation"), name, say=_say)
+    return CloudFormationStack(_session().client("cloudformation"), name, say=_say)
 
 
 def _bucket(session: Any) -> Bucket:

@@ -16,7 +16,7 @@ _STUCK = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILE
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 
 
-class Stack:
+class CloudFormationStack:
     """`say` gets each line of progress. CloudFormation rolls back by itself what goes wrong; here it is explained."""
 
     def __init__(self, cloudformation: Any, name: str, *, say: Callable[[str], None], seconds: float = 3) -> None:

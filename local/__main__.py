@@ -2,7 +2,7 @@
 
 import sys
 
-from local.stack import main
+from local.supervisor import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -51,7 +51,7 @@ def scheduled_event() -> dict[str, Any]:
 def main() -> None:
     stopping = threading.Event()
     on_signals(stopping.set)
-    app, _ = prepared("dead_letters", "sweep", "pace")
+    app, _ = prepared("dead_letters", "sweep", "sizing")
     dead = mapping(app.dead_letters, os.environ["DEAD_LETTER_QUEUE_URL"], "dead-letters")
     threading.Thread(target=dead.run, daemon=True, name="dead-letters").start()
     seconds = float(os.environ.get("SWEEP_INTERVAL") or 1)

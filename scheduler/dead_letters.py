@@ -6,20 +6,23 @@ import logging
 from typing import Any
 
 from chalicelib import ending, logs
-from chalicelib.core import fault
+from chalicelib.core.node_error import NodeError
 from chalicelib.core.plan import Plan
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Message, Ready
 from chalicelib.metrics.protocol import OFF, Metrics
-from chalicelib.protocols import Dispatch, Message, Outcome, Ready, Settler, Store
 from chalicelib.queues.message import BadMessage, decode
+from chalicelib.scheduling import Dispatch, Settler
 from chalicelib.store.definitions import Definitions
+from chalicelib.store.protocol import Store
 
 log = logging.getLogger(__name__)
 
-ERROR = fault.encode(
+ERROR = NodeError(
     "DeadLettered",
     "the queue gave up on this node's messages, again and again: workers received them, and none could "
     "start it. Look for `record failed` in the workers' log.",
-)
+).encode()
 
 
 class DeadLetters:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from chalicelib.combiner import Combiner, first
+from chalicelib.core.calls import Dispatching
 from chalicelib.core.plan import Plan
+from chalicelib.core.work import Message, Ready, Ref
 from chalicelib.metrics.protocol import OFF, Metrics
-from chalicelib.protocols import Dispatching, Invoker, Message, Queue, Ready, Ref
+from chalicelib.queues.protocol import Invoker, Queue
 
 BATCH = 10
 
@@ -25,17 +27,17 @@ class InlineDispatch:
         queue: Queue,
         *,
         resend_ms: int,
-        cost: Callable[[str], int],
+        weight: Callable[[str], int],
         room: int,
         metrics: Metrics = OFF,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`cost` is what a node of a handler takes of the `room` in a message."""
+        """`weight` is what a node of a handler takes of the `room` in a message."""
         self.by = Dispatching(taken=True, resend_ms=resend_ms)
         self._metrics = metrics
         self._clock = clock
         self._queue = queue
-        self._cost = cost
+        self._weight = weight
         self.room = room
         # Each with the moment of the commit that made its nodes ready, where that was just now.
         self._outbox: Combiner[tuple[Message, float | None], None] = Combiner(first(BATCH), self._flush)
@@ -57,13 +59,13 @@ class InlineDispatch:
         together: list[Ready] = []
         left = self.room
         for one in ready:
-            cost = self.room if one.delay_ms or one.alone else self._cost(plan.nodes[one.node].handler)
-            if cost > left:
+            weight = self.room if one.delay_ms or one.alone else self._weight(plan.nodes[one.node].handler)
+            if weight > left:
                 if together:
                     yield Message(ref, tuple(together))
                 together, left = [], self.room
             together.append(one)
-            left -= cost
+            left -= weight
         if together:
             yield Message(ref, tuple(together))
 

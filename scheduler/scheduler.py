@@ -8,23 +8,27 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from chalicelib import ending, logs
-from chalicelib.core import fault
+from chalicelib.core.calls import Children, Dispatching, Due
+from chalicelib.core.node_error import NodeError
 from chalicelib.core.plan import Plan
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ref
 from chalicelib.metrics.protocol import OFF, Metrics
-from chalicelib.protocols import Children, Dispatch, Dispatching, Due, Outcome, Ref, Store
+from chalicelib.scheduling import Dispatch
 from chalicelib.states import InstanceStatus
 from chalicelib.store.definitions import Definitions
+from chalicelib.store.protocol import Store
 from chalicelib.tracing.tracer import Tracer
-from chalicelib.values.depot import Depot
+from chalicelib.values.offload import Offload
 
 # How many due nodes one Lua call hands out.
 LIMIT = 200
 
 log = logging.getLogger(__name__)
 
-DEFINITION_GONE = fault.encode(
+DEFINITION_GONE = NodeError(
     "DefinitionGone", "the workflow was deleted, or its retention ended, while this instance was running"
-)
+).encode()
 
 
 class Pass(NamedTuple):
@@ -43,7 +47,7 @@ class Scheduler:
         definitions: Definitions,
         dispatch: Dispatch,
         *,
-        depot: Depot,
+        offload: Offload,
         tell: Callable[[str], None],
         max_lost: int,
         tracer: Tracer,
@@ -51,7 +55,7 @@ class Scheduler:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`tell` calls the webhook of an instance that has ended."""
-        self._depot = depot
+        self._offload = offload
         self._tell = tell
         self._tracer = tracer
         self._metrics = metrics
@@ -66,10 +70,10 @@ class Scheduler:
         resend_ms, done = self._dispatch.by.resend_ms, Pass()
         while True:
             due = self._store.take_due(instance_id, limit=LIMIT, resend_ms=resend_ms, max_lost=self._max_lost)
-            if due.outcome is Outcome.OWES:
+            if due.outcome is Outcome.OUTBOX:
                 self._tell(instance_id)
             elif due.outcome is Outcome.LEFT:
-                self._depot.forget(instance_id)
+                self._offload.forget(instance_id)
                 self._store.forget(instance_id, emptied=True)
             cut_off = due.outcome is Outcome.CLOSED and due.status  # just now: its time was over
             if not (due.send or due.settle or cut_off):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from chalicelib.metrics.protocol import OFF, Metrics
-from chalicelib.protocols import Store
+from chalicelib.store.protocol import Store
 from scheduler.scheduler import Scheduler
 
 # Instances per shard and round: a round stays short, and no shard starves another.

@@ -10,9 +10,9 @@ import redis
 
 from chalicelib import ids
 from chalicelib.store import keys
-from tests.doors import open_doors
-from tests.servers import bucket, cluster_urls, localstack_url, queue_urls, redis_server_url, valkey_url
-from tests.stack import stack
+from tests.support.doors import open_doors
+from tests.support.servers import bucket, cluster_urls, localstack_url, queue_urls, redis_server_url, valkey_url
+from tests.support.stack import stack
 
 __all__ = ["bucket", "cluster_urls", "localstack_url", "queue_urls", "redis_server_url", "stack", "valkey_url"]
 

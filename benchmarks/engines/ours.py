@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.engines.protocol import directory, redis_url, serve
 from local.localstack import VENV
-from tests.stack import running_stack
+from tests.support.stack import running_stack
 
 TERMINAL = ("COMPLETED", "FAILED", "CANCELLED")
 HEADERS = {"Content-Type": "application/json"}

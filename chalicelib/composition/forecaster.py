@@ -9,9 +9,9 @@ from chalicelib.core.forecast import Engine
 from chalicelib.core.rules import Rules
 from chalicelib.queues.sqs import MAX_ENTRIES
 from chalicelib.usecases.forecaster import Forecaster
-from chalicelib.worker import pace
-from chalicelib.worker.ledger import MOST
-from chalicelib.worker.traits import Traits
+from chalicelib.worker import sizing
+from chalicelib.worker.committer import MOST
+from chalicelib.worker.sizing import Requirements
 from chalicelib.worker.worker import DEFAULT_SECONDS, MARGIN_SECONDS
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def make(app: Application, *, due: int) -> Forecaster:
     """`due`: how many nodes the scheduler takes at a time."""
     settings = app.settings
-    traits = Traits(app.handlers, default_timeout=settings.default_timeout_seconds)
+    requirements = Requirements(app.handlers, default_timeout=settings.default_timeout_seconds)
     rules = Rules(
         inline=settings.scheduling == "inline",
-        room=pace.ROOM,
+        room=sizing.ROOM,
         batch=MAX_ENTRIES,
         most=MOST,
         due=due,
@@ -34,9 +34,9 @@ def make(app: Application, *, due: int) -> Forecaster:
     )
     engine = Engine(
         rules=rules,
-        needs=traits.needs,
-        instant=traits.instant,
-        longest=traits.longest,
-        size=pace.size,
+        needs=requirements.needs,
+        instant=requirements.instant,
+        longest=requirements.longest,
+        weight=sizing.weight,
     )
-    return Forecaster(lookup=app.lookup, handlers=app.handlers, engine=engine, limits=limits(app))
+    return Forecaster(resolver=app.resolver, handlers=app.handlers, engine=engine, limits=limits(app))

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from chalicelib.invocation import Part
     from chalicelib.metrics.prometheus import Prometheus
     from chalicelib.metrics.recorder import Sink
-    from chalicelib.protocols import Queue, Store
+    from chalicelib.queues.protocol import Queue
+    from chalicelib.store.protocol import Store
 
 
 class Unmetered:
@@ -37,14 +38,14 @@ class Metering(Unmetered):
     """Store and queue say what happens and count what is asked of them; an invocation ends with its bill."""
 
     def __init__(self, app: Application, sink: Sink) -> None:
-        from chalicelib.metrics.bill import Bill
-        from chalicelib.metrics.metered import Tally
+        from chalicelib.metrics.meter import InvocationMeter
+        from chalicelib.metrics.metered import CallCounts
         from chalicelib.metrics.recorder import Recorder
 
         memory_gb = app.settings.aws_lambda_function_memory_size / 1024
-        self._tally = Tally()
+        self._tally = CallCounts()
         self.metrics = Recorder(sink)
-        self.parts = (Bill(self.metrics, self._tally, memory_gb=memory_gb, clock=app.clock).part,)
+        self.parts = (InvocationMeter(self.metrics, self._tally, memory_gb=memory_gb, clock=app.clock).part,)
 
     def store(self, store: Store) -> Store:
         from chalicelib.metrics.metered import MeteredStore

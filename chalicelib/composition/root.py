@@ -19,24 +19,26 @@ if TYPE_CHECKING:
     from chalicelib.core.handler import Handler
     from chalicelib.invocation import Part
     from chalicelib.metrics.protocol import Metrics
-    from chalicelib.protocols import Catalogue, Queue, SecretSource, Store
+    from chalicelib.queues.protocol import Queue
+    from chalicelib.secrets.protocol import SecretSource
     from chalicelib.secrets.vault import Vault
     from chalicelib.store.definitions import Definitions
     from chalicelib.store.login import Login
+    from chalicelib.store.protocol import Catalogue, Store
     from chalicelib.tracing.tracer import Tracer
+    from chalicelib.usecases.admission import Admission
     from chalicelib.usecases.control import Control
     from chalicelib.usecases.forecaster import Forecaster
-    from chalicelib.usecases.gate import Gate
     from chalicelib.usecases.history import History
     from chalicelib.usecases.listing import Listings
-    from chalicelib.usecases.lookup import Lookup
+    from chalicelib.usecases.resolver import Resolver
     from chalicelib.usecases.results import Results
     from chalicelib.usecases.service import Service
     from chalicelib.usecases.webhooks import Webhooks
-    from chalicelib.values.depot import Depot
+    from chalicelib.values.offload import Offload
     from chalicelib.worker.executor import Executor
-    from chalicelib.worker.heart import Heart
-    from chalicelib.worker.pace import Pace
+    from chalicelib.worker.heartbeat import Heartbeat
+    from chalicelib.worker.sizing import Sizing
     from chalicelib.worker.worker import Worker
     from scheduler.dead_letters import DeadLetters
     from scheduler.dispatch import InlineDispatch
@@ -77,29 +79,29 @@ class Application:
         return service.make_control(self)
 
     @cached_property
-    def lookup(self) -> Lookup:
-        from chalicelib.usecases.lookup import Lookup
+    def resolver(self) -> Resolver:
+        from chalicelib.usecases.resolver import Resolver
 
-        return Lookup(self.store, self.definitions)
+        return Resolver(self.store, self.definitions)
 
     @cached_property
     def listings(self) -> Listings:
         from chalicelib.usecases.listing import Listings
 
-        return Listings(self.catalogue, self.lookup)
+        return Listings(self.catalogue, self.resolver)
 
     @cached_property
     def history(self) -> History:
         from chalicelib.usecases.history import History
 
-        return History(self.store, self.lookup)
+        return History(self.store, self.resolver)
 
     @cached_property
     def results(self) -> Results:
         from chalicelib.usecases.results import Results
 
         room = self.settings.max_answer_bytes
-        return Results(store=self.store, lookup=self.lookup, depot=self.depot, room=room)
+        return Results(store=self.store, resolver=self.resolver, offload=self.offload, room=room)
 
     @cached_property
     def webhooks(self) -> Webhooks:
@@ -115,9 +117,9 @@ class Application:
         return forecaster.make(self, due=LIMIT)
 
     @cached_property
-    def gate(self) -> Gate:
+    def admission(self) -> Admission:
         from chalicelib.core.admission import Ceilings
-        from chalicelib.usecases.gate import Gate
+        from chalicelib.usecases.admission import Admission
 
         settings = self.settings
         ceilings = Ceilings(
@@ -126,7 +128,7 @@ class Application:
             late=settings.max_late,
             late_ms=round(settings.late_seconds * 1000),
         )
-        return Gate(self.store, self.queue, ceilings, clock=self.clock, metrics=self.metrics)
+        return Admission(self.store, self.queue, ceilings, clock=self.clock, metrics=self.metrics)
 
     # the worker
 
@@ -138,7 +140,7 @@ class Application:
 
     @cached_property
     def spawn(self) -> Callable[[Callable[[], None]], Callable[[], None]]:
-        from chalicelib.worker.crew import spawn
+        from chalicelib.worker.run_loop import spawn
 
         return spawn
 
@@ -149,10 +151,10 @@ class Application:
         return ThreadExecutor()
 
     @cached_property
-    def heart(self) -> Heart:
-        from chalicelib.worker.heart import Heart
+    def heartbeat(self) -> Heartbeat:
+        from chalicelib.worker.heartbeat import Heartbeat
 
-        return Heart(self.store, lease_ms=round(self.settings.lease_seconds * 1000))
+        return Heartbeat(self.store, lease_ms=round(self.settings.lease_seconds * 1000))
 
     # what to enqueue, and when
 
@@ -164,7 +166,7 @@ class Application:
             self.store,
             self.definitions,
             self.dispatch,
-            depot=self.depot,
+            offload=self.offload,
             tell=lambda instance_id: self.webhooks.tell(instance_id),
             max_lost=self.settings.max_lost,
             tracer=self.tracer,
@@ -194,20 +196,20 @@ class Application:
     @cached_property
     def dispatch(self) -> InlineDispatch:
         from chalicelib.queues.invoker import LambdaInvoker
-        from chalicelib.worker.pace import ROOM
+        from chalicelib.worker.sizing import ROOM
         from scheduler.dispatch import InlineDispatch, LambdaDispatch
 
-        def cost(handler: str) -> int:
-            return self.pace.cost(handler)  # a sweep with nothing to send loads no handlers
+        def weight(handler: str) -> int:
+            return self.sizing.weight(handler)  # a sweep with nothing to send loads no handlers
 
         resend_ms = round(self.settings.resend_seconds * 1000)
         if self.settings.scheduling == "inline":
             return InlineDispatch(
-                self.queue, resend_ms=resend_ms, cost=cost, room=ROOM, metrics=self.metrics, clock=self.clock
+                self.queue, resend_ms=resend_ms, weight=weight, room=ROOM, metrics=self.metrics, clock=self.clock
             )
         lambdas = self.clients.signal_later("lambda")
         invoker = LambdaInvoker(lambdas, self.settings.scheduler_function, self.tracer.carrier)
-        return LambdaDispatch(self.queue, invoker, resend_ms=resend_ms, cost=cost, room=ROOM)
+        return LambdaDispatch(self.queue, invoker, resend_ms=resend_ms, weight=weight, room=ROOM)
 
     # what they share
 
@@ -263,7 +265,7 @@ class Application:
         return self.metering.queue(queue)
 
     @cached_property
-    def depot(self) -> Depot:
+    def offload(self) -> Offload:
         from chalicelib.composition import values
 
         return values.make(self)
@@ -319,10 +321,10 @@ class Application:
         return registry(self.settings, self.clients.make, lambda setting: self.vault.reveal(setting))
 
     @cached_property
-    def pace(self) -> Pace:
-        from chalicelib.worker.pace import Pace
+    def sizing(self) -> Sizing:
+        from chalicelib.worker.sizing import Sizing
 
-        return Pace(self.handlers)
+        return Sizing(self.handlers)
 
     @cached_property
     def vault(self) -> Vault:

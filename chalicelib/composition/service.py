@@ -6,8 +6,8 @@ import platform
 from typing import TYPE_CHECKING
 
 from chalicelib import __version__
-from chalicelib.usecases.bodies import Limits
 from chalicelib.usecases.control import Control
+from chalicelib.usecases.request_body import BodyLimits
 from chalicelib.usecases.service import Service
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ def make(app: Application) -> Service:
         store=app.store,
         queue=app.queue,
         definitions=app.definitions,
-        lookup=app.lookup,
+        resolver=app.resolver,
         dispatch=app.dispatch,
         settler=app.scheduler,
         handlers=app.handlers,
-        gate=app.gate,
+        admission=app.admission,
         tracer=app.tracer,
         planned=lambda plan: app.forecaster.planned(plan),
         webhooks=app.webhooks,
@@ -37,7 +37,7 @@ def make(app: Application) -> Service:
 def make_control(app: Application) -> Control:
     return Control(
         store=app.store,
-        lookup=app.lookup,
+        resolver=app.resolver,
         dispatch=app.dispatch,
         settler=app.scheduler,
         planned=lambda plan: app.forecaster.planned(plan),
@@ -46,6 +46,6 @@ def make_control(app: Application) -> Control:
     )
 
 
-def limits(app: Application) -> Limits:
+def limits(app: Application) -> BodyLimits:
     settings = app.settings
-    return Limits(body_bytes=settings.max_body_bytes, nodes=settings.max_nodes, depth=settings.max_depth)
+    return BodyLimits(body_bytes=settings.max_body_bytes, nodes=settings.max_nodes, depth=settings.max_depth)

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from chalicelib.values.depot import Depot
+from chalicelib.values.offload import Offload
 
 if TYPE_CHECKING:
     from chalicelib.composition.root import Application
-    from chalicelib.protocols import Values
+    from chalicelib.values.protocol import Values
 
 
-def make(app: Application) -> Depot:
+def make(app: Application) -> Offload:
     settings = app.settings
-    return Depot(_values(app), over=settings.large_result_bytes if settings.values_url else settings.result_limit)
+    return Offload(_values(app), over=settings.large_result_bytes if settings.values_url else settings.result_limit)
 
 
 def _values(app: Application) -> Values:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.worker.crew import Crew
-from chalicelib.worker.job import Limits
-from chalicelib.worker.lane import Lane
-from chalicelib.worker.ledger import Ledger
-from chalicelib.worker.traits import Traits
+from chalicelib.worker.committer import Committer
+from chalicelib.worker.job import WorkerLimits
+from chalicelib.worker.node_runner import NodeRunner
+from chalicelib.worker.run_loop import RunLoop
+from chalicelib.worker.sizing import Requirements
 from chalicelib.worker.worker import Worker
 
 if TYPE_CHECKING:
@@ -17,35 +17,35 @@ if TYPE_CHECKING:
 
 def make(app: Application) -> Worker:
     settings = app.settings
-    limits = Limits(
+    limits = WorkerLimits(
         default_timeout=settings.default_timeout_seconds,
         hop=settings.hop_seconds,
         max_result_bytes=settings.result_limit,
     )
-    traits = Traits(app.handlers, default_timeout=settings.default_timeout_seconds)
-    lane = Lane(
+    requirements = Requirements(app.handlers, default_timeout=settings.default_timeout_seconds)
+    runner = NodeRunner(
         store=app.store,
         handlers=app.handlers,
         dispatch=app.dispatch,
         settler=app.scheduler,
         executor=app.executor,
-        heart=app.heart,
-        pace=app.pace,
+        heartbeat=app.heartbeat,
+        sizing=app.sizing,
         vault=app.vault,
-        depot=app.depot,
+        offload=app.offload,
         tracer=app.tracer,
         metrics=app.metrics,
         limits=limits,
         uniform=app.uniform,
         clock=app.clock,
     )
-    ledger = Ledger(
+    committer = Committer(
         store=app.store,
         dispatch=app.dispatch,
         settler=app.scheduler,
-        heart=app.heart,
-        pace=app.pace,
-        traits=traits,
+        heartbeat=app.heartbeat,
+        sizing=app.sizing,
+        requirements=requirements,
         metrics=app.metrics,
         clock=app.clock,
     )
@@ -54,9 +54,9 @@ def make(app: Application) -> Worker:
         definitions=app.definitions,
         settler=app.scheduler,
         dispatch=app.dispatch,
-        crew=Crew(lane=lane, ledger=ledger, traits=traits, spawn=app.spawn),
-        heart=app.heart,
-        traits=traits,
+        run_loop=RunLoop(runner=runner, committer=committer, requirements=requirements, spawn=app.spawn),
+        heartbeat=app.heartbeat,
+        requirements=requirements,
         limits=limits,
         clock=app.clock,
     )

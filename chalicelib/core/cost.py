@@ -37,7 +37,7 @@ def commands(call: str, nodes: int = 0) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Consumption:
     """What runs of `nodes` nodes in `instances` instances used up: counted, not assumed.
 
     `invocations` are of the worker and the scheduler, `seconds` how long these ran together, `redis_commands` all that
@@ -53,7 +53,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class Charges:
     """US$ by service."""
 
     sqs: float
@@ -65,24 +65,24 @@ class Bill:
         return self.sqs + self.functions + self.store
 
 
-def ours(usage: Usage, *, memory_gb: float = 0.5) -> Bill:
+def ours(usage: Consumption, *, memory_gb: float = 0.5) -> Charges:
     """requests * 0.40e-6 + invocations * 0.20e-6 + seconds * GB * 16.6667e-6 + commands * 0.0023e-6.
 
     The seconds hold the handlers' own time. What is billed by the hour whatever runs (storage, API) is left out.
     """
-    return Bill(
+    return Charges(
         usage.sqs_requests * SQS_REQUEST,
         lambdas(usage.invocations, usage.seconds, memory_gb=memory_gb),
         usage.redis_commands * ECPU,
     )
 
 
-def standard(usage: Usage) -> float:
+def standard(usage: Consumption) -> float:
     """Step Functions Standard: a transition per node and per start of an instance; the Lambdas come on top."""
     return (usage.nodes + usage.instances) * STANDARD_TRANSITION
 
 
-def express(usage: Usage, *, memory_gb: float = 0.5) -> float:
+def express(usage: Consumption, *, memory_gb: float = 0.5) -> float:
     """Step Functions Express: a request per instance and its duration, and a Lambda invocation per node.
 
     An instance is taken to last as long as its share of our own seconds: nobody's orchestration is faster than that.
@@ -101,11 +101,11 @@ def lambdas(invocations: int, seconds: float, *, memory_gb: float = 0.5) -> floa
     return invocations * LAMBDA_REQUEST + seconds * memory_gb * LAMBDA_GB_SECOND
 
 
-def durable(usage: Usage, *, memory_gb: float = 0.5) -> float:
+def durable(usage: Consumption, *, memory_gb: float = 0.5) -> float:
     """Lambda durable functions: an operation per node, an invocation per instance, and the same seconds."""
     return usage.nodes * DURABLE_OPERATION + lambdas(usage.instances, usage.seconds, memory_gb=memory_gb)
 
 
-def per_million(amount: float, usage: Usage) -> float:
+def per_million(amount: float, usage: Consumption) -> float:
     """US$ per million nodes."""
     return amount / usage.nodes * 1e6

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from chalicelib.core.plan import Plan, PlanNode
-from chalicelib.protocols import Record
+from chalicelib.core.records import Record
 from chalicelib.states import NodeState
 
 # Assumed: a node that is over at once with the engine's own work for it, and any other one.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from chalicelib.core import fault, graph
+from chalicelib.core import graph, node_error
 from chalicelib.core.plan import Plan
-from chalicelib.protocols import Archived, Event, Record, Snapshot
+from chalicelib.core.records import Archived, Event, Record, Snapshot
 from chalicelib.states import NodeState, NodeStatus
 
 # Of one moment, in the order of a node's life.
@@ -106,7 +106,7 @@ def why(plan: Plan, snapshot: Snapshot, node: int, *, terminal: bool) -> str:
 def _reason(snapshot: Snapshot, node: int) -> str:
     if node not in snapshot.errors:
         return ""
-    error = fault.decode(snapshot.errors[node])
+    error = node_error.decode(snapshot.errors[node])
     return f": {error.type}: {error.message[:200]}"
 
 

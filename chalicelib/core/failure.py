@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
-from chalicelib.core.fault import MAX_MESSAGE, MAX_TRACEBACK, MAX_TYPE
+from chalicelib.core.node_error import MAX_MESSAGE, MAX_TRACEBACK, MAX_TYPE
 
 # So many causes are told; a group may hold thousands.
 MAX_CAUSES = 10

@@ -27,14 +27,14 @@ NOTES = (
 class Engine:
     """What of the service a forecast depends on. `needs`, `instant` and `longest` (s) are those of worker/traits.py.
 
-    `size`, of worker/pace.py: what a node takes of the room by its handler's average, None where that is not known.
+    `size`, of worker/sizing.py: what a node takes of the room by its handler's average, None where that is not known.
     """
 
     rules: Rules
     needs: Callable[[Plan, int], Sequence[int]]
     instant: Callable[[Plan, int], bool]
     longest: Callable[[Plan, int], float]
-    size: Callable[[bool, float | None], int]
+    weight: Callable[[bool, float | None], int]
     memory_gb: float = 0.5
     delays: Delays = ON_AWS
 
@@ -89,8 +89,8 @@ def _steps(plan: Plan, durations: Sequence[Duration], engine: Engine) -> list[St
     by_handler: dict[str, list[float]] = {}
     for node, duration in zip(plan.nodes, durations, strict=True):
         by_handler.setdefault(node.handler, []).append(duration.seconds)
-    sizes = {handler: engine.size(False, sum(each) / len(each)) for handler, each in by_handler.items()}
-    at_once, unmeasured = engine.size(True, None), engine.size(False, None)
+    sizes = {handler: engine.weight(False, sum(each) / len(each)) for handler, each in by_handler.items()}
+    at_once, unmeasured = engine.weight(True, None), engine.weight(False, None)
     steps = []
     for number, (node, duration) in enumerate(zip(plan.nodes, durations, strict=True)):
         if engine.instant(plan, number):
@@ -117,7 +117,7 @@ def _usage(run: Tally) -> views.PredictedUsage:
 
 def _cost(run: Tally, nodes: int, seconds: float, critical: float, memory_gb: float) -> views.Cost:
     ours = cost.ours(
-        cost.Usage(
+        cost.Consumption(
             nodes=nodes,
             instances=1,
             sqs_requests=run.requests,

@@ -10,8 +10,8 @@ from typing import Any
 
 from chalicelib import node_ids
 from chalicelib.core import graph, templates
+from chalicelib.core.calls import Terms
 from chalicelib.core.retry import Retry
-from chalicelib.core.terms import Terms
 
 # How many children or descendants one Lua call deals with: some 2 ms of it.
 SLICE = 500

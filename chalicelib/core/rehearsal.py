@@ -1,8 +1,8 @@
 """A run played through without doing it: what the engine asks of Redis, SQS and Lambda, and how long that takes. Pure.
 
-It goes by the rules of the real one, in virtual seconds: `_crew` is worker/crew.py, `_commit` combiner.py, `_act`
-worker/ledger.py, `_dispatch` and `_schedule` are in scheduler/, `_unblock` is lua/lib/unblock.lua. One instance runs;
-nothing fails, is lost or sent again; results are small. A generator is a thread and yields the seconds to wait.
+It goes by the rules of the real one, in virtual seconds: `_crew` is worker/run_loop.py, `_commit` combiner.py, `_act`
+worker/committer.py, `_dispatch` and `_schedule` are in scheduler/, `_unblock` is lua/lib/unblock.lua. One instance
+runs; nothing fails, is lost or sent again; results are small. A generator is a thread and yields the seconds to wait.
 """
 
 from __future__ import annotations
@@ -125,9 +125,9 @@ class Rehearsal:
 
     def _spawn(self, invocation: _Invocation, jobs: list[Job]) -> None:
         invocation.threads += 1
-        self._start(self._crew(invocation, jobs))
+        self._start(self._run_loop(invocation, jobs))
 
-    def _crew(self, invocation: _Invocation, jobs: list[Job]) -> Thread:
+    def _run_loop(self, invocation: _Invocation, jobs: list[Job]) -> Thread:
         while jobs:
             instant = [job for job in jobs if self._steps[job[0]].instant]
             slow = [job for job in jobs if not self._steps[job[0]].instant]
@@ -205,8 +205,8 @@ class Rehearsal:
             self._tally.commands += done < self._parents[child]  # Redis keeps count
             if self._left[child] == 0:
                 step = self._steps[child]
-                if step.cost <= room and step.longest < left:
-                    room -= step.cost
+                if step.weight <= room and step.longest < left:
+                    room -= step.weight
                     claimed.append(child)
                 else:
                     ready.append(child)
@@ -257,7 +257,7 @@ class Rehearsal:
         left = self._rules.room
         for node in ready:
             step = self._steps[node]
-            size = step.cost if measured else step.unmeasured
+            size = step.weight if measured else step.unmeasured
             if size > left:
                 yield together
                 together, left = [], self._rules.room

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from chalicelib.core import graph
+from chalicelib.core.calls import RerunNodes
 from chalicelib.core.plan import Plan
-from chalicelib.protocols import Anew, Archived, Record
+from chalicelib.core.records import Archived, Record
 
 
-def plan_rerun(plan: Plan, records: Mapping[int, Record], chosen: Collection[int]) -> Anew:
+def plan_rerun(plan: Plan, records: Mapping[int, Record], chosen: Collection[int]) -> RerunNodes:
     """The chosen nodes, whatever did not end well, and all that depends on any of these begin anew; the rest stays.
 
     With nothing chosen this is a retry of what failed. No node is `ready` and none waits where nothing is to be done.
@@ -17,17 +18,17 @@ def plan_rerun(plan: Plan, records: Mapping[int, Record], chosen: Collection[int
     begin = set(chosen) | {
         number for number in range(len(plan.nodes)) if number not in records or not records[number].state.satisfies
     }
-    anew = graph.reachable(plan.children, begin)
+    rerun_nodes = graph.reachable(plan.children, begin)
     ready, waiting = [], {}
-    for number in sorted(anew):
+    for number in sorted(rerun_nodes):
         parents = plan.nodes[number].dependencies
-        staying = sum(parent not in anew for parent in parents)
+        staying = sum(parent not in rerun_nodes for parent in parents)
         if staying == len(parents):
             ready.append(number)
         else:
             waiting[number] = staying
-    owing = [number for number, record in records.items() if record.cursor >= 0 and number not in anew]
-    return Anew(ready, waiting, 1 + max((record.attempt for record in records.values()), default=0), owing)
+    owing = [number for number, record in records.items() if record.cursor >= 0 and number not in rerun_nodes]
+    return RerunNodes(ready, waiting, 1 + max((record.attempt for record in records.values()), default=0), owing)
 
 
 def as_of(values: Mapping[int, bytes], archive: Sequence[Archived], epoch: int) -> dict[int, bytes]:

@@ -38,7 +38,7 @@ class Step:
     measured, and where not."""
 
     seconds: float
-    cost: int
+    weight: int
     unmeasured: int
     instant: bool
     longest: float

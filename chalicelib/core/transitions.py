@@ -39,9 +39,9 @@ class Outcome(StrEnum):
     RESUMED = "RESUMED"
     RERUN = "RERUN"
     LIVE = "LIVE"
-    OWES = "OWES"
+    OUTBOX = "OUTBOX"
     LEFT = "LEFT"
-    TOLD = "TOLD"
+    CLEARED = "CLEARED"
     FORGOTTEN = "FORGOTTEN"
     SUPERSEDED = "SUPERSEDED"
     CLOSED = "CLOSED"
@@ -129,7 +129,7 @@ TRANSITIONS = {
                 "lost_error": TEXT,
                 "late_error": TEXT,
             },
-            outcomes=(Outcome.TAKEN, Outcome.CLOSED, Outcome.OWES, Outcome.GONE, Outcome.LEFT),
+            outcomes=(Outcome.TAKEN, Outcome.CLOSED, Outcome.OUTBOX, Outcome.GONE, Outcome.LEFT),
             commands=(7, 4),
             may_end=True,
         ),
@@ -160,7 +160,7 @@ TRANSITIONS = {
             name="complete",
             edges="eac",
             arguments={"taken": FLAG, "resend_ms": NUMBER, "owner": TEXT, "lease_ms": NUMBER, "budget": NUMBER},
-            rest="for each node, none twice: node attempt cursor result n, and n triples: child parents cost",
+            rest="for each node, none twice: node attempt cursor result n, and n triples: child parents weight",
             outcomes=(
                 Outcome.COMMITTED,
                 Outcome.REPEATED,
@@ -223,15 +223,15 @@ TRANSITIONS = {
                 "taken": FLAG,
                 "resend_ms": NUMBER,
                 "reason": TEXT,
-                "anew": JSON,
+                "rerun_nodes": JSON,
             },
             outcomes=(Outcome.RERUN, Outcome.LIVE, Outcome.SUPERSEDED, Outcome.GONE),
             commands=(2, 0),
         ),
         Transition(
-            name="told",
+            name="clear_outbox",
             arguments={"epoch": NUMBER},
-            outcomes=(Outcome.TOLD, Outcome.SUPERSEDED, Outcome.GONE),
+            outcomes=(Outcome.CLEARED, Outcome.SUPERSEDED, Outcome.GONE),
             commands=(2, 0),
         ),
         Transition(
@@ -242,7 +242,7 @@ TRANSITIONS = {
         ),
         Transition(name="read", arguments={"whole": FLAG}, commands=(2, 0)),
         Transition(
-            name="stow",
+            name="offload",
             arguments={"node": TEXT, "attempt": NUMBER},
             outcomes=(Outcome.OPEN, Outcome.SUPERSEDED, Outcome.CLOSED, Outcome.GONE),
             commands=(7, 0),

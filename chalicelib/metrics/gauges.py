@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from chalicelib.errors import Unavailable
-from chalicelib.protocols import Catalogue, Queue, Store
+from chalicelib.queues.protocol import Queue
 from chalicelib.states import InstanceStatus
+from chalicelib.store.protocol import Catalogue, Store
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,17 @@ from typing import Any
 from chalicelib import ids
 from chalicelib.aside import aside
 from chalicelib.core import cost
-from chalicelib.core.cost import Usage
-from chalicelib.core.transitions import TRANSITIONS
+from chalicelib.core.calls import Claim, Completion, Due
+from chalicelib.core.cost import Consumption
+from chalicelib.core.transitions import TRANSITIONS, Outcome
+from chalicelib.core.work import Message, Ref
 from chalicelib.metrics.protocol import Metrics
-from chalicelib.protocols import Claim, Completion, Due, Message, Outcome, Queue, Ref, Store
+from chalicelib.queues.protocol import Queue
 from chalicelib.states import InstanceStatus
+from chalicelib.store.protocol import Store
 
 
-class Tally:
+class CallCounts:
     """What this process has asked of Redis and SQS since the last look. A lost update between threads does no harm."""
 
     def __init__(self) -> None:
@@ -25,9 +28,9 @@ class Tally:
     def called(self, name: str, nodes: int = 0) -> None:
         self.commands += cost.commands(name, nodes)
 
-    def take(self, *, seconds: float, requests: int) -> Usage:
+    def take(self, *, seconds: float, requests: int) -> Consumption:
         """As the usage of one invocation of so many seconds, with the requests of SQS that others made for it."""
-        usage = Usage(
+        usage = Consumption(
             nodes=0,
             instances=0,
             sqs_requests=self.requests + requests,
@@ -40,9 +43,9 @@ class Tally:
 
 
 class MeteredStore:
-    """See protocols.Store. What its transitions answer is what happened: an instance began or ended, a claim waited."""
+    """See store/protocol.py. The answers of transitions tell: an instance began or ended, a claim waited."""
 
-    def __init__(self, store: Store, metrics: Metrics, tally: Tally) -> None:
+    def __init__(self, store: Store, metrics: Metrics, tally: CallCounts) -> None:
         self._store = store
         self._metrics = metrics
         self._tally = tally
@@ -106,9 +109,9 @@ def _is_asked_for(instance_id: str) -> bool:
 
 
 class MeteredQueue:
-    """See protocols.Queue."""
+    """See queues/protocol.py."""
 
-    def __init__(self, queue: Queue, tally: Tally) -> None:
+    def __init__(self, queue: Queue, tally: CallCounts) -> None:
         self._queue = queue
         self._tally = tally
 

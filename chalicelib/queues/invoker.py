@@ -10,7 +10,7 @@ from chalicelib.tracing.tracer import Carrier, nothing
 
 
 class LambdaInvoker:
-    """See protocols.Invoker. `client` makes the boto3 Lambda client; it is asked for once, at the first use."""
+    """See queues/protocol.py. `client` makes the boto3 Lambda client; it is asked for once, at the first use."""
 
     def __init__(self, client: Callable[[], Any], function: str, carrier: Carrier = nothing) -> None:
         self._client = client

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from chalicelib.protocols import Message
+from chalicelib.core.work import Message
 from chalicelib.queues.message import encode
 
 
 class MemoryQueue:
-    """See protocols.Queue. `take` gives SQS records; what was taken is gone."""
+    """See queues/protocol.py. `take` gives SQS records; what was taken is gone."""
 
     def __init__(self, *, seed: int | None = None, lose: float = 0.0, double: float = 0.0) -> None:
         self._random = random.Random(seed)

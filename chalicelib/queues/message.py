@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib import ids
 from chalicelib.core import delivery
-from chalicelib.protocols import Message, Ready, Ref
+from chalicelib.core.work import Message, Ready, Ref
 
 
 class BadMessage(ValueError):

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from chalicelib.core.work import MAX_DELAY_MS, Message
 from chalicelib.errors import Unavailable
-from chalicelib.protocols import MAX_DELAY_MS, Message
 from chalicelib.queues.message import encode
 from chalicelib.tracing.tracer import Carrier, nothing
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class SqsQueue:
-    """See protocols.Queue. `client` makes the boto3 client; it is asked for once, at the first use.
+    """See queues/protocol.py. `client` makes the boto3 client; it is asked for once, at the first use.
 
     `carrier` answers what goes along with a message of an instance, as message attributes: its trace.
     """

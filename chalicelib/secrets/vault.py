@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from chalicelib.core import templates
 from chalicelib.core.text import plain
 from chalicelib.errors import MissingSecret
-from chalicelib.protocols import SecretSource
+from chalicelib.secrets.protocol import SecretSource
 from chalicelib.secrets.redact import MIN_LENGTH, Redactor
 
 

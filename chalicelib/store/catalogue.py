@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from chalicelib import ids
-from chalicelib.protocols import Listed, StoredWorkflow
+from chalicelib.core.records import Listed, StoredWorkflow
 from chalicelib.states import InstanceStatus
-from chalicelib.store import keys, picture
+from chalicelib.store import keys, replies
 from chalicelib.store.connection import unavailable
 
 # By which the list has instances (lua/lib/instance.lua).
@@ -17,7 +17,7 @@ LETTERS = {status: status.letter for status in InstanceStatus}
 
 
 class RedisCatalogue:
-    """See protocols.Catalogue. A page costs a pipeline over all shards and one over its entries, whatever there is."""
+    """See store/protocol.py. A page costs a pipeline over all shards and one over its entries, whatever there is."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -27,8 +27,8 @@ class RedisCatalogue:
         names = self._newest(keys.listing, letters, before or f"{ids.INSTANCE}.", limit)
         with unavailable(), self._client.pipeline(transaction=False) as pipe:
             for name in names:
-                pipe.hmget(keys.meta(name), picture.LISTED)
-            made = [picture.listed(name, values) for name, values in zip(names, pipe.execute(), strict=True)]
+                pipe.hmget(keys.meta(name), replies.LISTED)
+            made = [replies.listed(name, values) for name, values in zip(names, pipe.execute(), strict=True)]
             for name, one in zip(names, made, strict=True):
                 if one is None:  # its retention is over, and nobody has swept yet
                     pipe.zrem(keys.listing(ids.shard(name)), *(letter + name for letter in LETTERS.values()))

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from chalicelib.core import delivery
 from chalicelib.core.plan import Plan
-from chalicelib.protocols import Store
+from chalicelib.store.protocol import Store
 
 
 class Definitions:

@@ -9,11 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from chalicelib import ids
-from chalicelib.core.terms import NO_TERMS, Terms
-from chalicelib.core.transitions import TRANSITIONS
-from chalicelib.protocols import (
-    Anew,
-    Archived,
+from chalicelib.core.calls import (
+    NO_TERMS,
     Children,
     Claim,
     Claimed,
@@ -21,20 +18,18 @@ from chalicelib.protocols import (
     Dispatching,
     Done,
     Due,
-    Event,
-    Failure,
     Hop,
-    Outcome,
-    Pressure,
-    Ready,
-    Ref,
+    RerunNodes,
     Settled,
-    Snapshot,
-    StoredWorkflow,
+    Terms,
+    Transitioned,
     Unsettled,
     Wanted,
 )
-from chalicelib.store import keys, picture
+from chalicelib.core.records import Archived, Event, Pressure, Snapshot, StoredWorkflow
+from chalicelib.core.transitions import TRANSITIONS, Outcome
+from chalicelib.core.work import Ready, Ref
+from chalicelib.store import keys, replies
 from chalicelib.store.connection import BLOCK_SECONDS, check, unavailable
 from chalicelib.store.scripts import Scripts
 
@@ -52,7 +47,7 @@ LATE_ERROR = json.dumps(
 
 
 class RedisStore:
-    """See protocols.Store. Raises Unavailable where Redis cannot be reached or refuses to write."""
+    """See store/protocol.py. Raises Unavailable where Redis cannot be reached or refuses to write."""
 
     def __init__(
         self,
@@ -217,13 +212,13 @@ class RedisStore:
     def complete(
         self, instance_id: str, *, done: Sequence[Done], by: Dispatching, hop: Hop | None = None
     ) -> Completion:
-        owner, lease_ms, budget, costs = (hop.owner, hop.lease_ms, hop.budget, hop.costs) if hop else ("", 0, 0, {})
+        owner, lease_ms, budget, weights = (hop.owner, hop.lease_ms, hop.budget, hop.weights) if hop else ("", 0, 0, {})
         ended: list[Any] = []
         for one in done:
             items = one.children.items
             ended += [one.node, one.attempt, one.children.cursor, one.result, len(items) // 2]
             for child, parents in zip(items[::2], items[1::2], strict=True):
-                ended += [child, parents, costs.get(child, 0)]
+                ended += [child, parents, weights.get(child, 0)]
         status, outcomes, claimed, ready, first = self._run(
             "complete",
             instance_id,
@@ -265,7 +260,7 @@ class RedisStore:
         delay_ms: int | None,
         look_ms: int,
         descendants: Children,
-    ) -> Failure:
+    ) -> Transitioned:
         outcome, status = self._run(
             "fail",
             instance_id,
@@ -277,15 +272,15 @@ class RedisStore:
             look_ms=look_ms,
             cursor=descendants.cursor,
         )
-        return Failure(Outcome(outcome.decode()), status.decode())
+        return Transitioned(Outcome(outcome.decode()), status.decode())
 
     def lose(
         self, instance_id: str, *, node: int, attempt: int, resend_ms: int, max_lost: int, error: bytes
-    ) -> Failure:
+    ) -> Transitioned:
         outcome, status = self._run(
             "lose", instance_id, node=node, attempt=attempt, resend_ms=resend_ms, max_lost=max_lost, error=error
         )
-        return Failure(Outcome(outcome.decode()), status.decode())
+        return Transitioned(Outcome(outcome.decode()), status.decode())
 
     def end(self, instance_id: str, *, status: str, error: bytes) -> Outcome:
         return Outcome(self._run("end", instance_id, status=status, error=error)[0].decode())
@@ -297,34 +292,41 @@ class RedisStore:
         return Outcome(self._run("resume", instance_id)[0].decode())
 
     def rerun(
-        self, instance_id: str, *, epoch: int, anew: Anew, params: bytes | None, reason: str, by: Dispatching
+        self,
+        instance_id: str,
+        *,
+        epoch: int,
+        nodes: RerunNodes,
+        params: bytes | None,
+        reason: str,
+        by: Dispatching,
     ) -> Outcome:
         outcome = self._run(
             "rerun",
             instance_id,
             epoch=epoch,
-            first=anew.first,
+            first=nodes.first,
             params=b"" if params is None else params,
             taken=by.taken,
             resend_ms=by.resend_ms,
             reason=reason,
-            anew={
-                "owing": list(anew.owing),
-                "ready": list(anew.ready),
-                "waiting": [number for pair in anew.waiting.items() for number in pair],
+            rerun_nodes={
+                "owing": list(nodes.owing),
+                "ready": list(nodes.ready),
+                "waiting": [number for pair in nodes.waiting.items() for number in pair],
             },
         )[0]
         return Outcome(outcome.decode())
 
-    def told(self, instance_id: str, *, epoch: int) -> Outcome:
-        return Outcome(self._run("told", instance_id, epoch=epoch)[0].decode())
+    def clear_outbox(self, instance_id: str, *, epoch: int) -> Outcome:
+        return Outcome(self._run("clear_outbox", instance_id, epoch=epoch)[0].decode())
 
     def forget(self, instance_id: str, *, emptied: bool = False) -> Outcome:
         """Delete a terminal instance; of one that is gone, what the shard's index and list still say of it."""
         return Outcome(self._run("forget", instance_id, emptied=emptied)[0].decode())
 
-    def stow(self, instance_id: str, *, node: int, attempt: int) -> Outcome:
-        return Outcome(self._run("stow", instance_id, node=node, attempt=attempt)[0].decode())
+    def offload(self, instance_id: str, *, node: int, attempt: int) -> Outcome:
+        return Outcome(self._run("offload", instance_id, node=node, attempt=attempt)[0].decode())
 
     # reads
 
@@ -350,8 +352,8 @@ class RedisStore:
 
     def snapshot(self, instance_id: str, *, whole: bool = True) -> Snapshot | None:
         """Without `whole`, no node but the one that failed the instance: the same work whatever its size."""
-        meta, nodes, errors = (picture.pairs(flat) for flat in self._run("read", instance_id, whole=whole))
-        return picture.snapshot(instance_id, meta, nodes, errors) if meta else None
+        meta, nodes, errors = (replies.pairs(flat) for flat in self._run("read", instance_id, whole=whole))
+        return replies.snapshot(instance_id, meta, nodes, errors) if meta else None
 
     def results(self, instance_id: str, nodes: Sequence[int] | None = None) -> dict[int, bytes]:
         """The committed results of these nodes (of all, without `nodes`), by index."""
@@ -368,13 +370,13 @@ class RedisStore:
     def history(self, instance_id: str) -> list[Event]:
         """What the records do not tell, the oldest first."""
         with unavailable():
-            return [picture.event(raw) for raw in self._client.lrange(keys.history(instance_id), 0, -1)]
+            return [replies.event(raw) for raw in self._client.lrange(keys.history(instance_id), 0, -1)]
 
     def archive(self, instance_id: str) -> list[Archived]:
         """What nodes were before they were run again."""
         with unavailable():
             kept = self._client.hgetall(keys.archive(instance_id))
-        return [picture.archived(name, raw) for name, raw in kept.items() if name != picture.STOWED]
+        return [replies.archived(name, raw) for name, raw in kept.items() if name != replies.STOWED]
 
     def wait_terminal(self, instance_id: str, seconds: float) -> None:
         """Return as soon as the instance is terminal, or after `seconds`."""

@@ -31,8 +31,8 @@ from chalicelib import __version__
 from chalicelib.tracing.tracer import Attempt, Span
 
 if TYPE_CHECKING:
+    from chalicelib.core.work import Ref
     from chalicelib.invocation import Invocation
-    from chalicelib.protocols import Ref
 
 # A collector that is away costs an invocation the exporter's timeout, and then nobody anything for so long.
 PAUSE_SECONDS = 30.0

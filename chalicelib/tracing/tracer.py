@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from chalicelib.core.plan import Plan
+    from chalicelib.core.work import Ref
     from chalicelib.invocation import Invocation
-    from chalicelib.protocols import Ref
 
 
 class Delivery(Protocol):

@@ -6,17 +6,21 @@ import logging
 from collections.abc import Callable
 
 from chalicelib import ids
-from chalicelib.core import fault, strictjson
+from chalicelib.core import strictjson
+from chalicelib.core.node_error import NodeError
 from chalicelib.core.plan import Plan
 from chalicelib.core.rerun import plan_rerun
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ready, Ref
 from chalicelib.errors import Conflict, InvalidDocument, Problem, ValuesUnavailable
 from chalicelib.models.views import Planned, Restarted, StatusView
 from chalicelib.models.workflow import Reason, Rerun
-from chalicelib.protocols import Dispatch, Outcome, Ready, Ref, Settler, Store
+from chalicelib.scheduling import Dispatch, Settler
 from chalicelib.states import InstanceStatus
-from chalicelib.usecases import bodies, present
-from chalicelib.usecases.bodies import Limits
-from chalicelib.usecases.lookup import Lookup, gone, no_workflow
+from chalicelib.store.protocol import Store
+from chalicelib.usecases import present, request_body
+from chalicelib.usecases.request_body import BodyLimits
+from chalicelib.usecases.resolver import Resolver, gone, no_workflow
 from chalicelib.usecases.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
@@ -29,15 +33,15 @@ class Control:
         self,
         *,
         store: Store,
-        lookup: Lookup,
+        resolver: Resolver,
         dispatch: Dispatch,
         settler: Settler,
         planned: Callable[[Plan], Planned],
         webhooks: Webhooks,
-        limits: Limits,
+        limits: BodyLimits,
     ) -> None:
         self._store = store
-        self._lookup = lookup
+        self._resolver = resolver
         self._dispatch = dispatch
         self._settler = settler
         self._planned = planned
@@ -46,9 +50,9 @@ class Control:
 
     def cancel(self, id: str, body: bytes) -> StatusView:
         """No further node starts, running handlers see it in their context, and what they still yield is refused."""
-        reason = bodies.read(body, Reason, self._limits).reason
-        ref = self._lookup.ref(id)
-        error = fault.encode("Cancelled", reason or "somebody asked for it")
+        reason = request_body.read(body, Reason, self._limits).reason
+        ref = self._resolver.ref(id)
+        error = NodeError("Cancelled", reason or "somebody asked for it").encode()
         if self._store.end(ref.instance_id, status=InstanceStatus.CANCELLED, error=error) is Outcome.ENDED:
             log.info("instance cancelled", extra=_of(ref))
             self._settler.run(ref.instance_id)  # it may owe a webhook
@@ -58,13 +62,13 @@ class Control:
 
     def pause(self, id: str) -> StatusView:
         """What runs goes on; no further node starts until it is resumed."""
-        ref = self._lookup.ref(id)
+        ref = self._resolver.ref(id)
         self._live(ref, self._store.pause(ref.instance_id))
         log.info("instance paused", extra=_of(ref))
         return self._view(ref)
 
     def resume(self, id: str) -> StatusView:
-        ref = self._lookup.ref(id)
+        ref = self._resolver.ref(id)
         self._live(ref, self._store.resume(ref.instance_id))
         log.info("instance resumed", extra=_of(ref))
         self._settler.run(ref.instance_id)
@@ -72,10 +76,10 @@ class Control:
 
     def rerun(self, id: str, body: bytes, idempotency_key: str | None) -> Restarted:
         """Begin the next epoch of a terminal instance: with nodes of its own choice, or with what did not complete."""
-        wanted = bodies.read(body, Rerun, self._limits)
-        snapshot = self._lookup.snapshot(id)
+        wanted = request_body.read(body, Rerun, self._limits)
+        snapshot = self._resolver.snapshot(id)
         ref = Ref(snapshot.instance_id, snapshot.execution_id)
-        plan = self._lookup.plan(ref.execution_id)
+        plan = self._resolver.plan(ref.execution_id)
         epoch = self._epoch(ref, snapshot.epoch, body, idempotency_key)
         if epoch < snapshot.epoch:  # this very request was answered before
             return self._restarted(ref, snapshot.epoch, 0)
@@ -83,14 +87,14 @@ class Control:
             raise Conflict(f"instance `{ref.instance_id}` is {snapshot.status}: wait for its end, or cancel it first")
         every = wanted.params is not None and not wanted.nodes
         chosen = range(len(plan.nodes)) if every else _numbers(plan, wanted.nodes)
-        anew = plan_rerun(plan, snapshot.records, chosen)
-        if not anew.ready:
+        rerun_nodes = plan_rerun(plan, snapshot.records, chosen)
+        if not rerun_nodes.ready:
             raise Conflict(f"every node of `{ref.instance_id}` completed: say in `from` which are to run again")
         params = None if wanted.params is None else strictjson.dumps(wanted.params).encode()
         outcome = self._store.rerun(
             ref.instance_id,
             epoch=epoch,
-            anew=anew,
+            nodes=rerun_nodes,
             params=params,
             reason=f"from {', '.join(wanted.nodes)}"[:200] if wanted.nodes else "",
             by=self._dispatch.by,
@@ -100,8 +104,8 @@ class Control:
         if outcome is not Outcome.RERUN:
             raise Conflict(f"instance `{ref.instance_id}` was run again by somebody else at the same time")
         log.info("instance run again", extra=_of(ref))
-        self._dispatch.unblocked(ref, plan, [Ready(node, anew.first) for node in anew.ready])
-        return self._restarted(ref, epoch + 1, len(anew.ready) + len(anew.waiting))
+        self._dispatch.unblocked(ref, plan, [Ready(node, rerun_nodes.first) for node in rerun_nodes.ready])
+        return self._restarted(ref, epoch + 1, len(rerun_nodes.ready) + len(rerun_nodes.waiting))
 
     def delete(self, id: str) -> None:
         """A terminal instance, or a workflow, with all that is stored of it."""
@@ -110,7 +114,7 @@ class Control:
                 raise no_workflow(id)
             log.info("workflow deleted", extra={"execution_id": id})
             return
-        snapshot = self._lookup.snapshot(id, whole=False)
+        snapshot = self._resolver.snapshot(id, whole=False)
         ref = Ref(snapshot.instance_id, snapshot.execution_id)
         outcome = self._store.forget(ref.instance_id)
         if outcome is Outcome.LIVE:
@@ -125,7 +129,7 @@ class Control:
 
     def _epoch(self, ref: Ref, current: int, body: bytes, key: str | None) -> int:
         """The epoch that this request ends: with an Idempotency-Key, the one that it was first sent in."""
-        return int(bodies.bind(self._store, f"rerun/{ref.instance_id}", key, body=body, id=str(current)))
+        return int(request_body.bind(self._store, f"rerun/{ref.instance_id}", key, body=body, id=str(current)))
 
     def _restarted(self, ref: Ref, epoch: int, nodes: int) -> Restarted:
         return Restarted(instance_id=ref.instance_id, execution_id=ref.execution_id, epoch=epoch, nodes=nodes)
@@ -143,8 +147,8 @@ class Control:
         return InstanceStatus(status)
 
     def _view(self, ref: Ref) -> StatusView:
-        snapshot = self._lookup.snapshot(ref.instance_id, whole=False)
-        plan = self._lookup.find(ref.execution_id)
+        snapshot = self._resolver.snapshot(ref.instance_id, whole=False)
+        plan = self._resolver.find(ref.execution_id)
         if plan is None:  # what was asked for is done all the same
             return present.definition_gone(snapshot)
         webhook = self._webhooks.view(snapshot, plan)

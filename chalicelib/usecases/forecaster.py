@@ -16,16 +16,18 @@ from chalicelib.errors import InvalidDocument, Problem
 from chalicelib.models.forecast import WORKERS, Forecast, PlanRequest
 from chalicelib.models.views import Planned
 from chalicelib.models.workflow import Workflow
-from chalicelib.usecases import bodies
-from chalicelib.usecases.bodies import Limits
-from chalicelib.usecases.lookup import Lookup
+from chalicelib.usecases import request_body
+from chalicelib.usecases.request_body import BodyLimits
+from chalicelib.usecases.resolver import Resolver
 
 
 class Forecaster:
     """The use cases. Nothing is stored, and nothing runs."""
 
-    def __init__(self, *, lookup: Lookup, handlers: Mapping[str, Handler], engine: Engine, limits: Limits) -> None:
-        self._lookup = lookup
+    def __init__(
+        self, *, resolver: Resolver, handlers: Mapping[str, Handler], engine: Engine, limits: BodyLimits
+    ) -> None:
+        self._resolver = resolver
         self._handlers = handlers
         self._engine = engine
         self._limits = limits
@@ -33,7 +35,7 @@ class Forecaster:
 
     def of_body(self, body: bytes) -> Forecast:
         """Of a workflow, checked as a submission is, alone or in a PlanRequest."""
-        document = bodies.document(body, self._limits)
+        document = request_body.document(body, self._limits)
         if not (isinstance(document, dict) and "workflow" in document):
             return self._of(self._plan(self._checked(document)), {}, None, WORKERS)
         problems: list[Problem] = []
@@ -55,7 +57,7 @@ class Forecaster:
 
     def of_stored(self, execution_id: str, *, instance_id: str | None = None, workers: int = WORKERS) -> Forecast:
         """Of a stored workflow, with the durations of one of its instances or any other."""
-        return self._of(self._lookup.plan(execution_id), {}, instance_id, workers)
+        return self._of(self._resolver.plan(execution_id), {}, instance_id, workers)
 
     def planned(self, plan: Plan) -> Planned:
         """What the store was to count in one run, on the assumptions of a forecast that knows no durations."""
@@ -77,8 +79,8 @@ class Forecaster:
     def _durations(self, plan: Plan, given: Mapping[str, float], instance_id: str | None) -> list[Duration]:
         if instance_id is None:
             return durations(plan, self._engine.instant, given)
-        snapshot = self._lookup.snapshot(instance_id)
-        known = recorded(self._lookup.plan(snapshot.execution_id), snapshot.records)
+        snapshot = self._resolver.snapshot(instance_id)
+        known = recorded(self._resolver.plan(snapshot.execution_id), snapshot.records)
         return durations(plan, self._engine.instant, given, known)
 
 

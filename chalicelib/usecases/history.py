@@ -6,23 +6,23 @@ from chalicelib.core import events
 from chalicelib.core.plan import Plan
 from chalicelib.errors import InvalidDocument, Problem
 from chalicelib.models.views import EventView, HistoryView
-from chalicelib.protocols import Store
 from chalicelib.states import InstanceStatus
-from chalicelib.usecases.lookup import Lookup
+from chalicelib.store.protocol import Store
 from chalicelib.usecases.present import rfc3339
+from chalicelib.usecases.resolver import Resolver
 
 
 class History:
     """Bounded by the nodes, their epochs, and the events that the store keeps: `forgotten` says how many it dropped."""
 
-    def __init__(self, store: Store, lookup: Lookup) -> None:
+    def __init__(self, store: Store, resolver: Resolver) -> None:
         self._store = store
-        self._lookup = lookup
+        self._resolver = resolver
 
     def of(self, id: str, *, node: str | None, limit: int, cursor: int) -> HistoryView:
         """From the `cursor`-th event on, the oldest first; of one node, without those of the others."""
-        snapshot = self._lookup.snapshot(id)
-        plan = self._lookup.plan(snapshot.execution_id)
+        snapshot = self._resolver.snapshot(id)
+        plan = self._resolver.plan(snapshot.execution_id)
         number = None if node is None else _number(plan, node)
         log, archive = self._store.history(snapshot.instance_id), self._store.archive(snapshot.instance_id)
         happened = events.history(plan, snapshot, log, archive)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from chalicelib.core.records import Listed, StoredWorkflow
 from chalicelib.models.views import InstanceList, InstanceSummary, Progress, WorkflowList, WorkflowSummary, WorkflowView
-from chalicelib.protocols import Catalogue, Listed, StoredWorkflow
 from chalicelib.states import InstanceStatus
-from chalicelib.usecases.lookup import Lookup
+from chalicelib.store.protocol import Catalogue
 from chalicelib.usecases.present import moment, rfc3339
+from chalicelib.usecases.resolver import Resolver
 
 # How many entries a request looks through at most: where a filter fits few of them the page is short, and has a `next`.
 LOOKED_AT = 1000
@@ -47,11 +48,11 @@ class Filter:
 
 
 class Listings:
-    """See protocols.Catalogue for what is asked of the store."""
+    """See store/protocol.py for what is asked of the store."""
 
-    def __init__(self, catalogue: Catalogue, lookup: Lookup) -> None:
+    def __init__(self, catalogue: Catalogue, resolver: Resolver) -> None:
         self._catalogue = catalogue
-        self._lookup = lookup
+        self._resolver = resolver
 
     def instances(self, wanted: Filter, *, limit: int, cursor: str | None) -> InstanceList:
         statuses = [status.value for status in wanted.statuses]
@@ -78,7 +79,7 @@ class Listings:
         return WorkflowList(workflows=[_workflow(one) for one in found], next=following)
 
     def workflow(self, execution_id: str) -> WorkflowView:
-        stored = self._lookup.workflow(execution_id)
+        stored = self._resolver.workflow(execution_id)
         return WorkflowView(
             execution_id=stored.execution_id,
             name=stored.name,

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from chalicelib.core import fault
+from chalicelib.core import node_error
 from chalicelib.core.plan import Plan
+from chalicelib.core.records import Record, Snapshot, StoredWorkflow
 from chalicelib.models.views import (
     ErrorView,
     LargeResult,
@@ -20,7 +21,6 @@ from chalicelib.models.views import (
     Usage,
     WebhookView,
 )
-from chalicelib.protocols import Record, Snapshot, StoredWorkflow
 from chalicelib.states import InstanceStatus, NodeStatus
 
 
@@ -146,13 +146,13 @@ def _instance_error(snapshot: Snapshot, plan: Plan) -> ErrorView | None:
         return error_view(snapshot.error)
     if snapshot.error_node is None or snapshot.error_node not in snapshot.errors:
         return None
-    error = fault.decode(snapshot.errors[snapshot.error_node])
+    error = node_error.decode(snapshot.errors[snapshot.error_node])
     node = plan.nodes[snapshot.error_node].id if plan.nodes else None
     return ErrorView(type=error.type, message=error.message, node=node)
 
 
 def error_view(stored: bytes | None) -> ErrorView | None:
-    return ErrorView(**fault.decode(stored)._asdict()) if stored else None
+    return ErrorView(**node_error.decode(stored)._asdict()) if stored else None
 
 
 def moment(milliseconds: int | None) -> str | None:

@@ -9,15 +9,16 @@ from urllib.parse import quote
 
 from chalicelib import ids
 from chalicelib.core.plan import Plan
+from chalicelib.core.records import Snapshot
 from chalicelib.core.rerun import as_of
 from chalicelib.errors import NotFound, StillRunning, ValueLost
 from chalicelib.models.views import LargeResult
-from chalicelib.protocols import Snapshot, Store
 from chalicelib.states import InstanceStatus
+from chalicelib.store.protocol import Store
 from chalicelib.usecases import present
-from chalicelib.usecases.lookup import Lookup, gone
+from chalicelib.usecases.resolver import Resolver, gone
 from chalicelib.values import reference
-from chalicelib.values.depot import Depot
+from chalicelib.values.offload import Offload
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,10 @@ class Found:
 class Results:
     """The use cases. `room`: how many bytes of results one answer may have."""
 
-    def __init__(self, *, store: Store, lookup: Lookup, depot: Depot, room: int) -> None:
+    def __init__(self, *, store: Store, resolver: Resolver, offload: Offload, room: int) -> None:
         self._store = store
-        self._lookup = lookup
-        self._depot = depot
+        self._resolver = resolver
+        self._offload = offload
         self._room = room
 
     def of(self, id: str, epoch: int | None = None, *, mount: str = "") -> str:
@@ -43,7 +44,7 @@ class Results:
         `mount` is what stands before paths in links.
         """
         now = self._ended(id, epoch)
-        plan = self._lookup.plan(now.execution_id)
+        plan = self._resolver.plan(now.execution_id)
         values, others = self._fitting(self._values(now, epoch), present.output_nodes(plan)[0])
         where = f"{mount}/api/workflows/{now.instance_id}/results"
         query = f"?epoch={epoch}" if epoch else ""
@@ -60,13 +61,13 @@ class Results:
     def of_node(self, id: str, node: str, epoch: int | None = None) -> Found:
         """Of one node. What one answer has no room for is read elsewhere, if there is an elsewhere."""
         now = self._ended(id, epoch)
-        plan = self._lookup.plan(now.execution_id)
+        plan = self._resolver.plan(now.execution_id)
         stored = self._values(now, epoch).get(_number(plan, node))
         if stored is None:
             raise NotFound(f"node `{node}` of instance `{now.instance_id}` has no result")
-        if reference.is_reference(stored) and _size(stored) > self._room and (url := self._depot.link(stored)):
+        if reference.is_reference(stored) and _size(stored) > self._room and (url := self._offload.link(stored)):
             return Found(url=url)
-        return Found(self._depot.get(stored))
+        return Found(self._offload.get(stored))
 
     def _ended(self, id: str, epoch: int | None) -> Snapshot:
         """The instance, if it has results of this epoch."""
@@ -83,8 +84,8 @@ class Results:
 
     def _instance_id(self, id: str) -> str:
         if not ids.is_valid(id, ids.EXECUTION):
-            return self._lookup.instance_id(id)
-        latest = self._lookup.workflow(id).latest
+            return self._resolver.instance_id(id)
+        latest = self._resolver.workflow(id).latest
         if latest is None or self._store.status(latest) is None:
             raise StillRunning(f"workflow `{id}` was never triggered: there are no results")
         return latest
@@ -116,7 +117,7 @@ class Results:
     def _read(self, stored: bytes) -> bytes | None:
         """None where it is lost: the others can be answered all the same."""
         try:
-            return self._depot.get(stored)
+            return self._offload.get(stored)
         except ValueLost:
             return None
 

@@ -8,24 +8,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from chalicelib import ids
-from chalicelib.core import definition, fault, strictjson
+from chalicelib.core import definition, strictjson
+from chalicelib.core.calls import Children
 from chalicelib.core.handler import Handler
+from chalicelib.core.node_error import NodeError
 from chalicelib.core.plan import Plan
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ready, Ref
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.models.views import Health, Planned, ResultsView, StatusView, Submitted, Triggered
 from chalicelib.models.workflow import Trigger
-from chalicelib.protocols import Children, Dispatch, Outcome, Queue, Ready, Ref, Settler, Store
+from chalicelib.queues.protocol import Queue
+from chalicelib.scheduling import Dispatch, Settler
 from chalicelib.states import InstanceStatus
 from chalicelib.store.definitions import Definitions
+from chalicelib.store.protocol import Store
 from chalicelib.tracing.tracer import Tracer
-from chalicelib.usecases import bodies, present
-from chalicelib.usecases.bodies import Limits
-from chalicelib.usecases.gate import Gate
-from chalicelib.usecases.lookup import Lookup, gone, no_workflow
+from chalicelib.usecases import present, request_body
+from chalicelib.usecases.admission import Admission
+from chalicelib.usecases.request_body import BodyLimits
+from chalicelib.usecases.resolver import Resolver, gone, no_workflow
 from chalicelib.usecases.results import Results
 from chalicelib.usecases.webhooks import Webhooks
 
-WITHDRAWN = fault.encode("Withdrawn", "its workflow was deleted before it began")
+WITHDRAWN = NodeError("Withdrawn", "its workflow was deleted before it began").encode()
 
 log = logging.getLogger(__name__)
 
@@ -39,26 +45,26 @@ class Service:
         store: Store,
         queue: Queue,
         definitions: Definitions,
-        lookup: Lookup,
+        resolver: Resolver,
         dispatch: Dispatch,
         settler: Settler,
         handlers: Mapping[str, Handler],
-        gate: Gate,
+        admission: Admission,
         tracer: Tracer,
         planned: Callable[[Plan], Planned],
         webhooks: Webhooks,
         results: Results,
-        limits: Limits,
+        limits: BodyLimits,
         versions: Mapping[str, str],
     ) -> None:
         self._store = store
         self._queue = queue
         self._definitions = definitions
-        self._lookup = lookup
+        self._resolver = resolver
         self._dispatch = dispatch
         self._settler = settler
         self._handlers = handlers
-        self._gate = gate
+        self._admission = admission
         self._tracer = tracer
         self._planned = planned
         self._webhooks = webhooks
@@ -68,9 +74,9 @@ class Service:
 
     def submit(self, body: bytes, idempotency_key: str | None) -> Submitted:
         """Validate a workflow and store it."""
-        document = bodies.document(body, self._limits)
+        document = request_body.document(body, self._limits)
         workflow = definition.check(document, self._handlers, max_nodes=self._limits.nodes)
-        self._gate.submit()
+        self._admission.submit()
         execution_id, again = self._id(ids.EXECUTION, "submit", idempotency_key, body)
         stored = workflow.model_dump_json(exclude_defaults=True).encode()
         with self._tracer.submit(execution_id, again=again):
@@ -87,9 +93,9 @@ class Service:
 
     def trigger(self, execution_id: str, body: bytes, idempotency_key: str | None) -> Triggered:
         """Start a new instance of a stored workflow."""
-        plan = self._lookup.plan_to_start(execution_id)
-        wanted = bodies.read(body, Trigger, self._limits)
-        self._gate.trigger()
+        plan = self._resolver.plan_to_start(execution_id)
+        wanted = request_body.read(body, Trigger, self._limits)
+        self._admission.trigger()
         instance_id, again = self._id(ids.INSTANCE, f"trigger/{execution_id}", idempotency_key, body)
         ref = Ref(instance_id, execution_id)
         with self._tracer.trigger(ref, again=again):
@@ -102,9 +108,9 @@ class Service:
         """
         instance_id = id
         if ids.is_valid(id, ids.EXECUTION):
-            workflow = self._lookup.workflow(id)
+            workflow = self._resolver.workflow(id)
             if workflow.latest is None or self._store.status(workflow.latest) is None:
-                plan = self._lookup.plan(id)
+                plan = self._resolver.plan(id)
                 return present.never_triggered(workflow, plan, self._planned(plan), nodes=nodes)
             instance_id = workflow.latest
         elif not ids.is_valid(id, ids.INSTANCE):
@@ -117,7 +123,7 @@ class Service:
         snapshot = self._store.snapshot(instance_id, whole=nodes)
         if snapshot is None:
             raise gone(instance_id)
-        found = self._lookup.find(snapshot.execution_id)
+        found = self._resolver.find(snapshot.execution_id)
         if found is None:
             return present.definition_gone(snapshot)
         webhook = self._webhooks.view(snapshot, found)
@@ -156,7 +162,7 @@ class Service:
             queue = "unreachable"
             log.error("queue unreachable", extra={"error": str(error)})
         status = "ok" if store == queue == "ok" else "degraded"
-        load = (self._gate.why_not() or "ok") if store == "ok" else "not known"
+        load = (self._admission.why_not() or "ok") if store == "ok" else "not known"
         return Health(status=status, store=store, queue=queue, load=load, versions=versions)
 
     def _start(self, ref: Ref, plan: Plan, wanted: Trigger) -> Triggered:
@@ -189,5 +195,5 @@ class Service:
     def _id(self, kind: str, scope: str, key: str | None, body: bytes) -> tuple[str, bool]:
         """A fresh id; with an Idempotency-Key, the one that the key was first used for, and whether that was before."""
         id = ids.new(kind)
-        bound = bodies.bind(self._store, scope, key, body=body, id=id)
+        bound = request_body.bind(self._store, scope, key, body=body, id=id)
         return bound, bound != id

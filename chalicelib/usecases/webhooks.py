@@ -8,11 +8,16 @@ from typing import Any
 
 from chalicelib import ids
 from chalicelib.core import delivery
+from chalicelib.core.calls import Children, Dispatching
 from chalicelib.core.plan import Plan
+from chalicelib.core.records import Snapshot
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ready, Ref
 from chalicelib.models.views import DeliveryStatus, WebhookView
-from chalicelib.protocols import Children, Dispatch, Dispatching, Outcome, Ready, Ref, Snapshot, Store
+from chalicelib.scheduling import Dispatch
 from chalicelib.states import InstanceStatus, NodeState
 from chalicelib.store.definitions import Definitions
+from chalicelib.store.protocol import Store
 from chalicelib.usecases import present
 
 log = logging.getLogger(__name__)
@@ -43,7 +48,7 @@ class Webhooks:
             self._start(snapshot, plan)
         else:
             log.warning("webhook dropped", extra={"instance_id": instance_id, "execution_id": snapshot.execution_id})
-        self._store.told(instance_id, epoch=snapshot.epoch)
+        self._store.clear_outbox(instance_id, epoch=snapshot.epoch)
 
     def view(self, snapshot: Snapshot, plan: Plan) -> WebhookView | None:
         """How far the call is: None where the workflow has none. Asks the store only once there may be one."""

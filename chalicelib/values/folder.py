@@ -10,7 +10,7 @@ from chalicelib.errors import ValuesUnavailable
 
 
 class FolderValues:
-    """See protocols.Values. All processes see the same folder."""
+    """See values/protocol.py. All processes see the same folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

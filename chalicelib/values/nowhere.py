@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 class NoValues:
-    """See protocols.Values. What was put while the setting had another value is out of reach."""
+    """See values/protocol.py. What was put while the setting had another value is out of reach."""
 
     def put(self, key: str, value: bytes) -> None:
         raise ValuesUnavailable(f"there is no place for {key}: VALUES_URL is not set")

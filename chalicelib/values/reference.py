@@ -11,7 +11,7 @@ MARK = b"\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ResultReference:
     """Where a result is, by its key, and what it must be: its hash, and its length in bytes."""
 
     key: str
@@ -19,7 +19,7 @@ class Reference:
     size: int
 
     @classmethod
-    def to(cls, value: bytes, folder: str) -> Reference:
+    def to(cls, value: bytes, folder: str) -> ResultReference:
         """The hash is part of the key: so of two workers that run the same attempt neither overwrites the other's."""
         digest = hashlib.sha256(value).hexdigest()
         return cls(f"{folder}-{digest[:16]}.json", digest, len(value))
@@ -35,5 +35,5 @@ def is_reference(stored: bytes) -> bool:
     return stored.startswith(MARK)
 
 
-def decode(stored: bytes) -> Reference:
-    return Reference(**json.loads(stored[1:]))
+def decode(stored: bytes) -> ResultReference:
+    return ResultReference(**json.loads(stored[1:]))

@@ -13,7 +13,7 @@ LINK_SECONDS = 900
 
 
 class S3Values:
-    """See protocols.Values. `client` makes the boto3 `s3` client; `prefix` is empty, or ends with a slash.
+    """See values/protocol.py. `client` makes the boto3 `s3` client; `prefix` is empty, or ends with a slash.
 
     It may list the bucket: whoever may not is told that access is denied where an object is gone.
     """

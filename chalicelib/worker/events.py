@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.aside import aside
-from chalicelib.protocols import Outcome
+from chalicelib.core.transitions import Outcome
 from chalicelib.worker.job import Job
 
 # By what became of an attempt. A million nodes that complete must not cost a million lines.

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chalicelib.core.plan import Plan
+from chalicelib.core.work import Ref
 from chalicelib.metrics.protocol import NodeEnd
-from chalicelib.protocols import Ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class WorkerLimits:
     """Seconds and bytes that bound what a worker does."""
 
     default_timeout: float

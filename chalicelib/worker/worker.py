@@ -11,14 +11,18 @@ from typing import Any
 from chalicelib import logs
 from chalicelib.aside import aside
 from chalicelib.core import failure
+from chalicelib.core.calls import Wanted
 from chalicelib.core.plan import Plan
-from chalicelib.protocols import Dispatch, Message, Outcome, Settler, Store, Wanted
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Message
 from chalicelib.queues.message import BadMessage, carrier, decode
+from chalicelib.scheduling import Dispatch, Settler
 from chalicelib.store.definitions import Definitions
-from chalicelib.worker.crew import Crew
-from chalicelib.worker.heart import Heart
-from chalicelib.worker.job import Delivery, Job, Limits
-from chalicelib.worker.traits import Traits
+from chalicelib.store.protocol import Store
+from chalicelib.worker.heartbeat import Heartbeat
+from chalicelib.worker.job import Delivery, Job, WorkerLimits
+from chalicelib.worker.run_loop import RunLoop
+from chalicelib.worker.sizing import Requirements
 
 # Kept back from the function's time: to commit, send and answer after the last handler was cut off.
 MARGIN_SECONDS = 5.0
@@ -38,19 +42,19 @@ class Worker:
         definitions: Definitions,
         settler: Settler,
         dispatch: Dispatch,
-        crew: Crew,
-        heart: Heart,
-        traits: Traits,
-        limits: Limits,
+        run_loop: RunLoop,
+        heartbeat: Heartbeat,
+        requirements: Requirements,
+        limits: WorkerLimits,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._definitions = definitions
         self._settler = settler
         self._dispatch = dispatch
-        self._crew = crew
-        self._heart = heart
-        self._traits = traits
+        self._run_loop = run_loop
+        self._heartbeat = heartbeat
+        self._requirements = requirements
         self._limits = limits
         self._clock = clock
 
@@ -73,19 +77,19 @@ class Worker:
         for record, message in suspects[1:]:
             with _noted(record, failed):
                 self._pass_on(message)
-        self._crew.run(jobs)
+        self._run_loop.run(jobs)
         for record, message in suspects[:1]:
             with _noted(record, failed):
                 if jobs and not self._has_time(message, deadline):
                     self._pass_on(message)
                 else:
-                    self._crew.run(self._claim(record, message, deadline))
+                    self._run_loop.run(self._claim(record, message, deadline))
         return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
 
     def _has_time(self, message: Message, deadline: float) -> bool:
         plan = self._plan(message)
         nodes = [ready.node for ready in message.nodes] if plan else []
-        return plan is None or self._clock() + max(self._traits.longest(plan, node) for node in nodes) <= deadline
+        return plan is None or self._clock() + max(self._requirements.longest(plan, node) for node in nodes) <= deadline
 
     def _pass_on(self, message: Message) -> None:
         if plan := self._plan(message):
@@ -105,8 +109,12 @@ class Worker:
         if plan is None:
             return []
         owner = secrets.token_hex(4)  # so that a finished record has no more than the 64 bytes of a compact hash
-        wanted = [Wanted(ready.node, ready.attempt, self._traits.needs(plan, ready.node)) for ready in message.nodes]
-        claim = self._store.claim(message.ref.instance_id, owner=owner, lease_ms=self._heart.lease_ms, wanted=wanted)
+        wanted = [
+            Wanted(ready.node, ready.attempt, self._requirements.needs(plan, ready.node)) for ready in message.nodes
+        ]
+        claim = self._store.claim(
+            message.ref.instance_id, owner=owner, lease_ms=self._heartbeat.lease_ms, wanted=wanted
+        )
         delivery = Delivery(record["messageId"], carrier(record), claim.waited_ms)
         fields = {"instance_id": message.ref.instance_id, "execution_id": message.ref.execution_id}
         log.debug("message received", extra=fields | {"outcome": claim.outcome})
@@ -137,7 +145,7 @@ class Worker:
                 )
             )
             # Who runs the job lets go of it.
-            self._heart.hold(message.ref.instance_id, claimed.node, claimed.attempt)
+            self._heartbeat.hold(message.ref.instance_id, claimed.node, claimed.attempt)
         return jobs
 
 

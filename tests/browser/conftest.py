@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.browser.service import Service
-from tests.servers import unavailable
-from tests.stack import Stack
+from tests.support.servers import unavailable
+from tests.support.stack import RunningStack
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox, since CI is root; and nothing that looks for the outside.
@@ -42,7 +42,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def service(stack: Stack) -> Service:
+def service(stack: RunningStack) -> Service:
     return Service(f"{stack.url}/api")
 
 

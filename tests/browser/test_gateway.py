@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import gateway, workflows
 from tests.browser.service import Service
-from tests.stack import Stack
+from tests.support.stack import RunningStack
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def visitor(browser: Browser) -> Iterator[Page]:
         yield context.new_page()
 
 
-def test_it_asks_for_the_key_and_forgets_it_with_the_tab(visitor: Page, service: Service, stack: Stack) -> None:
+def test_it_asks_for_the_key_and_forgets_it_with_the_tab(visitor: Page, service: Service, stack: RunningStack) -> None:
     instance_id = service.run(workflows.retried())
     with gateway.running(stack.url, "api_key") as url:
         visitor.goto(f"{url}#/instances/{instance_id}")
@@ -42,7 +42,7 @@ def test_it_asks_for_the_key_and_forgets_it_with_the_tab(visitor: Page, service:
         expect(fresh.get_by_role("dialog")).to_contain_text("asks for a key")
 
 
-def test_a_result_alone_is_asked_for_with_the_key(visitor: Page, service: Service, stack: Stack) -> None:
+def test_a_result_alone_is_asked_for_with_the_key(visitor: Page, service: Service, stack: RunningStack) -> None:
     instance_id = service.run(workflows.large())
     with gateway.running(stack.url, "api_key") as url:
         visitor.goto(f"{url}#/instances/{instance_id}?node=book")
@@ -53,7 +53,7 @@ def test_a_result_alone_is_asked_for_with_the_key(visitor: Page, service: Servic
         assert started.value.path().stat().st_size > 7_000_000
 
 
-def test_it_says_that_a_browser_cannot_sign(visitor: Page, stack: Stack) -> None:
+def test_it_says_that_a_browser_cannot_sign(visitor: Page, stack: RunningStack) -> None:
     with gateway.running(stack.url, "iam") as url:
         visitor.goto(f"{url}/")
         expect(visitor.get_by_role("dialog")).to_contain_text("a proxy that signs")

@@ -19,7 +19,7 @@ import redis
 from playwright.sync_api import Browser, Page
 
 from tests.browser.service import Service
-from tests.stack import Stack, running_stack
+from tests.support.stack import RunningStack, running_stack
 
 WORKFLOW = {"name": "from another page", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}}
 BODY = json.dumps(WORKFLOW)
@@ -89,7 +89,9 @@ def submitted(service: Service) -> int:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost", "127.0.0.1"])
-def test_a_page_elsewhere_can_start_and_read_nothing(visitor: Page, service: Service, stack: Stack, host: str) -> None:
+def test_a_page_elsewhere_can_start_and_read_nothing(
+    visitor: Page, service: Service, stack: RunningStack, host: str
+) -> None:
     """`localhost` is another site to a browser, and another port of 127.0.0.1 is another origin."""
     execution_id = service.call("workflow", {**WORKFLOW, "name": "ours"})["execution_id"]
     simple = {"method": "POST", "mode": "no-cors", "headers": {"Content-Type": "text/plain"}, "body": BODY}
@@ -107,7 +109,7 @@ def test_a_page_elsewhere_can_start_and_read_nothing(visitor: Page, service: Ser
     assert service.call(f"workflow/{execution_id}")["latest"] is None
 
 
-def test_a_name_that_leads_here_serves_nothing(visitor: Page, stack: Stack) -> None:
+def test_a_name_that_leads_here_serves_nothing(visitor: Page, stack: RunningStack) -> None:
     rebound = stack.url.replace("127.0.0.1", "evil.example")
     answer = visitor.goto(f"{rebound}/api/ui")
     assert answer and answer.status == 403 and "ALLOWED_HOSTS" in answer.text()
@@ -145,7 +147,7 @@ def test_a_page_that_is_named_may_do_it_all(browser: Browser, tmp_path: Path, vi
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost", "127.0.0.1"])
-def test_a_page_elsewhere_cannot_drive_the_queues(visitor: Page, stack: Stack, host: str) -> None:
+def test_a_page_elsewhere_cannot_drive_the_queues(visitor: Page, stack: RunningStack, host: str) -> None:
     endpoint = stack.exported("AWS_ENDPOINT_URL")
     sqs: Any = boto3.client("sqs", endpoint_url=endpoint, region_name="us-east-1")
     queue_url = sqs.create_queue(QueueName=f"probe-{host.replace('.', '-')}")["QueueUrl"]
@@ -173,7 +175,7 @@ def test_a_page_elsewhere_cannot_drive_the_queues(visitor: Page, stack: Stack, h
     assert waiting() == 1
 
 
-def test_a_page_elsewhere_cannot_write_to_the_store(visitor: Page, stack: Stack) -> None:
+def test_a_page_elsewhere_cannot_write_to_the_store(visitor: Page, stack: RunningStack) -> None:
     """It hangs up at the first word of HTTP that it knows: `POST`, or `Host:`, which is before any body."""
     url = stack.exported("REDIS_URL")
     address = re.sub(r"^redis://([^/]*).*", r"http://\1/", url)

@@ -15,7 +15,7 @@ from tests.chaos.checks import Accepted, check
 from tests.chaos.client import Client
 from tests.chaos.faults import KINDS, LONG, Ground
 from tests.chaos.plan import Job, Round
-from tests.harness import wait_until
+from tests.support.harness import wait_until
 
 # Once faults are over, all must be terminal within this many seconds, and as many again as the queue was away: what it
 # refused is sent again after a time that doubles.

@@ -10,7 +10,7 @@ import redis
 
 from tests.chaos.diary import END, START, Entry
 from tests.chaos.workload import Ending, endings
-from tests.invariants import check_invariants
+from tests.support.invariants import check_invariants
 
 FINAL = {"COMPLETED", "FAILED", "SKIPPED", "CANCELLED"}
 OVER = {"COMPLETED", "FAILED", "CANCELLED"}

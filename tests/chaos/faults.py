@@ -13,8 +13,8 @@ from random import Random
 import redis
 
 from tests.chaos.diary import Diary
-from tests.harness import wait_until
-from tests.stack import Stack
+from tests.support.harness import wait_until
+from tests.support.stack import RunningStack
 
 WORKER, POLLER, HTTP = "local.worker", "local.poller", "local.server"
 QUEUE, STORE = "localstack.runtime.main", "-server 127.0.0.1:"
@@ -24,7 +24,7 @@ QUEUE, STORE = "localstack.runtime.main", "-server 127.0.0.1:"
 class Ground:
     """The stack under fire. `lease` is its lease and `outage` how long its queue is away, in seconds."""
 
-    stack: Stack
+    stack: RunningStack
     diary: Diary
     lease: float
     outage: float

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.chaos import diary
 from tests.chaos.faults import Ground
-from tests.stack import running_stack
+from tests.support.stack import running_stack
 
 LEASE = 2.0
 

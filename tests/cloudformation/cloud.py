@@ -20,7 +20,7 @@ import pytest
 from local import localstack
 from local.functions import runtime
 from local.processes import ROOT, NotReady, free_port, spawn, stop, tail, wait_ready
-from tests.servers import unavailable
+from tests.support.servers import unavailable
 
 PYTHON = ROOT / ".venv-localstack-full" / "bin" / "python"
 SERVICES = "apigateway,cloudformation,cloudwatch,ec2,events,iam,lambda,logs,s3,sns,sqs,ssm,sts"

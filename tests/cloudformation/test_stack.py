@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from local.processes import ROOT
-from tests import packaging
 from tests.cloudformation.cloud import Api, Cloud, running
-from tests.harness import wait_until
+from tests.support import packaging
+from tests.support.harness import wait_until
 
 pytestmark = pytest.mark.slow
 STACK = "dag-service-dev"

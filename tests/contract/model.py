@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.core.terms import NO_TERMS, Terms
-from chalicelib.protocols import (
-    Anew,
+from chalicelib.core.calls import (
+    NO_TERMS,
     Children,
     Claim,
     Claimed,
@@ -21,15 +20,16 @@ from chalicelib.protocols import (
     Dispatching,
     Done,
     Due,
-    Failure,
     Hop,
-    Outcome,
-    Ready,
-    Ref,
+    RerunNodes,
     Settled,
+    Terms,
+    Transitioned,
     Unsettled,
     Wanted,
 )
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ready, Ref
 from chalicelib.store.redis_store import LATE_ERROR, LOST_ERROR
 
 EDGES = "abcdefghijklmn"
@@ -248,7 +248,7 @@ class Model:
             owes = at is Outcome.CLOSED and self.instances[instance_id].owes
             if owes:
                 self.instances[instance_id].owed_again = self.now + resend_ms
-            return Due(Outcome.OWES if owes else at)
+            return Due(Outcome.OUTBOX if owes else at)
         # As Redis sorts: by time, then by the name of the node as a text.
         due = [number for when, _, number in sorted((w, str(n), n) for n, w in at.due.items()) if when <= self.now]
         send, settle = [], []
@@ -370,40 +370,40 @@ class Model:
         delay_ms: int | None,
         look_ms: int,
         descendants: Children,
-    ) -> Failure:
+    ) -> Transitioned:
         at = self._open(instance_id)
         if isinstance(at, Outcome):
-            return Failure(at)
+            return Transitioned(at)
         if not self._holds(at, node, attempt, "R"):
-            return Failure(Outcome.SUPERSEDED, at.status)
+            return Transitioned(Outcome.SUPERSEDED, at.status)
         at.errors[node] = error
         at.nodes[node].failures += 1
         at.events.append(("failed", node, attempt))
         if delay_ms is not None:
             self.i_retry(at, node, delay_ms, look_ms)
-            return Failure(Outcome.RETRY, at.status)
+            return Transitioned(Outcome.RETRY, at.status)
         self.g_failed(at, node, descendants.cursor, look_ms)
         if at.nodes[node].status == "F":
             self._skip(at, descendants.items)
         self._give_up(at)
         self._close_if_ended(at)
-        return Failure(Outcome.FAILED, at.status)
+        return Transitioned(Outcome.FAILED, at.status)
 
     def lose(
         self, instance_id: str, *, node: int, attempt: int, resend_ms: int, max_lost: int, error: bytes
-    ) -> Failure:
+    ) -> Transitioned:
         at = self._open(instance_id)
         if isinstance(at, Outcome):
-            return Failure(at)
+            return Transitioned(at)
         if not self._holds(at, node, attempt, "Q"):
-            return Failure(Outcome.SUPERSEDED, at.status)
+            return Transitioned(Outcome.SUPERSEDED, at.status)
         if self._lose(at, node, max_lost, error):
             self.j_dead_letter(at, node, resend_ms)
-            return Failure(Outcome.RETRY, at.status)
+            return Transitioned(Outcome.RETRY, at.status)
         self.g_failed(at, node, 0, resend_ms)
         self._give_up(at)
         self._close_if_ended(at)
-        return Failure(Outcome.FAILED, at.status)
+        return Transitioned(Outcome.FAILED, at.status)
 
     def end(self, instance_id: str, *, status: str, error: bytes) -> Outcome:
         at = self._open(instance_id)
@@ -434,7 +434,14 @@ class Model:
         return Outcome.RESUMED
 
     def rerun(
-        self, instance_id: str, *, epoch: int, anew: Anew, params: bytes | None, reason: str, by: Dispatching
+        self,
+        instance_id: str,
+        *,
+        epoch: int,
+        nodes: RerunNodes,
+        params: bytes | None,
+        reason: str,
+        by: Dispatching,
     ) -> Outcome:
         at = self.instances.get(instance_id)
         if at is None:
@@ -444,28 +451,28 @@ class Model:
         if at.epoch != epoch:
             return Outcome.SUPERSEDED
         at.nodes.pop(TRIGGER, None)
-        for number in anew.owing:
+        for number in nodes.owing:
             at.nodes[number].cursor = -1
-        for number in (*anew.ready, *anew.waiting):
+        for number in (*nodes.ready, *nodes.waiting):
             self.n_anew(at, number)
-        at.arrived.update({number: parents for number, parents in anew.waiting.items() if parents})
-        at.epoch, at.first, at.paused, at.owes, at.ended_as = epoch + 1, anew.first, False, False, None
+        at.arrived.update({number: parents for number, parents in nodes.waiting.items() if parents})
+        at.epoch, at.first, at.paused, at.owes, at.ended_as = epoch + 1, nodes.first, False, False, None
         at.started_at = at.finished_at = at.error = at.error_node = None
         at.params = at.params if params is None else params
         at.events.append(("rerun", None, None))
-        for number in anew.ready:
+        for number in nodes.ready:
             self.a_ready(at, number, by)
         self._limit(at)
         return Outcome.RERUN
 
-    def told(self, instance_id: str, *, epoch: int) -> Outcome:
+    def clear_outbox(self, instance_id: str, *, epoch: int) -> Outcome:
         at = self.instances.get(instance_id)
         if at is None:
             return Outcome.GONE
         if at.epoch != epoch or not at.owes:
             return Outcome.SUPERSEDED
         at.owes = False
-        return Outcome.TOLD
+        return Outcome.CLEARED
 
     def forget(self, instance_id: str, *, emptied: bool = False) -> Outcome:
         at = self._open(instance_id)
@@ -480,7 +487,7 @@ class Model:
             return Outcome.LEFT
         return Outcome.FORGOTTEN if at is Outcome.CLOSED else at
 
-    def stow(self, instance_id: str, *, node: int, attempt: int) -> Outcome:
+    def offload(self, instance_id: str, *, node: int, attempt: int) -> Outcome:
         at = self._open(instance_id)
         if isinstance(at, Outcome):
             return at
@@ -513,7 +520,7 @@ class Model:
             if at.arrived[child] < wanted:
                 continue
             del at.arrived[child]
-            cost = hop.costs.get(child, 0) if hop else 0
+            cost = hop.weights.get(child, 0) if hop else 0
             if hop and 0 < cost <= budget and not at.paused:
                 budget -= cost
                 claimed.append(child)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from chalicelib import ids
-from chalicelib.core.terms import Terms
-from chalicelib.protocols import Children, Dispatching, Outcome, Ref
+from chalicelib.core.calls import Children, Dispatching, Terms
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ref
 from chalicelib.store import keys
 from chalicelib.store.catalogue import LETTERS, RedisCatalogue
 from chalicelib.store.connection import connect

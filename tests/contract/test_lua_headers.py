@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from chalicelib.core.transitions import KEYS, TRANSITIONS, Kind, Outcome, Transition
-from chalicelib.protocols import Store
 from chalicelib.store import keys, redis_store
+from chalicelib.store.protocol import Store
 from chalicelib.store.scripts import LUA, sources, uses
 
 SCRIPTS = sources(LUA)

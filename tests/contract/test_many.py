@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from chalicelib import ids
-from chalicelib.core.terms import Terms
-from chalicelib.protocols import Anew, Children, Dispatching, Done, Outcome, Ref, Wanted
+from chalicelib.core.calls import Children, Dispatching, Done, RerunNodes, Terms, Wanted
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ref
 from chalicelib.store import keys
 from chalicelib.store.connection import connect
 from chalicelib.store.redis_store import RedisStore
@@ -85,8 +86,8 @@ def test_every_node_of_a_rerun_begins_anew_and_is_kept_as_it_was(store: RedisSto
         store.complete(ref.instance_id, done=[Done(node, 1, b"%d" % node, Children([])) for node in nodes], by=SENT)
     assert store.status(ref.instance_id) == "COMPLETED"
     ready, waiting = list(range(0, count, 2)), dict.fromkeys(range(1, count, 2), 1)
-    anew = Anew(ready=ready, waiting=waiting, first=2)
-    assert store.rerun(ref.instance_id, epoch=1, anew=anew, params=None, reason="", by=NOW) is Outcome.RERUN
+    rerun_nodes = RerunNodes(ready=ready, waiting=waiting, first=2)
+    assert store.rerun(ref.instance_id, epoch=1, nodes=rerun_nodes, params=None, reason="", by=NOW) is Outcome.RERUN
     after = store.snapshot(ref.instance_id)
     assert after is not None
     assert after.counts["completed"] == 1

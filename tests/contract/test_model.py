@@ -20,17 +20,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from chalicelib import ids
 from chalicelib.core import graph
+from chalicelib.core.calls import Children, Dispatching, Done, Hop, RerunNodes, Terms, Wanted
 from chalicelib.core.plan import Plan, PlanNode
+from chalicelib.core.records import Record
 from chalicelib.core.rerun import plan_rerun
 from chalicelib.core.retry import Retry
-from chalicelib.core.terms import Terms
-from chalicelib.protocols import Anew, Children, Dispatching, Done, Hop, Outcome, Record, Ref, Wanted
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ref
 from chalicelib.states import NODE_STATES
 from chalicelib.store import keys
 from chalicelib.store.scripts import LUA, sources
 from tests.contract.model import EDGES, TRIGGER, Instance, Model, Node
-from tests.invariants import check_invariants
-from tests.virtual_clock import ClockedStore, VirtualClock
+from tests.support.invariants import check_invariants
+from tests.support.virtual_clock import ClockedStore, VirtualClock
 
 MORE = int(os.environ.get("MODEL_EXAMPLES", "0"))
 RETENTION_SECONDS = 600
@@ -296,14 +298,14 @@ class Transitions(RuleBasedStateMachine):
         dag = self._dag(which)
         id, (node, attempt) = dag.ref.instance_id, self._any(dag, "Q")
         self._both("claim", id, owner="one", lease_ms=5000, wanted=[Wanted(node, attempt, ())])
-        self._both("stow", id, node=node, attempt=attempt + late)
+        self._both("offload", id, node=node, attempt=attempt + late)
         if again and len(self.dags) > 1 and self._both("end", id, status="CANCELLED", error=b"{}") is Outcome.ENDED:
             self.forget(self.dags.index(dag) + 10 * len(self.dags), 9)
 
     @rule(which=PICKS, late=st.sampled_from([0, 0, 0, 1]))
-    def told(self, which: int, late: int) -> None:
+    def clear_outbox(self, which: int, late: int) -> None:
         dag = self._dag(which)
-        self._both("told", dag.ref.instance_id, epoch=self._at(dag).epoch + late)
+        self._both("clear_outbox", dag.ref.instance_id, epoch=self._at(dag).epoch + late)
 
     @rule(which=PICKS, chosen=st.sets(PICKS, max_size=2), late=st.sampled_from([0, 0, 0, 1]), by=DISPATCH)
     def rerun(self, which: int, chosen: set[int], late: int, by: Dispatching) -> None:
@@ -315,11 +317,11 @@ class Transitions(RuleBasedStateMachine):
             for number, node in at.nodes.items()
             if number != TRIGGER
         }
-        anew = plan_rerun(dag.plan, records, {pick for pick in chosen if pick < len(dag.parents)})
-        if anew.ready or not at.terminal:
+        rerun_nodes = plan_rerun(dag.plan, records, {pick for pick in chosen if pick < len(dag.parents)})
+        if rerun_nodes.ready or not at.terminal:
             params = b'{"again":1}' if chosen else None
             epoch = at.epoch + late
-            self._both("rerun", dag.ref.instance_id, epoch=epoch, anew=anew, params=params, reason="why", by=by)
+            self._both("rerun", dag.ref.instance_id, epoch=epoch, nodes=rerun_nodes, params=params, reason="why", by=by)
 
     @rule(
         which=PICKS,
@@ -358,9 +360,9 @@ class Transitions(RuleBasedStateMachine):
                 "pause",
                 "resume",
                 "rerun",
-                "told",
+                "clear_outbox",
                 "forget",
-                "stow",
+                "offload",
             ]
         )
     )
@@ -377,10 +379,10 @@ class Transitions(RuleBasedStateMachine):
             "end": {"status": "FAILED", "error": b"1"},
             "pause": {},
             "resume": {},
-            "rerun": {"epoch": 1, "anew": Anew([], {}, 1), "params": None, "reason": "", "by": by},
-            "told": {"epoch": 1},
+            "rerun": {"epoch": 1, "anew": RerunNodes([], {}, 1), "params": None, "reason": "", "by": by},
+            "clear_outbox": {"epoch": 1},
             "forget": {},
-            "stow": {"node": 0, "attempt": 1},
+            "offload": {"node": 0, "attempt": 1},
         }
         self._both(call, "in-" + "0" * 30, **arguments[call])
 
@@ -606,9 +608,9 @@ BROKEN = {
     "a re-send is not put off": ("take_due", "record.sends = record.sends + 1", ""),
     "the index is not renewed": ("extend", "reindex(id)", ""),
     "an old error stays": ("complete", "redis.call('HDEL', ERRORS, node)", ""),
-    "a hop claims more than there is room for": ("lib/unblock", "hop.budget = hop.budget - cost", ""),
+    "a hop claims more than there is room for": ("lib/unblock", "hop.budget = hop.budget - weight", ""),
     "a paused instance starts a node": ("claim", "record.status == 'Q' and instance.paused", "false"),
-    "a paused instance runs on": ("lib/unblock", "not instance.paused and hop.costs", "hop.costs"),
+    "a paused instance runs on": ("lib/unblock", "not instance.paused and hop.weights", "hop.weights"),
     "a rerun begins with old attempts": ("rerun", "'first', first, 'cancelled'", "'first', 1, 'cancelled'"),
     "a rerun does not look at the epoch": ("rerun", "tonumber(v[2] or 1) ~= epoch", "false"),
     "a rerun forgets the old results": ("rerun", "if #kept > 0 then", "if false then"),

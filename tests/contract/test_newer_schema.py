@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from chalicelib.composition import Application
+from chalicelib.core.calls import Children, Dispatching, Done, RerunNodes, Wanted
 from chalicelib.errors import NewerSchema
-from chalicelib.protocols import Anew, Children, Dispatching, Done, Wanted
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
 from chalicelib.store.scripts import LUA, sources
 from local import valkey
-from tests.harness import application, drain, run, sqs_event, wait_until
-from tests.servers import running_valkey
+from tests.support.harness import application, drain, run, sqs_event, wait_until
+from tests.support.servers import running_valkey
 
 BY = Dispatching(taken=True, resend_ms=10)
 CHAIN = {
@@ -42,10 +42,10 @@ TRANSITIONS: dict[str, Callable[[Any, str], Any]] = {
     "end": lambda store, id: store.end(id, status="FAILED", error=b"{}"),
     "pause": lambda store, id: store.pause(id),
     "resume": lambda store, id: store.resume(id),
-    "rerun": lambda store, id: store.rerun(id, epoch=1, anew=Anew([], {}, 1), params=None, reason="", by=BY),
-    "told": lambda store, id: store.told(id, epoch=1),
+    "rerun": lambda store, id: store.rerun(id, epoch=1, nodes=RerunNodes([], {}, 1), params=None, reason="", by=BY),
+    "clear_outbox": lambda store, id: store.clear_outbox(id, epoch=1),
     "forget": lambda store, id: store.forget(id),
-    "stow": lambda store, id: store.stow(id, node=0, attempt=1),
+    "offload": lambda store, id: store.offload(id, node=0, attempt=1),
     "snapshot": lambda store, id: store.snapshot(id),
     "status": lambda store, id: store.status(id),
 }

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from chalicelib import ids
-from chalicelib.protocols import Message, Queue, Ready, Ref
+from chalicelib.core.work import Message, Ready, Ref
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import decode
+from chalicelib.queues.protocol import Queue
 from chalicelib.queues.sqs import SqsQueue
 
 REF = Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION))

@@ -9,22 +9,13 @@ from typing import Any
 import pytest
 
 from chalicelib import ids
-from chalicelib.protocols import (
-    Anew,
-    Children,
-    Dispatching,
-    Done,
-    Hop,
-    Outcome,
-    Ready,
-    Ref,
-    Unsettled,
-    Wanted,
-)
+from chalicelib.core.calls import Children, Dispatching, Done, Hop, RerunNodes, Unsettled, Wanted
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ready, Ref
 from chalicelib.store import keys
 from chalicelib.store.connection import connect
 from chalicelib.store.redis_store import RedisStore
-from tests.invariants import check_invariants
+from tests.support.invariants import check_invariants
 
 BY = Dispatching(taken=True, resend_ms=60_000)
 LATE = Dispatching(taken=False, resend_ms=60_000)
@@ -354,7 +345,7 @@ def test_no_script_has_more_arguments_than_serverless_takes(store: RedisStore, m
     claim = store.claim(ref.instance_id, owner="me", lease_ms=1000, wanted=[Wanted(0, 1, tuple(range(wide)))])
     assert claim.nodes[0].results == tuple(b"%d" % node for node in range(wide))
     store.end(ref.instance_id, status="FAILED", error=ERROR)
-    anew = Anew([0], dict.fromkeys(range(1, wide), 0), 2)
-    assert store.rerun(ref.instance_id, epoch=1, anew=anew, params=None, reason="", by=BY) is Outcome.RERUN
+    rerun_nodes = RerunNodes([0], dict.fromkeys(range(1, wide), 0), 2)
+    assert store.rerun(ref.instance_id, epoch=1, nodes=rerun_nodes, params=None, reason="", by=BY) is Outcome.RERUN
     store.end(ref.instance_id, status="FAILED", error=ERROR)
     assert max(lengths) < 3000

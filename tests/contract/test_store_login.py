@@ -17,15 +17,17 @@ import trustme
 
 from chalicelib import ids
 from chalicelib.composition import Application
+from chalicelib.core.calls import Children, Dispatching
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ref
 from chalicelib.errors import Unavailable
-from chalicelib.protocols import Children, Dispatching, Outcome, Ref
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.settings import Settings
 from local.processes import ROOT, free_port
-from tests import packaging
-from tests.harness import application, drain, run, wait_until
-from tests.servers import SLOTS, running_valkey
-from tests.tls import terminator
+from tests.support import packaging
+from tests.support.harness import application, drain, run, wait_until
+from tests.support.servers import SLOTS, running_valkey
+from tests.support.tls import terminator
 
 USER, PASSWORD = "engine", "s3cret/with:odd@characters"
 IAM_USER = "iam-engine"

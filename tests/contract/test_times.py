@@ -10,30 +10,17 @@ import pytest
 import redis
 
 from chalicelib import ids
-from chalicelib.core.terms import Terms
-from chalicelib.protocols import (
-    Anew,
-    Archived,
-    Children,
-    Dispatching,
-    Done,
-    Event,
-    Hop,
-    Outcome,
-    Ready,
-    Record,
-    Ref,
-    Snapshot,
-    Unsettled,
-    Wanted,
-)
+from chalicelib.core.calls import Children, Dispatching, Done, Hop, RerunNodes, Terms, Unsettled, Wanted
+from chalicelib.core.records import Archived, Event, Record, Snapshot
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ready, Ref
 from chalicelib.states import NodeState
 from chalicelib.store import keys
 from chalicelib.store.catalogue import RedisCatalogue
-from tests.virtual_clock import ClockedStore, VirtualClock
+from tests.support.virtual_clock import ClockedStore, VirtualClock
 
 RESEND, LEASE = 30_000, 10_000
-RETENTION = 600_000  # of tests.virtual_clock.ClockedStore
+RETENTION = 600_000  # of tests.support.virtual_clock.ClockedStore
 ASIDE = 90 * 86_400_000  # lua/lib/history.lua
 SENT = Dispatching(taken=True, resend_ms=RESEND)
 LATER = Dispatching(taken=False, resend_ms=RESEND)
@@ -316,19 +303,19 @@ def test_one_that_owes_its_webhook_is_looked_at_until_it_does_not(bench: Bench) 
     bench.claim(id, 0)
     bench.complete(id, 0)
     assert bench.meta(id, "owes") == ["1"] and bench.index(id) == 0
-    assert bench.store.take_due(id, limit=1, resend_ms=RESEND, max_lost=2).outcome is Outcome.OWES
+    assert bench.store.take_due(id, limit=1, resend_ms=RESEND, max_lost=2).outcome is Outcome.OUTBOX
     assert bench.index(id) == RESEND
     bench.clock.advance(500)
-    assert bench.store.told(id, epoch=2) is Outcome.SUPERSEDED and bench.meta(id, "owes") == ["1"]
-    assert bench.store.told(id, epoch=1) is Outcome.TOLD and bench.meta(id, "owes") == [None]
+    assert bench.store.clear_outbox(id, epoch=2) is Outcome.SUPERSEDED and bench.meta(id, "owes") == ["1"]
+    assert bench.store.clear_outbox(id, epoch=1) is Outcome.CLEARED and bench.meta(id, "owes") == [None]
     assert bench.index(id) == RETENTION + 1000 - 500
-    assert bench.store.told(id, epoch=1) is Outcome.SUPERSEDED
+    assert bench.store.clear_outbox(id, epoch=1) is Outcome.SUPERSEDED
 
 
 def test_history_and_archive_outlive_their_instance(bench: Bench) -> None:
     id = bench.create(0)
     bench.claim(id, 0)
-    assert bench.store.stow(id, node=0, attempt=1) is Outcome.OPEN
+    assert bench.store.offload(id, node=0, attempt=1) is Outcome.OPEN
     assert about(bench.ttl(id)["archive"], ASIDE + RETENTION)
     bench.store.pause(id)
     assert about(bench.ttl(id)["history"], ASIDE + RETENTION)
@@ -393,8 +380,8 @@ def test_a_rerun_begins_where_nothing_was(bench: Bench) -> None:
     bench.fail(id, 1, 2)
     assert bench.store.status(id) == "FAILED"
     now = bench.clock.advance(40)
-    anew = Anew(ready=[1], waiting={2: 1}, first=5)
-    assert bench.store.rerun(id, epoch=1, anew=anew, params=b'{"x":1}', reason="why", by=SENT) is Outcome.RERUN
+    rerun_nodes = RerunNodes(ready=[1], waiting={2: 1}, first=5)
+    assert bench.store.rerun(id, epoch=1, nodes=rerun_nodes, params=b'{"x":1}', reason="why", by=SENT) is Outcome.RERUN
     assert bench.record(id, 1) == f"Q:5:0:0:1:-1:{now}:::" and bench.record(id, 2) is None
     assert bench.due(id) == {-2: 50_000, 1: RESEND} and bench.index(id) == RESEND
     assert bench.meta(id, "status", "completed", "failed", "skipped", "running", "epoch", "params", "first") == [
@@ -405,13 +392,13 @@ def test_a_rerun_begins_where_nothing_was(bench: Bench) -> None:
     event = bench.store.history(id)[-1]
     assert (event.at, event.event, event.epoch, event.reason) == (now, "rerun", 2, "why")
     assert bench.client.exists(keys.done(id)) == 0
-    assert bench.store.rerun(id, epoch=2, anew=anew, params=None, reason="", by=SENT) is Outcome.LIVE
+    assert bench.store.rerun(id, epoch=2, nodes=rerun_nodes, params=None, reason="", by=SENT) is Outcome.LIVE
     later = bench.create(0)
     bench.claim(later, 0)
     bench.complete(later, 0)
-    only = Anew(ready=[0], waiting={}, first=2)
-    assert bench.store.rerun(later, epoch=2, anew=only, params=None, reason="", by=LATER) is Outcome.SUPERSEDED
-    assert bench.store.rerun(later, epoch=1, anew=only, params=None, reason="", by=LATER) is Outcome.RERUN
+    only = RerunNodes(ready=[0], waiting={}, first=2)
+    assert bench.store.rerun(later, epoch=2, rerun_nodes=only, params=None, reason="", by=LATER) is Outcome.SUPERSEDED
+    assert bench.store.rerun(later, epoch=1, rerun_nodes=only, params=None, reason="", by=LATER) is Outcome.RERUN
     assert bench.due(later) == {0: 0} and bench.meta(later, "params") == ["{}"]
     assert (bench.record(later, 0) or "").startswith("Q:2:0:0:0:-1:")
 
@@ -423,8 +410,8 @@ def test_what_stays_in_a_rerun_owes_nothing_any_more(bench: Bench) -> None:
     before = bench.record(id, 0) or ""
     assert before.split(":")[5] == "500"
     bench.store.end(id, status="CANCELLED", error=ERROR)
-    anew = Anew(ready=[1, 2], waiting={}, first=2, owing=[0])
-    assert bench.store.rerun(id, epoch=1, anew=anew, params=None, reason="", by=SENT) is Outcome.RERUN
+    rerun_nodes = RerunNodes(ready=[1, 2], waiting={}, first=2, owing=[0])
+    assert bench.store.rerun(id, epoch=1, nodes=rerun_nodes, params=None, reason="", by=SENT) is Outcome.RERUN
     assert bench.record(id, 0) == before.replace(":500:", ":-1:")
     assert set(bench.due(id)) == {1, 2}
 
@@ -463,7 +450,7 @@ def test_what_is_gone_is_in_no_index(bench: Bench) -> None:
     assert bench.index(id) is None and bench.client.zcard(keys.listing(id[-2:])) == 0
     stowed = bench.create(0)
     bench.claim(stowed, 0)
-    bench.store.stow(stowed, node=0, attempt=1)
+    bench.store.offload(stowed, node=0, attempt=1)
     bench.complete(stowed, 0)
     bench.client.delete(*keys.instance(stowed)[:7])
     assert bench.store.take_due(stowed, limit=1, resend_ms=RESEND, max_lost=2).outcome is Outcome.LEFT
@@ -517,8 +504,8 @@ def test_a_picture_has_all_that_is_known(bench: Bench) -> None:
     assert after is not None
     assert (after.status, after.finished_at, after.error, after.paused) == ("CANCELLED", ended, ERROR, True)
     assert after.counts == {**counts, "running": 0, "cancelled": 1}
-    anew = Anew(ready=[0], waiting={}, first=7)
-    bench.store.rerun(id, epoch=1, anew=anew, params=None, reason="", by=SENT)
+    rerun_nodes = RerunNodes(ready=[0], waiting={}, first=7)
+    bench.store.rerun(id, epoch=1, nodes=rerun_nodes, params=None, reason="", by=SENT)
     after = bench.store.snapshot(id)
     assert after is not None
     assert (after.epoch, after.paused, after.error, after.error_node, after.started_at) == (2, False, None, None, None)
@@ -531,7 +518,7 @@ def test_an_archived_result_is_what_it_was(bench: Bench) -> None:
     bench.claim(id, 0)
     result = b'"with\nlines"'
     bench.store.complete(id, done=[Done(0, 1, result, Children([]))], by=SENT)
-    bench.store.rerun(id, epoch=1, anew=Anew(ready=[0], waiting={}, first=2), params=None, reason="", by=SENT)
+    bench.store.rerun(id, epoch=1, nodes=RerunNodes(ready=[0], waiting={}, first=2), params=None, reason="", by=SENT)
     [kept] = bench.store.archive(id)
     assert (kept.epoch, kept.node, kept.result, kept.record.state) == (1, 0, result, NodeState.COMPLETED)
 

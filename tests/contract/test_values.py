@@ -11,13 +11,13 @@ import pytest
 
 from chalicelib.composition import Application
 from chalicelib.errors import ValuesUnavailable
-from chalicelib.protocols import Values
 from chalicelib.settings import Settings
+from chalicelib.values.protocol import Values
 from local.processes import free_port
 
 
 def made(url: str, **settings: Any) -> Values:
-    return Application(Settings(values_url=url, **settings)).depot._values
+    return Application(Settings(values_url=url, **settings)).offload._values
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -6,8 +6,9 @@ import pytest
 import redis
 
 from chalicelib import ids
-from chalicelib.protocols import Children, Dispatching, Ref, Wanted
-from tests.virtual_clock import START_MS, ClockedStore, VirtualClock
+from chalicelib.core.calls import Children, Dispatching, Wanted
+from chalicelib.core.work import Ref
+from tests.support.virtual_clock import START_MS, ClockedStore, VirtualClock
 
 
 def test_time_stands_still_until_it_is_turned(valkey_url: str) -> None:

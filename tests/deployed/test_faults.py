@@ -12,7 +12,7 @@ from local.functions.environment import Environment, FunctionError
 from tests.deployed.deployment import Deployment
 from tests.deployed.test_workflows import ended, node
 from tests.deployed.web import web
-from tests.harness import wait_until
+from tests.support.harness import wait_until
 
 FAST = {"LEASE_SECONDS": "1", "ALLOW_PRIVATE_ADDRESSES": "true"}
 

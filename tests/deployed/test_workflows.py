@@ -13,7 +13,7 @@ import pytest
 
 from chalicelib import __version__
 from tests.deployed.deployment import Deployment
-from tests.harness import wait_until
+from tests.support.harness import wait_until
 
 LINE = {"line": "x" * 64}
 POLICY = {"max_attempts": 2, "initial_backoff_seconds": 1}

@@ -25,7 +25,7 @@ from chalicelib.handlers import egress
 from chalicelib.handlers.egress import HttpClient
 from chalicelib.handlers.http_call import MAX_REDIRECTS, http_handler
 from chalicelib.queues.memory import MemoryQueue
-from tests.harness import application, drain, run
+from tests.support.harness import application, drain, run
 
 PUBLIC = "93.184.216.34"
 RESOLVE = egress._resolve

@@ -46,7 +46,7 @@ def test_what_a_node_costs(meter: Meter, workload: str, scheduling: str) -> None
     assert bill <= cost.standard(usage) / 100
 
 
-def assert_planned(meter: Meter, workflow: dict[str, Any], usage: cost.Usage) -> None:
+def assert_planned(meter: Meter, workflow: dict[str, Any], usage: cost.Consumption) -> None:
     """What a plan says beforehand. How many messages a receive finds is up to SQS: an invocation more or less."""
     planned = meter.app.forecaster.of_body(json.dumps({"workflow": workflow, "workers": 1}).encode()).usage
     print(f"planned {planned}")

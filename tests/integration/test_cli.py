@@ -17,8 +17,8 @@ from typer.testing import CliRunner, Result
 from cli.failures import Exit
 from cli.main import app
 from local.processes import ROOT
-from tests.harness import wait_until
-from tests.stack import Stack
+from tests.support.harness import wait_until
+from tests.support.stack import RunningStack
 
 DAG = Path(sys.executable).with_name("dag")
 CALL = {"id": "call", "handler": "call_external_service", "config": {"url": "{{ params.url }}"}}
@@ -27,7 +27,7 @@ NOWHERE = "http://127.0.0.1:1"
 
 
 @pytest.fixture(autouse=True)
-def settings(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def settings(stack: RunningStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DAG_URL", stack.url)
     monkeypatch.setenv("DAG_CONFIG", str(tmp_path / "config.toml"))
 
@@ -89,7 +89,7 @@ def test_pause_resume_cancel() -> None:
     assert dag("pause", id).exit_code == Exit.CONFLICT
 
 
-def test_a_failed_instance_is_run_again_with_other_params(stack: Stack) -> None:
+def test_a_failed_instance_is_run_again_with_other_params(stack: RunningStack) -> None:
     failed = dag("run", "-", "-w", "-p", f"url={NOWHERE}", stdin=workflow(CALL, {"id": "more", "handler": "noop"}))
     assert failed.exit_code == Exit.FAILED and "✗ call" in failed.stderr
     id = asked("list", "-n", "1")["instances"][0]["instance_id"]
@@ -102,7 +102,7 @@ def test_a_failed_instance_is_run_again_with_other_params(stack: Stack) -> None:
     assert "call" not in asked("results", id, "--epoch", "1")["results"]
 
 
-def test_the_script_on_a_terminal(stack: Stack) -> None:
+def test_the_script_on_a_terminal(stack: RunningStack) -> None:
     """Installed, in a process of its own: the tree and the bar on the terminal, the output alone in the pipe."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "LINES": "30", "COLUMNS": "100"}
@@ -116,7 +116,7 @@ def test_the_script_on_a_terminal(stack: Stack) -> None:
     assert "2/2" in drawn and "━" in drawn and "greeting" in drawn
 
 
-def test_the_doctor_of_an_instance(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_of_an_instance(stack: RunningStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_DIR", stack.environment["DATA_DIR"])
     id = asked("run", "-", "-p", f"url={NOWHERE}", stdin=workflow({**CALL, "retry_policy": LATER}))["instance_id"]
     wait_until(lambda: asked("status", id)["nodes"]["call"]["attempt"] == 2, what="the first failure")
@@ -142,7 +142,7 @@ def test_validate_stores_nothing(tmp_path: Path) -> None:
     assert asked("list", "--workflows", "-n", "1") == before
 
 
-def test_what_a_run_will_take_and_took(stack: Stack) -> None:
+def test_what_a_run_will_take_and_took(stack: RunningStack) -> None:
     fetch = workflow({"id": "first", "handler": "noop"}, {**CALL, "dependencies": ["first"]})
     planned = asked("plan", "-", "--workers", "1", "-d", "call=2", stdin=fetch)
     assert planned["critical_path"]["nodes"] == ["first", "call"]

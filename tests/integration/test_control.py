@@ -17,8 +17,8 @@ from chalicelib.handlers import Config, Context, DoNotRetry, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.states import InstanceStatus, NodeStatus
 from chalicelib.usecases.listing import Filter
-from tests.harness import application, drain, run, wait_until
-from tests.invariants import check_invariants
+from tests.support.harness import application, drain, run, wait_until
+from tests.support.invariants import check_invariants
 
 runs: Counter[str] = Counter()
 broken: set[str] = set()
@@ -289,7 +289,7 @@ def test_a_node_may_say_what_would_hold_without_defaults(make: Make) -> None:
     app, _ = make()
     nodes = [node("a", retry_policy={"max_attempts": 1}), node("b", retry_policy={}), node("c")]
     body = workflow(*nodes, defaults={"retry_policy": {"max_attempts": 5}})
-    plan = app.lookup.plan(app.service.submit(json.dumps(body).encode(), None).execution_id)
+    plan = app.resolver.plan(app.service.submit(json.dumps(body).encode(), None).execution_id)
     assert [one.retry.max_attempts for one in plan.nodes] == [1, 1, 5]
 
 

@@ -14,7 +14,7 @@ from chalicelib.errors import NotFound
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
 from chalicelib.usecases.listing import Filter
-from tests.harness import application, drain
+from tests.support.harness import application, drain
 
 BODY = json.dumps({"name": "Short-lived", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}}).encode()
 
@@ -68,7 +68,7 @@ def test_a_trigger_that_is_repeated_is_refused_too_and_leaves_its_instance_alone
         with pytest.raises(NotFound):
             app.service.trigger(execution_id, b"", key)
     assert here.store.status(instance_id) == "PENDING"
-    here.scheduler.abort(here.lookup.ref(instance_id))
+    here.scheduler.abort(here.resolver.ref(instance_id))
 
 
 def test_what_is_withdrawn_leaves_nothing_and_calls_no_webhook(processes: Callable[[], Application]) -> None:

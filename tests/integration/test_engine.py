@@ -15,8 +15,8 @@ from chalicelib.errors import DoNotRetry
 from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
-from tests.harness import Crew, application, drain, run, wait_until
-from tests.invariants import check_invariants
+from tests.support.harness import RunLoop, application, drain, run, wait_until
+from tests.support.invariants import check_invariants
 
 DAGS = 200
 
@@ -109,7 +109,7 @@ def test_random_dags_keep_the_invariants(valkey_url: str, seed: int) -> None:
 
     app.store.complete = counting_complete  # type: ignore[method-assign]
     workflows = {}
-    with Crew(app, queue, workers=4):
+    with RunLoop(app, queue, workers=4):
         for number in range(DAGS // 2):
             workflow = random_workflow(rng, number)
             submitted = app.service.submit(json.dumps(workflow).encode(), None)

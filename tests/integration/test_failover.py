@@ -15,14 +15,15 @@ import pytest
 import redis
 
 from chalicelib.composition import Application
+from chalicelib.core.calls import Children, Dispatching, Done, Wanted
+from chalicelib.core.transitions import Outcome
 from chalicelib.errors import NotFound
 from chalicelib.handlers import Config, Context, handler
-from chalicelib.protocols import Children, Dispatching, Done, Outcome, Wanted
 from chalicelib.queues.memory import MemoryQueue
-from tests.address import Address
-from tests.harness import application, run, sqs_event, wait_until
-from tests.invariants import check_invariants
-from tests.servers import running_valkey
+from tests.support.address import Address
+from tests.support.harness import application, run, sqs_event, wait_until
+from tests.support.invariants import check_invariants
+from tests.support.servers import running_valkey
 
 LENGTH = 6
 CHAIN: dict[str, Any] = {

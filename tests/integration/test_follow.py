@@ -20,19 +20,19 @@ import pytest
 from chalicelib import logs
 from chalicelib.composition import Application
 from chalicelib.core.handler import Handler
+from chalicelib.core.work import Message, Ready, Ref
 from chalicelib.handlers.api import Config, Context, handler
 from chalicelib.invocation import Invocation
-from chalicelib.protocols import Message, Ready, Ref
 from chalicelib.queues.invoker import LambdaInvoker
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import carrier
 from chalicelib.queues.sqs import SqsQueue
 from local.mapping import EventSourceMapping
 from local.processes import ROOT
-from tests.collector import Collector, Received, collecting
-from tests.harness import application, drain, run, wait_until
-from tests.servers import QueuePair
-from tests.stack import Stack, running_stack
+from tests.support.collector import Collector, Received, collecting
+from tests.support.harness import application, drain, run, wait_until
+from tests.support.servers import QueuePair
+from tests.support.stack import RunningStack, running_stack
 
 CLIENT_TRACE, CLIENT_SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 NONE = Invocation(None, None)
@@ -64,7 +64,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[RunningStack]:
     settings = {"LOG_FORMAT": "json", "LOG_LEVEL": "DEBUG", "TRACING": "otlp", "OTEL_SERVICE_NAME": "under-test"}
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
     with running_stack(tmp_path_factory.mktemp("follow"), WORKERS="2", **settings, **endpoint) as running:
@@ -74,7 +74,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Ite
 class Run:
     """A run of input -> flaky -> output, where flaky needs two attempts."""
 
-    def __init__(self, stack: Stack, collector: Collector) -> None:
+    def __init__(self, stack: RunningStack, collector: Collector) -> None:
         self._stack = stack
         self._collector = collector
         server = ThreadingHTTPServer(("127.0.0.1", 0), type("Service", (Flaky,), {"seen": []}))
@@ -115,7 +115,7 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def followed(stack: Stack, collector: Collector) -> Run:
+def followed(stack: RunningStack, collector: Collector) -> Run:
     made = Run(stack, collector)
     assert made.status["status"] == "COMPLETED", made.status
     wait_until(lambda: any(line["event"] == "instance finished" for line in made.lines()), what="the last line")
@@ -148,7 +148,7 @@ def test_a_run_is_reconstructed_from_the_log(followed: Run) -> None:
     assert len(received) == 2 and set(started) == set(received)
 
 
-def test_the_queries_of_the_docs_follow_it(followed: Run, stack: Stack) -> None:
+def test_the_queries_of_the_docs_follow_it(followed: Run, stack: RunningStack) -> None:
     page = (ROOT / "docs/logs-and-traces.md").read_text("utf-8")
     (command,) = re.findall(r"^grep .*INSTANCE_ID.*$", page, re.M)
     there = {"cwd": stack.log.parent, "env": os.environ | {"INSTANCE_ID": followed.instance_id}}

@@ -17,7 +17,7 @@ from chalicelib.handlers import Config, handler
 from chalicelib.models.views import StatusView
 from chalicelib.queues.memory import MemoryQueue
 from examples.run import fan_out, layered
-from tests.harness import application, drain, run
+from tests.support.harness import application, drain, run
 
 
 class Nap(Config):

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from examples import run as client
-from tests.harness import wait_until
-from tests.stack import Stack, running_stack
+from tests.support.harness import wait_until
+from tests.support.stack import RunningStack, running_stack
 
 PACE_HANDLER = """
 import time
@@ -29,7 +29,7 @@ def pace(config: Pace) -> str:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     folder: Path = tmp_path_factory.mktemp("kill")
     (folder / "pace_handler.py").write_text(PACE_HANDLER)
     settings = {
@@ -51,7 +51,7 @@ def paced(workflow: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("shape", ["fan", "layered"])
-def test_a_worker_killed_half_way_costs_nothing(stack: Stack, shape: str) -> None:
+def test_a_worker_killed_half_way_costs_nothing(stack: RunningStack, shape: str) -> None:
     workflow = paced(client.fan_out(1000) if shape == "fan" else client.layered(20, 50))
     total = len(workflow["dag"]["nodes"])
     execution_id = client.call(stack.url, "/api/workflow", workflow)["execution_id"]

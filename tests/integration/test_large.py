@@ -16,13 +16,13 @@ from chalice.test import Client
 import app as web
 from chalicelib import composition
 from chalicelib.composition import Application
+from chalicelib.core.transitions import Outcome
 from chalicelib.errors import NotFound, StillRunning, ValueLost, ValuesUnavailable
 from chalicelib.handlers import Config, Context, handler
-from chalicelib.protocols import Outcome
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
-from tests.harness import application, drain, run, sqs_event, wait_until
-from tests.invariants import check_invariants
+from tests.support.harness import application, drain, run, sqs_event, wait_until
+from tests.support.invariants import check_invariants
 
 LARGE = 1000
 runs: Counter[str] = Counter()
@@ -118,12 +118,12 @@ def test_a_large_result_goes_elsewhere_and_nobody_notices(
     check_invariants(app.redis, instance_id)
     app.control.delete(instance_id)
     with pytest.raises(ValueLost):
-        make(**settings)[0].depot.get(kept[0])
+        make(**settings)[0].offload.get(kept[0])
 
 
 def test_what_runs_on_here_reads_nothing_back(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     app, queue = make()
-    monkeypatch.setattr(app.depot._values, "get", None)
+    monkeypatch.setattr(app.offload._values, "get", None)
     instance_id = run(app, workflow(node("a", "big", size=5000), *(node(f"b{n}", "output", "a") for n in range(50))))
     drain(app, queue)
     assert app.service.status(instance_id).status == "COMPLETED"
@@ -131,8 +131,8 @@ def test_what_runs_on_here_reads_nothing_back(make: Make, monkeypatch: pytest.Mo
 
 def test_what_is_small_costs_nothing(make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app, queue = make()
-    monkeypatch.setattr(app.store, "stow", None)
-    monkeypatch.setattr(app.depot, "put", None)
+    monkeypatch.setattr(app.store, "offload", None)
+    monkeypatch.setattr(app.offload, "put", None)
     exactly = LARGE - 2  # and two quotes
     instance_id = run(app, workflow(node("a", "big", size=exactly), node("b", "output", "a")))
     drain(app, queue)
@@ -210,9 +210,9 @@ def test_what_is_too_late_is_not_put_and_never_in_the_way(make: Make, folder: Pa
     instance_id = run(app, workflow(node("a", "big", size=5000)))
     drain(app, queue)
     [path] = files(folder)
-    assert app.store.stow(instance_id, node=0, attempt=1) is Outcome.CLOSED
+    assert app.store.offload(instance_id, node=0, attempt=1) is Outcome.CLOSED
     # Whoever runs the same attempt, and has not noticed, has a name of its own for what it yields.
-    app.depot.put(instance_id, "a", 1, b'"other"')
+    app.offload.put(instance_id, "a", 1, b'"other"')
     assert len(files(folder)) == 2 and path.read_bytes() == json.dumps("a1" * 2500).encode()
     assert app.service.results(instance_id).results["a"] == "a1" * 2500
     app.control.delete(instance_id)
@@ -222,13 +222,13 @@ def test_what_is_too_late_is_not_put_and_never_in_the_way(make: Make, folder: Pa
 def test_what_nobody_wants_any_more_is_not_put(make: Make, folder: Path) -> None:
     app, queue = make()
     instance_id = run(app, workflow(node("a", "big", size=5000)))
-    stow = app.store.stow
+    offload = app.store.offload
 
     def cancelled_meanwhile(*args: Any, **named: Any) -> Outcome:
         app.control.cancel(instance_id, b"")
-        return stow(*args, **named)
+        return offload(*args, **named)
 
-    app.store.stow = cancelled_meanwhile  # type: ignore[method-assign]
+    app.store.offload = cancelled_meanwhile  # type: ignore[method-assign]
     drain(app, queue)
     assert runs["a"] == 1 and not folder.exists()
 
@@ -255,14 +255,14 @@ def test_at_the_end_of_the_retention_the_sweep_deletes_them(make: Make, folder: 
     drain(app, queue)
     assert len(files(folder)) == 2
     wait_until(lambda: app.service._store.status(instance_id) is None, what="the end of the retention")
-    forget, failing = app.depot._values.forget, [True]
+    forget, failing = app.offload._values.forget, [True]
 
     def forget_later(prefix: str) -> None:
         if failing.pop() if failing else False:
             raise ValuesUnavailable("not now")
         forget(prefix)
 
-    app.depot._values.forget = forget_later  # type: ignore[method-assign]
+    app.offload._values.forget = forget_later  # type: ignore[method-assign]
     wait_until(lambda: app.sweep.run().failed == 1, what="a sweep that finds it")
     assert len(files(folder)) == 2  # and nothing else of it is left
     assert app.redis.exists(*keys.instance(instance_id)[:9]) == 1
@@ -346,8 +346,8 @@ def test_over_http(make: Make, bucket: str, localstack_url: str, monkeypatch: py
         if alone.status_code == 303:
             with urlopen(alone.headers["Location"]) as answer:
                 assert json.load(answer) == "a1" * 2500
-        app.depot.forget(instance_id)
-        app.depot._kept.clear()
+        app.offload.forget(instance_id)
+        app.offload._kept.clear()
         lost = client.http.get(f"/api/workflows/{instance_id}/results/a?epoch=1")
     assert nothing.status_code == 404  # it failed
     if room > 10_000:

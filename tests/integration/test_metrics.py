@@ -13,17 +13,18 @@ from chalice.test import Client
 import app as web
 from benchmarks.bill import WORKLOADS
 from chalicelib.composition import Application
+from chalicelib.core.calls import Wanted
 from chalicelib.core.handler import Handler
+from chalicelib.core.records import Pressure
 from chalicelib.handlers.api import Config, handler
-from chalicelib.metrics.metered import MeteredStore, Tally
+from chalicelib.metrics.metered import CallCounts, MeteredStore
 from chalicelib.metrics.protocol import OFF
-from chalicelib.protocols import Pressure, Wanted
 from chalicelib.queues.memory import MemoryQueue
 from local.mapping import LambdaContext
 from local.poller import scheduled_event
 from scheduler.dispatch import LambdaDispatch
-from tests import emf
-from tests.harness import application, drain, run
+from tests.support import emf
+from tests.support.harness import application, drain, run
 
 SECRET = "xyzzy-5bf2c1-secret"
 FOUND = dict[tuple[str, str], list[float]]
@@ -168,7 +169,7 @@ def test_the_scheduler_function_says_how_late_it_was(deployed: Callable[..., Dep
     app, invoked = service.app, []
     invoker: Any = type("Invoker", (), {"invoke": lambda self, instance_id: invoked.append(instance_id)})()
     dispatch = app.dispatch
-    app.dispatch = LambdaDispatch(app.queue, invoker, resend_ms=30_000, cost=app.pace.cost, room=dispatch.room)
+    app.dispatch = LambdaDispatch(app.queue, invoker, resend_ms=30_000, weight=app.sizing.weight, room=dispatch.room)
     instance_id = run(app, workflow(node("a")))
     assert invoked == [instance_id] and ("DispatchLag", "") not in service.figures()
     context = LambdaContext("scheduler", seconds=60)
@@ -185,7 +186,7 @@ def test_a_refused_trigger_is_counted(deployed: Callable[..., Deployed]) -> None
     service = deployed()
     execution_id = service.app.service.submit(json.dumps(workflow(node("a"))).encode(), None).execution_id
     service.app.store.pressure = lambda late_ms: Pressure(0.99, 0)  # type: ignore[method-assign]
-    service.app.gate._until = float("-inf")
+    service.app.admission._until = float("-inf")
     with Client(web.app) as client:
         assert client.http.post(f"/api/workflow/trigger/{execution_id}").status_code == 503
     found = service.figures()
@@ -195,7 +196,7 @@ def test_a_refused_trigger_is_counted(deployed: Callable[..., Deployed]) -> None
 @pytest.mark.parametrize("shape", WORKLOADS)
 def test_the_commands_of_a_bill_are_about_those_that_redis_executes(valkey_url: str, shape: str) -> None:
     document, instances = WORKLOADS[shape]
-    queue, tally = MemoryQueue(), Tally()
+    queue, tally = MemoryQueue(), CallCounts()
     app = application(valkey_url, queue)
     with redis.Redis.from_url(valkey_url) as client:
         app.store = MeteredStore(app.store, OFF, tally)  # type: ignore[assignment]

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from chalicelib import node_ids
 from cli.main import app
-from tests.stack import Stack
+from tests.support.stack import RunningStack
 
 DOTTED = "NFCORE_RNASEQ.PREPARE_GENOME.GTF"
 ODD = "100% of a/b? #1 = ü & \\n so on"
@@ -34,14 +34,14 @@ NODES: list[dict[str, Any]] = [
 ]
 
 
-def ask(stack: Stack, path: str, body: Any = None) -> Any:
+def ask(stack: RunningStack, path: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(urllib.request.Request(f"{stack.url}/api/{path}", data)) as answer:
         return json.loads(answer.read())
 
 
 @pytest.fixture(scope="module")
-def instance_id(stack: Stack) -> str:
+def instance_id(stack: RunningStack) -> str:
     submitted = ask(stack, "workflow", {"name": "Brought along", "dag": {"nodes": NODES}})
     started = ask(stack, f"workflow/trigger/{submitted['execution_id']}", {})["instance_id"]
     status = ask(stack, f"workflows/{started}?wait=20")
@@ -49,7 +49,7 @@ def instance_id(stack: Stack) -> str:
     return str(started)
 
 
-def test_over_http(stack: Stack, instance_id: str) -> None:
+def test_over_http(stack: RunningStack, instance_id: str) -> None:
     results = ask(stack, f"workflows/{instance_id}/results")["results"]
     assert results[ODD] == 9007199254740993 and results[TWIN] == "9007199254740993 twin"
     for node in NODES:
@@ -69,14 +69,14 @@ def test_over_http(stack: Stack, instance_id: str) -> None:
     }
 
 
-def test_a_large_result_of_one_is_kept_and_found(stack: Stack, instance_id: str) -> None:
+def test_a_large_result_of_one_is_kept_and_found(stack: RunningStack, instance_id: str) -> None:
     assert ask(stack, f"workflows/{instance_id}/results/{quote(PAGES, safe='')}") == ["x" * 1000] * 300
     values = stack.log.parent / "values" / instance_id[-2:] / instance_id
     [kept] = [path for path in values.rglob("*") if path.is_file()]
     assert kept.parent == values / node_ids.plain(PAGES)
 
 
-def test_by_dag(stack: Stack, instance_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_by_dag(stack: RunningStack, instance_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAG_URL", stack.url)
 
     def dag(*words: str) -> str:

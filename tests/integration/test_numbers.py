@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from cli.failures import Exit
 from cli.main import app
-from tests.stack import Stack
+from tests.support.stack import RunningStack
 
 # As Python writes them: of a float every digit that tells it from its neighbours.
 NUMBERS = (
@@ -21,7 +21,7 @@ NUMBERS = (
 
 
 @pytest.fixture(autouse=True)
-def settings(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def settings(stack: RunningStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DAG_URL", stack.url)
     monkeypatch.setenv("DAG_CONFIG", str(tmp_path / "config.toml"))
 

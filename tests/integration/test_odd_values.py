@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from chalicelib.composition import Application
-from chalicelib.core import fault, strictjson
+from chalicelib.core import node_error, strictjson
+from chalicelib.core.calls import Wanted
 from chalicelib.handlers import Config, DoNotRetry, handler
-from chalicelib.protocols import Wanted
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
-from tests.harness import application, drain, run, wait_until
+from tests.support.harness import application, drain, run, wait_until
 
 Make = Callable[..., tuple[Application, MemoryQueue]]
 LONG = "a" + "é" * 300
@@ -136,7 +136,7 @@ def test_the_type_of_an_error_is_bounded(make: Make) -> None:
     drain(app, queue)
     status, history = shown(app, instance_id)
     found = status["nodes"]["a"]["error"]["type"]
-    assert found == "É" + "T" * (fault.MAX_TYPE - 1)
+    assert found == "É" + "T" * (node_error.MAX_TYPE - 1)
     assert reason(history, "failed") == f"{found}: broken"
 
 
@@ -149,7 +149,7 @@ def test_an_error_that_an_earlier_release_stored_as_it_was_is_shown(make: Make) 
     status, history = shown(app, instance_id)
     assert status["nodes"]["a"]["error"]["message"] == status["error"]["message"] == WRITTEN
     assert status["nodes"]["a"]["error"]["traceback"] == WRITTEN
-    assert len(status["error"]["type"]) == fault.MAX_TYPE
+    assert len(status["error"]["type"]) == node_error.MAX_TYPE
     assert WRITTEN in history["why"]["a"]
 
 

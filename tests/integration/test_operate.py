@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from local.processes import ROOT
-from tests import aws_cli, packaging
-from tests.harness import wait_until
-from tests.stack import Stack, running_stack
+from tests.support import aws_cli, packaging
+from tests.support.harness import wait_until
+from tests.support.stack import RunningStack, running_stack
 
 PAGE = (ROOT / "docs/operate.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
@@ -80,7 +80,7 @@ def test_every_alarm_has_a_section() -> None:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     with running_stack(tmp_path_factory.mktemp("operate"), WORKERS="1") as running:
         yield running
 
@@ -89,7 +89,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`aws`, `valkey-cli`, `python` and `make` without anything installed: of the tests, and of this environment."""
     folder = tmp_path_factory.mktemp("tools")
-    programs = {"aws": "-m tests.aws_cli", "valkey-cli": "-m tests.valkey_cli", "python": ""}
+    programs = {"aws": "-m tests.support.aws_cli", "valkey-cli": "-m tests.support.valkey_cli", "python": ""}
     for name, module in programs.items():
         (folder / name).write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} {module} "$@"\n')
     (folder / "make").write_text(f"#!/bin/sh\nexec {sys.executable} -m doctor\n")
@@ -101,7 +101,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Shell:
     """A shell as the page's beginning sets it up."""
 
-    def __init__(self, stack: Stack, tools: Path) -> None:
+    def __init__(self, stack: RunningStack, tools: Path) -> None:
         self.stack = stack
         self._environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "DATA_DIR": str(stack.log.parent)}
         self._prologue = "set -eu -o pipefail\n" + blocks("", "sh local")[1]
@@ -124,7 +124,7 @@ class Shell:
 
 
 @pytest.fixture
-def shell(stack: Stack, tools: Path) -> Shell:
+def shell(stack: RunningStack, tools: Path) -> Shell:
     return Shell(stack, tools)
 
 

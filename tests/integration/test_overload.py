@@ -21,11 +21,11 @@ from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.sqs import SqsQueue
 from chalicelib.settings import Settings
 from chalicelib.states import InstanceStatus
-from chalicelib.usecases.gate import FRESH_SECONDS
+from chalicelib.usecases.admission import FRESH_SECONDS
 from local.mapping import EventSourceMapping
-from tests.harness import application, drain, wait_until
-from tests.servers import QueuePair, running_valkey
-from tests.stack import running_stack
+from tests.support.harness import application, drain, wait_until
+from tests.support.servers import QueuePair, running_valkey
+from tests.support.stack import running_stack
 
 NODES = [
     {"id": "a", "handler": "noop", "dependencies": []},

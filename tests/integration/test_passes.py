@@ -12,9 +12,11 @@ import pytest
 import redis
 
 from chalicelib import ids
+from chalicelib.core.calls import Children, Dispatching, Wanted
 from chalicelib.core.plan import SLICE
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Message, Ready, Ref
 from chalicelib.metrics.protocol import Off
-from chalicelib.protocols import Children, Dispatching, Message, Outcome, Ready, Ref, Wanted
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import decode, encode
 from chalicelib.store import keys
@@ -25,8 +27,8 @@ from scheduler.dead_letters import DeadLetters
 from scheduler.dispatch import InlineDispatch
 from scheduler.scheduler import LIMIT, Pass, Scheduler
 from scheduler.sweep import Sweep, Swept
-from tests.harness import sqs_event
-from tests.virtual_clock import ClockedStore, VirtualClock
+from tests.support.harness import sqs_event
+from tests.support.virtual_clock import ClockedStore, VirtualClock
 
 RESEND_MS, LEASE_MS, MAX_LOST = 30_000, 10_000, 2
 LATER = Dispatching(taken=False, resend_ms=RESEND_MS)
@@ -62,12 +64,12 @@ class World:
         self.emptied: list[str] = []
         self.seconds = 0.0
         self.definitions = Definitions(self.store)
-        self.dispatch = InlineDispatch(self.queue, resend_ms=RESEND_MS, cost=lambda handler: 100, room=100)
+        self.dispatch = InlineDispatch(self.queue, resend_ms=RESEND_MS, weight=lambda handler: 100, room=100)
         self.scheduler = Scheduler(
             self.store,
             self.definitions,
             self.dispatch,
-            depot=SimpleNamespace(forget=self.emptied.append),  # type: ignore[arg-type]
+            offload=SimpleNamespace(forget=self.emptied.append),  # type: ignore[arg-type]
             tell=self.told.append,
             max_lost=MAX_LOST,
             tracer=tracer.Off(),
@@ -262,7 +264,7 @@ def test_an_instance_whose_time_is_over_is_said_to_have_ended(world: World, capl
     world.clock.advance(RESEND_MS)
     world.scheduler.run(ref.instance_id)
     assert world.told == [ref.instance_id] * 2
-    assert world.store.told(ref.instance_id, epoch=1) is Outcome.TOLD
+    assert world.store.clear_outbox(ref.instance_id, epoch=1) is Outcome.CLEARED
     world.scheduler.run(ref.instance_id)
     assert world.told == [ref.instance_id] * 2
 
@@ -286,7 +288,7 @@ def test_an_instance_without_its_workflow_is_ended_and_said_once(
 def test_large_results_of_what_is_gone_are_deleted_and_then_it_is_forgotten(world: World) -> None:
     ref = world.start(node("a"))
     world.claim(ref, 0)
-    assert world.store.stow(ref.instance_id, node=0, attempt=1) is Outcome.OPEN
+    assert world.store.offload(ref.instance_id, node=0, attempt=1) is Outcome.OPEN
     world.store.end(ref.instance_id, status="CANCELLED", error=b"")
     assert world.scheduler.run(ref.instance_id) == Pass(0, 0) and world.emptied == []
     assert world.store.forget(ref.instance_id) is Outcome.LEFT

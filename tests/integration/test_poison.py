@@ -17,9 +17,9 @@ from chalicelib.store import keys
 from chalicelib.store.redis_store import RedisStore
 from examples import run as client
 from local import queues
-from tests.harness import wait_until
-from tests.invariants import check_invariants
-from tests.stack import Stack, running_stack
+from tests.support.harness import wait_until
+from tests.support.invariants import check_invariants
+from tests.support.stack import RunningStack, running_stack
 
 MAX_LOST = 3
 # Shorter than what `takes` takes, so that its message comes again while it runs.
@@ -29,7 +29,7 @@ VISIBILITY = 1
 class Service:
     """The stack, and the servers behind it."""
 
-    def __init__(self, stack: Stack, folder: Path) -> None:
+    def __init__(self, stack: RunningStack, folder: Path) -> None:
         self.stack, self.folder = stack, folder
         exported = dict(re.findall(r"^export (\w+)=(.*)$", (folder / "data" / "env").read_text(), re.M))
         self.queue_url = exported["QUEUE_URL"]

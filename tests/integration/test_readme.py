@@ -16,7 +16,7 @@ import pytest
 from chalicelib.settings import Settings
 from local.config import Config
 from local.processes import ROOT, free_port
-from tests.stack import Stack
+from tests.support.stack import RunningStack
 
 DOCS = "".join(path.read_text("utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
 VARYING = [
@@ -46,7 +46,7 @@ def examples_on_a_free_port(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("block", re.findall(r"```console\n(.*?)```", DOCS, re.S), ids=["curl", "dag"])
-def test_a_session_prints_what_the_docs_say(stack: Stack, block: str, tmp_path: Path) -> None:
+def test_a_session_prints_what_the_docs_say(stack: RunningStack, block: str, tmp_path: Path) -> None:
     commands = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
     expected = "\n".join(line for line in block.splitlines() if not line.startswith("$ "))
     script = "\n".join(commands).replace("http://127.0.0.1:8000", stack.url)
@@ -76,7 +76,7 @@ def test_a_session_prints_what_the_docs_say(stack: Stack, block: str, tmp_path: 
     "name",
     ["linear", "fan_out_fan_in", "http_call", "retry", "policies", "large", "webhook", "fan_out_1000", "layered"],
 )
-def test_examples(stack: Stack, name: str) -> None:
+def test_examples(stack: RunningStack, name: str) -> None:
     command = [sys.executable, "examples/run.py", name, "--url", stack.url]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=90, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -91,7 +91,7 @@ def test_examples(stack: Stack, name: str) -> None:
         assert "webhook DELIVERED, attempts: 1" in done.stdout
 
 
-def test_the_example_of_control(stack: Stack) -> None:
+def test_the_example_of_control(stack: RunningStack) -> None:
     command = [sys.executable, "examples/control.py", "--url", stack.url]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=90, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -99,7 +99,7 @@ def test_the_example_of_control(stack: Stack) -> None:
     assert [line for line in told if line not in done.stdout] == []
 
 
-def test_the_example_of_a_plan(stack: Stack) -> None:
+def test_the_example_of_a_plan(stack: RunningStack) -> None:
     command = [sys.executable, "examples/plan.py", "layered", "--url", stack.url]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=90, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -107,7 +107,7 @@ def test_the_example_of_a_plan(stack: Stack) -> None:
     assert [line for line in told if line not in done.stdout] == []
 
 
-def test_the_handler_of_the_docs_is_the_example_and_runs(stack: Stack, tmp_path: Path) -> None:
+def test_the_handler_of_the_docs_is_the_example_and_runs(stack: RunningStack, tmp_path: Path) -> None:
     source = (ROOT / "examples/greet_handler.py").read_text("utf-8").strip()
     assert source in DOCS
     workflow = tmp_path / "greet.json"

@@ -10,11 +10,13 @@ import pytest
 import redis
 
 from chalicelib import ids
+from chalicelib.core.calls import Children, Dispatching
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ref
 from chalicelib.errors import Unavailable
-from chalicelib.protocols import Children, Dispatching, Outcome, Ref
 from chalicelib.store.connection import connect
 from chalicelib.store.redis_store import RedisStore
-from tests.servers import running_valkey
+from tests.support.servers import running_valkey
 
 REF = Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION))
 WRITES: dict[str, Callable[[RedisStore], Any]] = {

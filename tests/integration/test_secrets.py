@@ -24,8 +24,8 @@ from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.secrets.vault import Vault
 from local.processes import free_port
-from tests.harness import application, drain
-from tests.stack import running_stack
+from tests.support.harness import application, drain
+from tests.support.stack import running_stack
 
 TOKEN = "tok-4f9a1c77be02d865"
 PASSWORD = 'hunter2 & "quoted"/+='

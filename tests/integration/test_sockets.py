@@ -17,9 +17,9 @@ from benchmarks.turn import running_valkey as benchmarks_valkey
 from local import valkey
 from local.processes import ROOT, NotReady, free_port, spawn, stop, wait_ready
 from local.sockets import is_served, is_server
-from tests.doors import listeners, open_doors
-from tests.harness import wait_until
-from tests.stack import Stack, running_stack
+from tests.support.doors import listeners, open_doors
+from tests.support.harness import wait_until
+from tests.support.stack import RunningStack, running_stack
 
 HELD = ("REDIS_URL", "AWS_ENDPOINT_URL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
 
@@ -43,13 +43,13 @@ def refused(data_dir: Path, **settings: str) -> str:
     return done.stdout
 
 
-def test_no_other_machine_reaches_a_run(stack: Stack) -> None:
+def test_no_other_machine_reaches_a_run(stack: RunningStack) -> None:
     ours = {port_of(stack.url), port_of(stack.exported("REDIS_URL")), port_of(stack.exported("AWS_ENDPOINT_URL"))}
     assert ours <= ports(stack.process.pid)  # that is, the test sees what it is about
     assert open_doors(stack.process.pid) == {}
 
 
-def test_no_other_machine_reaches_chalice_local(stack: Stack) -> None:
+def test_no_other_machine_reaches_chalice_local(stack: RunningStack) -> None:
     """`make local-http` beside it, by its own recipe."""
     port = free_port()
     names = ("MAKEFLAGS", "MAKELEVEL", "HOST")
@@ -77,25 +77,27 @@ def test_no_other_machine_reaches_the_servers_of_tests_and_benchmarks(
 
 
 @pytest.mark.parametrize(("setting", "name"), [("VALKEY_PORT", "Valkey"), ("LOCALSTACK_PORT", "LocalStack")])
-def test_a_run_does_not_use_the_servers_of_another(stack: Stack, tmp_path: Path, setting: str, name: str) -> None:
+def test_a_run_does_not_use_the_servers_of_another(
+    stack: RunningStack, tmp_path: Path, setting: str, name: str
+) -> None:
     url = stack.exported({"VALKEY_PORT": "REDIS_URL", "LOCALSTACK_PORT": "AWS_ENDPOINT_URL"}[setting])
     said = refused(tmp_path, **{setting: str(port_of(url))})
     assert f"port {port_of(url)} ({name}) is in use" in said and f"{setting}=..." in said
 
 
 @pytest.mark.parametrize("name", ["Valkey", "LocalStack"])
-def test_a_port_that_is_taken_after_the_look_at_it(stack: Stack, tmp_path: Path, name: str) -> None:
+def test_a_port_that_is_taken_after_the_look_at_it(stack: RunningStack, tmp_path: Path, name: str) -> None:
     """The server that answers on the default port is another's by the time that ours starts: another port is taken."""
     theirs = {"Valkey": "REDIS_URL", "LocalStack": "AWS_ENDPOINT_URL"}[name]
     taken = port_of(stack.exported(theirs))
     # The look at the port is made to miss it the first time, as it does in a race.
     program = (
-        "import sys, local.config as c, local.stack, local.valkey as v, local.localstack as l\n"
+        "import sys, local.config as c, local.supervisor, local.valkey as v, local.localstack as l\n"
         f"{'v' if name == 'Valkey' else 'l'}.DEFAULT_PORT, look, missed = {taken}, c.is_free, []\n"
         "def is_free(port, host='127.0.0.1'):\n"
         f"    return (port == {taken} and not missed and not missed.append(1)) or look(port, host)\n"
         "c.is_free = is_free\n"
-        "sys.exit(local.stack.main([]))\n"
+        "sys.exit(local.supervisor.main([]))\n"
     )
     with running_stack(tmp_path, command=[sys.executable, "-c", program], free_ports=False) as second:
         assert any(f"another server took port {taken}" in line for line in second.lines)

@@ -12,8 +12,8 @@ from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.sqs import SqsQueue
 from chalicelib.settings import Settings
 from local.mapping import EventSourceMapping
-from tests.harness import run, wait_until
-from tests.servers import QueuePair
+from tests.support.harness import run, wait_until
+from tests.support.servers import QueuePair
 
 
 @handler("second_time")

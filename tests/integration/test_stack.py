@@ -22,7 +22,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from local.processes import ROOT, free_port
-from tests.harness import wait_until
+from tests.support.harness import wait_until
 
 MARKER = "DAG_SERVICE_TEST_STACK"
 WORKFLOW = {

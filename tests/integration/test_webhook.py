@@ -17,19 +17,21 @@ from chalice.test import Client
 import app as web
 from chalicelib import composition, ids
 from chalicelib.composition import Application
+from chalicelib.core.calls import Wanted
+from chalicelib.core.transitions import Outcome
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.handlers import Config, DoNotRetry, handler
-from chalicelib.metrics.metered import MeteredStore, Tally
+from chalicelib.metrics.metered import CallCounts, MeteredStore
 from chalicelib.metrics.protocol import Off
 from chalicelib.models.views import WebhookView
-from chalicelib.protocols import Outcome, Store, Wanted
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.states import InstanceStatus
 from chalicelib.store import keys
+from chalicelib.store.protocol import Store
 from chalicelib.usecases.listing import Filter
 from scheduler.dead_letters import DeadLetters
-from tests.harness import application, drain, run, sqs_event, wait_until
-from tests.invariants import check_invariants
+from tests.support.harness import application, drain, run, sqs_event, wait_until
+from tests.support.invariants import check_invariants
 
 KEY = b"a key of 24 bytes, or so"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
@@ -112,7 +114,7 @@ def workflow(url: str, **more: Any) -> dict[str, Any]:
 def told(app: Application, instance_id: str) -> WebhookView:
     view = app.service.status(instance_id).webhook
     assert view is not None
-    assert app.control._view(app.lookup.ref(instance_id)).webhook == view
+    assert app.control._view(app.resolver.ref(instance_id)).webhook == view
     return view
 
 
@@ -296,13 +298,13 @@ def test_what_could_not_be_begun_at_once_is_the_sweeps(make: Make, server: str) 
     assert len(queue.bodies) == 1
     drain(app, queue)
     assert len(Receiver.got) == 1 and told(app, instance_id).status == "DELIVERED"
-    assert app.store.told(instance_id, epoch=1) is Outcome.SUPERSEDED
+    assert app.store.clear_outbox(instance_id, epoch=1) is Outcome.SUPERSEDED
 
 
 def test_a_call_is_no_instance_of_anybody(make: Make, server: str) -> None:
     app, queue = make()
     counted = Counted()
-    app.store = cast(Store, MeteredStore(app.store, counted, Tally()))
+    app.store = cast(Store, MeteredStore(app.store, counted, CallCounts()))
     before = app.listings.instances(Filter(), limit=1, cursor=None).counts
     instance_id = run(app, workflow(server))
     drain(app, queue)
@@ -330,7 +332,7 @@ def test_a_deleted_workflow_takes_its_webhook_along(make: Make, server: str) -> 
     drain_into(other, queue)
     other.scheduler.run(instance_id)
     assert other.store.status(instance_id) == "FAILED" and not Receiver.got
-    assert app.store.told(instance_id, epoch=1) is Outcome.SUPERSEDED
+    assert app.store.clear_outbox(instance_id, epoch=1) is Outcome.SUPERSEDED
 
 
 def drain_into(app: Application, queue: MemoryQueue) -> None:

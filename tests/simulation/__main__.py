@@ -16,10 +16,10 @@ from pathlib import Path
 
 import redis
 
-from tests.servers import running_valkey
 from tests.simulation.scenario import Scenario
 from tests.simulation.shrink import shrink
 from tests.simulation.simulation import Report, Simulation
+from tests.support.servers import running_valkey
 
 
 def main() -> int:

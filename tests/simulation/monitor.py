@@ -8,11 +8,11 @@ from copy import copy
 from typing import Any
 
 from chalicelib import ids
+from chalicelib.core.calls import Due
 from chalicelib.core.plan import Plan
 from chalicelib.handlers.api import Context
-from chalicelib.protocols import Due
-from tests.invariants import Picture, check_picture, take_picture
 from tests.simulation.faults import Faults
+from tests.support.invariants import Picture, check_picture, take_picture
 
 Saved = tuple[dict[str, Picture], dict[tuple[str, str, int], object]]
 
@@ -197,11 +197,13 @@ class Monitor:
         if _lasting(before) == _lasting(after):
             return
         self.require(before.terminal, "S3: a live instance was run again")
-        anew = {str(node) for node in (*named["anew"].ready, *named["anew"].waiting)}
+        rerun_nodes = {str(node) for node in (*named["nodes"].ready, *named["nodes"].waiting)}
         for node, value in after.results.items():
-            self.require(node not in anew and before.results.get(node) == value, f"S2: rerun made a result of {node}")
+            self.require(
+                node not in rerun_nodes and before.results.get(node) == value, f"S2: rerun made a result of {node}"
+            )
         for node, record in before.nodes.items():
             kept = node in after.nodes and after.nodes[node][:5] == record[:5]
-            self.require(kept or node in anew or node == "-1", f"S3: rerun changed {node}")
-        for node in anew & set(after.nodes):
+            self.require(kept or node in rerun_nodes or node == "-1", f"S3: rerun changed {node}")
+        for node in rerun_nodes & set(after.nodes):
             self.require(after.nodes[node][0] == "Q", f"S1: {node} is {after.nodes[node][0]} right after a rerun")

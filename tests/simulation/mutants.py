@@ -107,21 +107,22 @@ MUTANTS = [
         "",
     ),
     Mutant(
-        "webhook: say that it was told before it is",
+        "webhook: clear the outbox before the call is there",
         "chalicelib/usecases/webhooks.py",
         "            self._start(snapshot, plan)\n",
-        "            self._store.told(instance_id, epoch=snapshot.epoch)\n            self._start(snapshot, plan)\n",
+        "            self._store.clear_outbox(instance_id, epoch=snapshot.epoch)\n"
+        "            self._start(snapshot, plan)\n",
     ),
     Mutant("hop: a lease of no length", f"{LUA}/lib/unblock.lua", "now + hop.lease_ms", "now"),
     Mutant(
-        "worker: the heart does not beat",
-        "chalicelib/worker/heart.py",
+        "worker: the heartbeat does not beat",
+        "chalicelib/worker/heartbeat.py",
         "            self._running.add((instance_id, node, attempt))",
         "            pass",
     ),
     Mutant(
         "worker: send before the commit, not after",
-        "chalicelib/worker/ledger.py",
+        "chalicelib/worker/committer.py",
         "        committed = self._store.complete(",
         "        from chalicelib.protocols import Ready\n"
         "        early = [Ready(child, 1) for one in entries for child in one.items[::2]]\n"
@@ -130,7 +131,7 @@ MUTANTS = [
     ),
     Mutant(
         "worker: run on only with the first child",
-        "chalicelib/worker/ledger.py",
+        "chalicelib/worker/committer.py",
         "for child in committed.claimed\n        ]",
         "for child in committed.claimed[:1]\n        ]",
     ),

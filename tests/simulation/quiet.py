@@ -12,18 +12,19 @@ from typing import Any
 from chalicelib.composition import Application
 from chalicelib.core.durations import INSTANT
 from chalicelib.core.handler import Handler
+from chalicelib.core.records import Pressure
 from chalicelib.core.rules import Delays, Tally
+from chalicelib.core.work import Message
 from chalicelib.handlers.api import Config, Context, handler
-from chalicelib.protocols import Message, Pressure
 from chalicelib.queues.message import encode
 from chalicelib.queues.sqs import batches
 from chalicelib.settings import Settings
 from chalicelib.store.definitions import Definitions
 from scheduler.dispatch import LambdaDispatch
-from tests.harness import sqs_event
-from tests.simulation.simulation import SimContext, SimExecutor, SimHeart
+from tests.simulation.simulation import SimContext, SimExecutor, SimHeartbeat
 from tests.simulation.world import Process, World
-from tests.virtual_clock import START_MS, ClockedStore, VirtualClock
+from tests.support.harness import sqs_event
+from tests.support.virtual_clock import START_MS, ClockedStore, VirtualClock
 
 FUNCTION_SECONDS = 900.0
 TRANSITIONS = ("create", "claim", "complete", "settle", "take_due")
@@ -53,12 +54,12 @@ class Quiet:
         self._working = 0
         self._begun = 0.0
         self.http = self._application("http")[1]
-        self._pace = self._application("pace")[1].pace
+        self._sizing = self._application("sizing")[1].sizing
 
     def run(self, workflow: dict[str, Any], measured: dict[str, float]) -> str:
         """To its end. `measured`: how long handlers took before, in seconds. Answers the instance_id."""
         for name, seconds in measured.items():
-            self._pace.note(name, seconds)
+            self._sizing.note(name, seconds)
         outside = self._world.process("outside")
         submitted = self._world.start(outside, lambda: self.http.service.submit(json.dumps(workflow).encode(), None))
         self._world.run(lambda: submitted.done, until=1)
@@ -84,12 +85,12 @@ class Quiet:
         app.definitions = self._definitions
         app.handlers = self._handlers
         app.executor = SimExecutor(world)
-        app.heart = SimHeart(app.store, app.heart.lease_ms, world, process)
+        app.heartbeat = SimHeartbeat(app.store, app.heartbeat.lease_ms, world, process)
         if name == "worker":
-            app.pace = self._pace
+            app.sizing = self._sizing
         if self._settings.scheduling == "lambda":
             app.dispatch = LambdaDispatch(
-                app.queue, self, resend_ms=app.dispatch.by.resend_ms, cost=app.pace.cost, room=app.dispatch.room
+                app.queue, self, resend_ms=app.dispatch.by.resend_ms, weight=app.sizing.weight, room=app.dispatch.room
             )
         return process, app
 
@@ -146,7 +147,7 @@ class Quiet:
     # the scheduler function
 
     def invoke(self, instance_id: str) -> None:
-        """See protocols.Invoker."""
+        """See queues/protocol.py."""
         self._world.sleep(self._delays.aws)
         process, app = self._application("scheduler")
         self._world.start(process, lambda: self._schedule(app, instance_id))
@@ -176,7 +177,7 @@ class Quiet:
 
 
 class Slowly:
-    """See protocols.Store. Every call takes its time, and is counted; load is no state, and asked for at no cost."""
+    """See store/protocol.py. Every call takes its time, and is counted; load is no state, and asked for at no cost."""
 
     def __init__(self, store: ClockedStore, called: Callable[[str, Callable[[], Any]], Any]) -> None:
         self._store, self._called = store, called

@@ -22,17 +22,16 @@ from chalicelib.composition import Application
 from chalicelib.core import delivery
 from chalicelib.core import plan as plans
 from chalicelib.core.handler import Handler
+from chalicelib.core.work import Message
 from chalicelib.errors import Conflict, DoNotRetry, NotFound, Unavailable
 from chalicelib.handlers.api import Config, Context, handler
 from chalicelib.handlers.flow import noop
 from chalicelib.handlers.webhook import WebhookCall
-from chalicelib.protocols import Message
 from chalicelib.queues.message import decode
 from chalicelib.settings import Settings
-from chalicelib.worker import pace
-from chalicelib.worker.heart import Heart
+from chalicelib.worker import sizing
+from chalicelib.worker.heartbeat import Heartbeat
 from scheduler.dispatch import LambdaDispatch
-from tests.invariants import Picture
 from tests.simulation.calls import Calls
 from tests.simulation.faults import Faults
 from tests.simulation.monitor import Broken, Monitor
@@ -40,7 +39,8 @@ from tests.simulation.scenario import FOREVER, Act, Drawn, Scenario, draw, ends_
 from tests.simulation.sqs import Entry, SimQueue, SimSender
 from tests.simulation.store import SimStore
 from tests.simulation.world import Died, Process, World
-from tests.virtual_clock import START_MS, ClockedStore, VirtualClock
+from tests.support.invariants import Picture
+from tests.support.virtual_clock import START_MS, ClockedStore, VirtualClock
 
 SHARDS = 4
 # The longest backward jump of the store's clock, and the longest backoff of a policy, in seconds.
@@ -175,14 +175,14 @@ class Simulation:
         app.queue = SimSender(calls, self._queue, self._faults)
         app.handlers = self._handlers
         app.executor = SimExecutor(world)
-        app.heart = SimHeart(app.store, round(drawn.lease * 1000), world, process)
+        app.heartbeat = SimHeartbeat(app.store, round(drawn.lease * 1000), world, process)
         if drawn.scheduling == "lambda":
             app.dispatch = LambdaDispatch(
                 app.queue,
                 SimInvoker(calls, self._faults, self._invoked),
                 resend_ms=round(drawn.resend * 1000),
-                cost=app.pace.cost,
-                room=pace.ROOM,
+                weight=app.sizing.weight,
+                room=sizing.ROOM,
             )
         return process, app
 
@@ -518,7 +518,7 @@ class SimExecutor:
         return handler.function(*((config, context) if handler.wants_context else (config,)))
 
 
-class SimHeart(Heart):
+class SimHeartbeat(Heartbeat):
     """Beats in an actor of its process, as long as there is something to keep alive."""
 
     def __init__(self, store: Any, lease_ms: int, world: World, process: Process) -> None:
@@ -539,7 +539,7 @@ class SimHeart(Heart):
 
 
 class SimInvoker:
-    """See protocols.Invoker."""
+    """See queues/protocol.py."""
 
     def __init__(self, calls: Calls, faults: Faults, invoked: Callable[[str], None]) -> None:
         self._calls, self._faults, self._invoked = calls, faults, invoked

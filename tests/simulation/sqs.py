@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from chalicelib.protocols import Message
+from chalicelib.core.work import Message
 from chalicelib.queues.message import decode, encode
 from chalicelib.queues.sqs import delay_seconds
 from tests.simulation.calls import Calls
@@ -90,7 +90,7 @@ class SimQueue:
 
 
 class SimSender:
-    """See protocols.Queue: a process's way to the queue."""
+    """See queues/protocol.py: a process's way to the queue."""
 
     def __init__(self, calls: Calls, queue: SimQueue, faults: Faults) -> None:
         self._calls, self._queue, self._faults = calls, queue, faults

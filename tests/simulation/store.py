@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chalicelib.core.records import Pressure
 from chalicelib.errors import Unavailable
-from chalicelib.protocols import Pressure
 from chalicelib.store.redis_store import RedisStore
 from tests.simulation.calls import Calls
 from tests.simulation.faults import Faults
 from tests.simulation.monitor import Monitor
 
 TRANSITIONS = frozenset({"create", "take_due", "claim", "extend", "complete", "settle", "fail", "lose", "end"})
-TRANSITIONS |= {"pause", "resume", "rerun", "told"}
+TRANSITIONS |= {"pause", "resume", "rerun", "clear_outbox"}
 
 
 class SimStore:
-    """See protocols.Store. The monitor sees every transition that happened, whether its caller lives to or not."""
+    """See store/protocol.py. The monitor sees every transition that happened, whether its caller lives to or not."""
 
     def __init__(
         self,

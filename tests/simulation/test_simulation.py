@@ -9,8 +9,8 @@ import pytest
 
 from local import valkey
 from local.processes import ROOT, Missing
-from tests.servers import unavailable
 from tests.simulation.mutants import MUTANTS, seeds_to_notice
+from tests.support.servers import unavailable
 
 SEEDS = 300
 

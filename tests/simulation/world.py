@@ -131,7 +131,7 @@ class World:
         self.sleep(draw * 0.002 if draw < 0.97 else (draw - 0.97) * 2)
 
     def spawn(self, call: Callable[[], None]) -> Callable[[], None]:
-        """See chalicelib.worker.crew.spawn."""
+        """See chalicelib.worker.run_loop.spawn."""
         return self.start(self.current.process, call).wait
 
     def cancel(self, process: Process, future: Future) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.web import access, openapi
-from tests import packaging
+from tests.support import packaging
 
 STAGES = ("dev", "prod")
 COMMON = {

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from chalicelib.core.admission import Ceilings, Load, behind, full
+from chalicelib.core.records import Pressure
 from chalicelib.errors import Overloaded, Unavailable
-from chalicelib.protocols import Pressure
-from chalicelib.usecases.gate import FRESH_SECONDS, Gate
-from tests.harness import wait_until
+from chalicelib.usecases.admission import FRESH_SECONDS, Admission
+from tests.support.harness import wait_until
 
 CEILINGS = Ceilings(backlog=100, memory=0.9, late=10, late_ms=300_000)
 OFF = Ceilings(backlog=0, memory=0, late=0, late_ms=300_000)
@@ -71,8 +71,8 @@ def asked() -> Asked:
     return Asked()
 
 
-def gate(asked: Any, times: list[float]) -> Gate:
-    return Gate(asked, asked, CEILINGS, clock=lambda: times[0])
+def gate(asked: Any, times: list[float]) -> Admission:
+    return Admission(asked, asked, CEILINGS, clock=lambda: times[0])
 
 
 def test_one_reading_serves_for_a_while(asked: Asked) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from chalicelib.core import cost
-from chalicelib.core.cost import Usage
+from chalicelib.core.cost import Consumption
 
 NOTHING = {"nodes": 0, "instances": 0, "sqs_requests": 0, "invocations": 0, "seconds": 0.0, "redis_commands": 0}
 
 
-def usage(**some: Any) -> Usage:
-    return Usage(**NOTHING | some)
+def usage(**some: Any) -> Consumption:
+    return Consumption(**NOTHING | some)
 
 
 @pytest.mark.parametrize(

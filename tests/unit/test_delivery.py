@@ -7,8 +7,8 @@ import json
 import pytest
 
 from chalicelib.core import delivery
+from chalicelib.core.records import StoredWorkflow
 from chalicelib.core.retry import Retry
-from chalicelib.protocols import StoredWorkflow
 from chalicelib.store.definitions import Definitions
 
 

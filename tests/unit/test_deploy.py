@@ -17,9 +17,9 @@ from moto import mock_aws
 from deploy import plan
 from deploy.bucket import Bucket
 from deploy.plan import NotDeployed
-from deploy.stack import Stack
+from deploy.stack import CloudFormationStack
 from local.processes import ROOT
-from tests import packaging
+from tests.support import packaging
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 ONE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 30}}}}
@@ -137,7 +137,7 @@ def test_a_file_is_uploaded_once(aws: Any, bucket: Bucket, tmp_path: Path) -> No
 def test_a_stack_is_made_changed_and_deleted(aws: Any, bucket: Bucket, tmp_path: Path) -> None:
     lines: list[str] = []
     cloudformation = aws.client("cloudformation")
-    stack = Stack(cloudformation, "dag-service-dev", say=lines.append, seconds=0)
+    stack = CloudFormationStack(cloudformation, "dag-service-dev", say=lines.append, seconds=0)
 
     def deploy(seconds: int) -> None:
         template = json.loads(json.dumps(ONE).replace("30", str(seconds)))
@@ -207,7 +207,7 @@ class Failing:
 
 @pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_COMPLETE", "DELETE_COMPLETE"])
 def test_a_failure_names_the_resource_the_reason_and_the_remedy(status: str) -> None:
-    stack = Stack(Failing(status), "dag-service-dev", say=lambda line: None, seconds=0)
+    stack = CloudFormationStack(Failing(status), "dag-service-dev", say=lambda line: None, seconds=0)
     change_set = stack.propose("https://template", [], {})
     assert change_set is not None
     with pytest.raises(NotDeployed) as caught:
@@ -221,14 +221,14 @@ def test_nothing_to_change_is_no_failure() -> None:
     client = Failing(
         change_set={"Status": "FAILED", "StatusReason": "The submitted information didn't contain changes."}
     )
-    assert Stack(client, "s", say=print, seconds=0).propose("https://template", [], {}) is None
+    assert CloudFormationStack(client, "s", say=print, seconds=0).propose("https://template", [], {}) is None
     assert client.withdrawn
 
 
 def test_a_template_that_is_refused_is_explained() -> None:
     client = Failing(change_set={"Status": "FAILED", "StatusReason": "Transform failed: no such property"})
     with pytest.raises(NotDeployed, match="no such property"):
-        Stack(client, "s", say=print, seconds=0).propose("https://template", [], {})
+        CloudFormationStack(client, "s", say=print, seconds=0).propose("https://template", [], {})
 
 
 @pytest.mark.parametrize(("status", "says"), [("ROLLBACK_COMPLETE", "destroy"), ("UPDATE_IN_PROGRESS", "somebody")])
@@ -236,4 +236,4 @@ def test_a_stack_that_cannot_be_changed_is_left_alone(status: str, says: str) ->
     client = Failing(status)
     client.executed = True
     with pytest.raises(NotDeployed, match=says):
-        Stack(client, "s", say=print, seconds=0).propose("https://template", [], {})
+        CloudFormationStack(client, "s", say=print, seconds=0).propose("https://template", [], {})

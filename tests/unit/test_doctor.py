@@ -15,7 +15,7 @@ from doctor import activity, findings, functions, machine, parts, processes, que
 from doctor.__main__ import as_json, as_text
 from doctor.findings import Finding, Level
 from doctor.section import Section, examine
-from tests import aws_cli
+from tests.support import aws_cli
 
 ATTRIBUTES = {
     "QueueArn": "arn:aws:sqs:us-east-1:1:q",

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.core import failure
 from chalicelib.errors import DoNotRetry
 from chalicelib.secrets.redact import Redactor
-from chalicelib.worker import step
+from chalicelib.worker import attempt
 
 
 class Untold(Exception):
@@ -37,7 +37,7 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
 
 @pytest.mark.parametrize(("error", "why"), [(Untold(), "KeyError"), (Exits(), "SystemExit"), (NoText(), "TypeError")])
 def test_an_error_that_cannot_be_told_is_still_what_it_was(error: Exception, why: str) -> None:
-    failed = step.describe(raised(error))
+    failed = attempt.describe(raised(error))
     assert failed.type == type(error).__name__ and why in failed.message and failed.retry
 
 
@@ -52,7 +52,7 @@ def test_an_error_that_cannot_be_told_is_still_what_it_was(error: Exception, why
 )
 def test_every_part_is_unicode_and_bounded(error: Exception) -> None:
     error.add_note("\udcff" * 5000)
-    failed = step.describe(raised(error, ValueError("\udcff" * 5000)))
+    failed = attempt.describe(raised(error, ValueError("\udcff" * 5000)))
     for part, most in ((failed.type, 200), (failed.message, 2000), (failed.traceback or "", 4000)):
         assert part.encode() and len(part) <= most
     json.loads(failed.encode())
@@ -61,7 +61,7 @@ def test_every_part_is_unicode_and_bounded(error: Exception) -> None:
 def test_causes_are_told() -> None:
     inner = raised(KeyError("the root"))
     middle = raised(ValueError("the middle"), inner)
-    failed = step.describe(raised(RuntimeError("the end"), middle))
+    failed = attempt.describe(raised(RuntimeError("the end"), middle))
     assert failed.message == "the end; caused by ValueError: the middle; caused by KeyError: 'the root'"
     assert failed.traceback and failed.traceback.count("in raised") == 3 and failed.traceback.startswith("KeyError:\n")
 
@@ -76,7 +76,7 @@ def test_what_was_being_handled_is_told_and_what_is_hidden_is_not() -> None:
                     raise ValueError("second") from None
                 raise ValueError("second")  # noqa: B904
         except ValueError as error:
-            return step.describe(error).message
+            return attempt.describe(error).message
 
     assert fails(False) == "second; while handling KeyError: 'first'" and fails(True) == "second"
 
@@ -84,30 +84,30 @@ def test_what_was_being_handled_is_told_and_what_is_hidden_is_not() -> None:
 def test_a_group_tells_what_it_holds_and_its_notes() -> None:
     group = ExceptionGroup("two", [ValueError("one"), ExceptionGroup("inner", [KeyError("deep")])])
     group.add_note("while it was raining")
-    message = step.describe(raised(group)).message
+    message = attempt.describe(raised(group)).message
     assert "ValueError: one" in message and "KeyError: 'deep'" in message and "while it was raining" in message
 
 
 def test_causes_that_go_in_a_circle_end() -> None:
     one, other = ValueError("one"), KeyError("other")
     one.__cause__, other.__cause__ = other, one
-    assert step.describe(one).message == "one; caused by KeyError: 'other'"
+    assert attempt.describe(one).message == "one; caused by KeyError: 'other'"
 
 
 def test_do_not_retry_holds_however_deep_in_groups() -> None:
     group: Exception = DoNotRetry("hopeless")
     for _ in range(3000):
         group = ExceptionGroup("more", [ValueError("x"), group])
-    assert not step.describe(group).retry
-    assert step.describe(ExceptionGroup("more", [ValueError("x")])).retry
-    assert step.describe(raised(ValueError("said anew"), DoNotRetry("within"))).retry
+    assert not attempt.describe(group).retry
+    assert attempt.describe(ExceptionGroup("more", [ValueError("x")])).retry
+    assert attempt.describe(raised(ValueError("said anew"), DoNotRetry("within"))).retry
 
 
 def test_no_secret_is_in_what_causes_say() -> None:
     secret = "s3cret-value"
     error = raised(type(f"E{secret}", (Exception,), {})(secret), ExceptionGroup(secret, [ValueError(secret)]))
     error.add_note(secret)
-    failed = step.describe(error, Redactor([secret]))
+    failed = attempt.describe(error, Redactor([secret]))
     assert secret not in failed.encode().decode() and "***" in failed.message
 
 

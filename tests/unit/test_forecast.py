@@ -14,9 +14,9 @@ from chalicelib.composition import Application
 from chalicelib.core import cost, graph
 from chalicelib.core.durations import INSTANT, OTHER, Known, durations, recorded
 from chalicelib.core.plan import Plan
+from chalicelib.core.records import Record
 from chalicelib.errors import BodyTooLarge, InvalidDocument, MalformedBody, NotFound
 from chalicelib.models.forecast import Forecast
-from chalicelib.protocols import Record
 from chalicelib.settings import Settings
 from chalicelib.states import NodeState
 from chalicelib.usecases.forecaster import Forecaster

@@ -14,8 +14,8 @@ from chalicelib.core import strictjson, templates
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers.egress import CallFailed, HttpClient
 from chalicelib.secrets.redact import Redactor
-from tests.calls import call, chunked, head, ok
-from tests.scripted import Say, scripted
+from tests.support.calls import call, chunked, head, ok
+from tests.support.scripted import Say, scripted
 
 LIMIT = 100_000
 

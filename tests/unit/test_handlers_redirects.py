@@ -10,8 +10,8 @@ import pytest
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers.egress import CallFailed, HttpClient, _origin
 from chalicelib.handlers.http_call import MAX_REDIRECTS
-from tests.calls import call, ok
-from tests.scripted import scripted
+from tests.support.calls import call, ok
+from tests.support.scripted import scripted
 
 LIMIT = 100_000
 

@@ -26,8 +26,8 @@ from chalicelib.handlers.invoke import FunctionFailed, InvokeLambda, invoke_hand
 from chalicelib.handlers.llm import LlmCall, LlmSettings, ModelUnavailable, llm_handler
 from chalicelib.handlers.registry import BadHandlers, registry
 from chalicelib.settings import Settings
-from tests.calls import head, ok
-from tests.scripted import scripted
+from tests.support.calls import head, ok
+from tests.support.scripted import scripted
 
 CONTEXT = Context(
     instance_id="i",

@@ -18,9 +18,9 @@ from chalicelib.handlers.webhook import WebhookCall, webhook_handler
 from cli.client import Client
 from cli.profiles import Profile
 from doctor import service
-from tests.calls import call, chunked, context, head, ok
-from tests.harness import wait_until
-from tests.scripted import Say, scripted
+from tests.support.calls import call, chunked, context, head, ok
+from tests.support.harness import wait_until
+from tests.support.scripted import Say, scripted
 
 LIMIT = 100_000
 

@@ -10,8 +10,8 @@ import pytest
 from chalicelib.core import events
 from chalicelib.core.events import Happened, history, why
 from chalicelib.core.plan import Plan, PlanNode
+from chalicelib.core.records import Archived, Event, Record, Snapshot
 from chalicelib.core.retry import Retry
-from chalicelib.protocols import Archived, Event, Record, Snapshot
 from chalicelib.states import NodeState
 
 # b and c wait for a, d for both.

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from chalicelib.protocols import Listed, StoredWorkflow
+from chalicelib.core.records import Listed, StoredWorkflow
 from chalicelib.states import InstanceStatus
 from chalicelib.usecases import listing
 from chalicelib.usecases.listing import Filter, Listings
-from chalicelib.usecases.lookup import Lookup
+from chalicelib.usecases.resolver import Resolver
 
 COUNTS = {"total": 1, "pending": 0, "running": 0, "completed": 1, "failed": 0, "skipped": 0, "cancelled": 0}
 
@@ -44,7 +44,7 @@ class Shelf:
 
 
 def page(shelf: Shelf, wanted: Filter, limit: int = 50, cursor: str | None = None) -> tuple[list[int], str | None]:
-    found = Listings(shelf, cast(Lookup, None)).instances(wanted, limit=limit, cursor=cursor)
+    found = Listings(shelf, cast(Resolver, None)).instances(wanted, limit=limit, cursor=cursor)
     assert found.counts == {InstanceStatus.COMPLETED: len(shelf._entries)}
     return [int(one.instance_id[3:]) for one in found.instances], found.next
 
@@ -73,7 +73,7 @@ def test_of_several_tags_all_must_fit(tags: dict[str, str], found: list[int]) ->
 
 def test_a_workflow_is_found_by_all_of_its_tags() -> None:
     def found(**tags: str) -> int:
-        return len(Listings(Shelf(), cast(Lookup, None)).workflows(Filter(tags=tags), limit=9, cursor=None).workflows)
+        return len(Listings(Shelf(), cast(Resolver, None)).workflows(Filter(tags=tags), limit=9, cursor=None).workflows)
 
     assert (found(a="1", b="2"), found(a="1", b="3"), found(b="1")) == (3, 0, 0)
 

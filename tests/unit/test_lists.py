@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.records import Listed, StoredWorkflow
 from chalicelib.models.views import InstanceStatus
-from chalicelib.protocols import Listed, StoredWorkflow
 from chalicelib.usecases import listing
 from chalicelib.usecases.listing import Filter, Listings
 

@@ -14,7 +14,7 @@ import pytest
 from local.functions import environment, runtime
 from local.functions.environment import Environment, FunctionError
 from local.functions.function import Function
-from tests.harness import wait_until
+from tests.support.harness import wait_until
 
 SOURCE = """
 import os, time

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.mapping import EventSourceMapping, LambdaContext, MalformedAnswer, failures, record
-from tests.servers import QueuePair
+from tests.support.servers import QueuePair
 
 URL = "http://sqs.us-east-1.localhost:4566/000000000000/dag-service"
 

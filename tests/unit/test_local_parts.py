@@ -19,7 +19,7 @@ from local import localstack, poller, queues, valkey
 from local.child import GIVE_UP_AFTER, Child
 from local.config import BadConfiguration, Config, child_environment, pick_port
 from local.processes import ROOT, Missing, NotReady, free_port, is_free, spawn, stop, tail, wait_ready
-from tests.servers import QueuePair
+from tests.support.servers import QueuePair
 
 
 def test_a_port_in_use_is_named_with_its_remedy() -> None:

@@ -15,23 +15,23 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 import app as web
 from chalicelib import ids
 from chalicelib.composition import Application
+from chalicelib.core.records import Pressure
 from chalicelib.errors import NotFound, Unavailable
 from chalicelib.invocation import Invocation
 from chalicelib.metrics import catalogue
-from chalicelib.metrics.bill import Bill
 from chalicelib.metrics.catalogue import METRICS
 from chalicelib.metrics.emf import Emf
 from chalicelib.metrics.gauges import Gauge, Gauges
-from chalicelib.metrics.metered import Tally
+from chalicelib.metrics.meter import InvocationMeter
+from chalicelib.metrics.metered import CallCounts
 from chalicelib.metrics.prometheus import Prometheus
 from chalicelib.metrics.protocol import NodeEnd
 from chalicelib.metrics.recorder import Recorder
-from chalicelib.protocols import Pressure
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.sqs import SqsQueue
 from chalicelib.settings import Settings
 from chalicelib.store.redis_store import RedisStore
-from tests import emf
+from tests.support import emf
 
 ROOT = Path(__file__).parents[2]
 
@@ -171,8 +171,8 @@ def test_gauges_leave_out_what_cannot_be_read() -> None:
 
 def test_an_invocation_is_paid_for_whatever_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     clock = iter([10.0, 12.0])
-    tally = Tally()
-    bill = Bill(Recorder(Emf("s")), tally, memory_gb=0.5, clock=lambda: next(clock))
+    tally = CallCounts()
+    bill = InvocationMeter(Recorder(Emf("s")), tally, memory_gb=0.5, clock=lambda: next(clock))
     event: Any = type("Event", (), {"to_dict": lambda self: {"Records": [{}] * 3}})()
     with pytest.raises(ValueError), bill.part(Invocation(event, None)):
         tally.called("claim", 10)

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.core.plan import Plan, PlanNode
+from chalicelib.core.records import Record, Snapshot, StoredWorkflow
 from chalicelib.core.retry import Retry
 from chalicelib.models.views import DeliveryStatus, LargeResult, NodeStatus, Planned, ResultsView, WebhookView
-from chalicelib.protocols import Record, Snapshot, StoredWorkflow
 from chalicelib.states import NodeState
 from chalicelib.usecases import present
 

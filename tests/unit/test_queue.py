@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from chalicelib import ids
 from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.retry import Retry
+from chalicelib.core.work import Message, Ready, Ref
 from chalicelib.handlers.api import Config, handler
 from chalicelib.handlers.flow import noop
-from chalicelib.protocols import Message, Ready, Ref
 from chalicelib.queues import sqs
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import BadMessage, decode, encode
-from chalicelib.worker.pace import Pace
+from chalicelib.worker.sizing import Sizing
 from scheduler.dispatch import InlineDispatch, LambdaDispatch
 
 REF = Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION))
@@ -108,7 +108,7 @@ class SlowQueue:
 
 def test_the_outbox_combines_what_piles_up_behind_a_send() -> None:
     queue = SlowQueue()
-    dispatch = InlineDispatch(queue, resend_ms=1, cost=lambda _: 100, room=100)
+    dispatch = InlineDispatch(queue, resend_ms=1, weight=lambda _: 100, room=100)
     first, *others = (threading.Thread(target=dispatch.send, args=(REF, PLAN, [Ready(n, 1)])) for n in range(13))
     first.start()
     for thread in others:
@@ -134,18 +134,18 @@ class Invoker:
 def test_who_sends_is_a_setting() -> None:
     client = Client()
     queue = sqs.SqsQueue(lambda: client, "u")
-    costs: dict[str, Any] = {"resend_ms": 1, "cost": lambda _: 100, "room": 100}
-    inline = InlineDispatch(queue, **costs)
+    options: dict[str, Any] = {"resend_ms": 1, "weight": lambda _: 100, "room": 100}
+    inline = InlineDispatch(queue, **options)
     assert inline.by.taken
     inline.unblocked(REF, PLAN, [Ready(1, 1), Ready(2, 1)])
     assert [len(batch) for batch in client.batches] == [2]
     invoker = Invoker()
-    by_lambda = LambdaDispatch(queue, invoker, **costs)
+    by_lambda = LambdaDispatch(queue, invoker, **options)
     assert not by_lambda.by.taken
     by_lambda.unblocked(REF, PLAN, [Ready(1, 1)])
     by_lambda.unblocked(REF, PLAN, [])
     assert invoker.invoked == [REF.instance_id] and len(client.batches) == 1
-    LambdaDispatch(queue, Invoker(broken=True), **costs).unblocked(REF, PLAN, [Ready(1, 1)])
+    LambdaDispatch(queue, Invoker(broken=True), **options).unblocked(REF, PLAN, [Ready(1, 1)])
 
 
 def test_a_message_holds_what_there_is_room_for() -> None:
@@ -153,7 +153,7 @@ def test_a_message_holds_what_there_is_room_for() -> None:
     costs = {"instant": 1, "short": 10, "slow": 100}
     names = ["instant"] * 150 + ["short"] * 25 + ["slow"] * 2
     plan = Plan("w", [PlanNode(f"n{n}", name, (), {}, Retry(), None) for n, name in enumerate(names)], {})
-    dispatch = InlineDispatch(queue, resend_ms=1, cost=costs.__getitem__, room=100)
+    dispatch = InlineDispatch(queue, resend_ms=1, weight=costs.__getitem__, room=100)
     dispatch.send(REF, plan, [Ready(n, 1) for n in range(len(names))])
     held = [[ready.node for ready in decode(body).nodes] for body in queue.bodies]
     assert [len(nodes) for nodes in held] == [100, 55, 10, 10, 1, 1]
@@ -167,13 +167,13 @@ def test_pace_learns_which_handlers_are_short() -> None:
     @handler("unknown_yet")
     def unknown_yet(config: Config) -> None: ...
 
-    pace = Pace({"noop": noop, "unknown_yet": unknown_yet})
-    assert (pace.cost("noop"), pace.cost("unknown_yet"), pace.cost("gone")) == (1, 100, 1)
-    pace.note("unknown_yet", 0.001)
-    assert pace.cost("unknown_yet") == 10
+    sizing = Sizing({"noop": noop, "unknown_yet": unknown_yet})
+    assert (sizing.weight("noop"), sizing.weight("unknown_yet"), sizing.weight("gone")) == (1, 100, 1)
+    sizing.note("unknown_yet", 0.001)
+    assert sizing.weight("unknown_yet") == 10
     for _ in range(20):
-        pace.note("unknown_yet", 0.05)
-    assert pace.cost("unknown_yet") == 100
+        sizing.note("unknown_yet", 0.05)
+    assert sizing.weight("unknown_yet") == 100
 
 
 def test_backoff_is_full_jitter_up_to_its_ceiling_and_ends() -> None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.core.calls import RerunNodes
 from chalicelib.core.plan import Plan, PlanNode
+from chalicelib.core.records import Archived, Record
 from chalicelib.core.rerun import as_of, plan_rerun
 from chalicelib.core.retry import Retry
-from chalicelib.protocols import Anew, Archived, Record
 from chalicelib.states import NodeState
 
 # 0 and 1 are roots; 2 waits for both, 3 for 2 and 1, 4 for 0 alone.
@@ -27,24 +28,24 @@ def records(letters: str, attempts: str = "11111", owing: tuple[int, ...] = ()) 
 
 
 @pytest.mark.parametrize(
-    ("before", "chosen", "anew"),
+    ("before", "chosen", "rerun_nodes"),
     [
-        ("CCCCC", [], Anew([], {}, 2)),
-        ("CCCCC", [3], Anew([3], {}, 2)),
-        ("CCCCC", [2], Anew([2], {3: 1}, 2)),
-        ("CCCCC", [0], Anew([0], {2: 1, 3: 1, 4: 0}, 2)),
-        ("CCCCC", [0, 1], Anew([0, 1], {2: 0, 3: 0, 4: 0}, 2)),
+        ("CCCCC", [], RerunNodes([], {}, 2)),
+        ("CCCCC", [3], RerunNodes([3], {}, 2)),
+        ("CCCCC", [2], RerunNodes([2], {3: 1}, 2)),
+        ("CCCCC", [0], RerunNodes([0], {2: 1, 3: 1, 4: 0}, 2)),
+        ("CCCCC", [0, 1], RerunNodes([0, 1], {2: 0, 3: 0, 4: 0}, 2)),
         # What did not end well is run again in any case, and so is what depends on it.
-        ("CFSSC", [], Anew([1], {2: 1, 3: 0}, 2)),
-        ("CFSSC", [4], Anew([1, 4], {2: 1, 3: 0}, 2)),
+        ("CFSSC", [], RerunNodes([1], {2: 1, 3: 0}, 2)),
+        ("CFSSC", [4], RerunNodes([1, 4], {2: 1, 3: 0}, 2)),
         # A failure that was ignored is an end like another.
-        ("CIC.C", [], Anew([3], {}, 2)),
-        ("CR.QC", [], Anew([1], {2: 1, 3: 0}, 2)),
-        (".....", [], Anew([0, 1], {2: 0, 3: 0, 4: 0}, 1)),
+        ("CIC.C", [], RerunNodes([3], {}, 2)),
+        ("CR.QC", [], RerunNodes([1], {2: 1, 3: 0}, 2)),
+        (".....", [], RerunNodes([0, 1], {2: 0, 3: 0, 4: 0}, 1)),
     ],
 )
-def test_what_begins_anew(before: str, chosen: list[int], anew: Anew) -> None:
-    assert plan_rerun(PLAN, records(before), chosen) == replace(anew, owing=[])
+def test_what_begins_anew(before: str, chosen: list[int], rerun_nodes: RerunNodes) -> None:
+    assert plan_rerun(PLAN, records(before), chosen) == replace(rerun_nodes, owing=[])
 
 
 def test_attempts_begin_above_any_before() -> None:
@@ -52,8 +53,8 @@ def test_attempts_begin_above_any_before() -> None:
 
 
 def test_what_stays_owes_nothing_any_more() -> None:
-    anew = plan_rerun(PLAN, records("CCCCC", owing=(0, 1, 3)), [3])
-    assert anew == Anew([3], {}, 2, [0, 1])
+    rerun_nodes = plan_rerun(PLAN, records("CCCCC", owing=(0, 1, 3)), [3])
+    assert rerun_nodes == RerunNodes([3], {}, 2, [0, 1])
 
 
 def archived(epoch: int, node: int, result: bytes | None) -> Archived:

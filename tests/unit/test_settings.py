@@ -25,8 +25,8 @@ from local.config import Config, child_environment
 from local.console import Console
 from local.processes import ROOT, free_port
 from local.server import create
-from local.stack import Stack
-from tests.harness import wait_until
+from local.supervisor import Supervisor
+from tests.support.harness import wait_until
 
 BAD = {
     "LEASE_SECONDS": ("inf", "-inf", "nan", "0", "1e999", "0.0001", "soon", "1e300"),
@@ -207,7 +207,7 @@ def test_the_doctor_and_the_deployment_say_the_same() -> None:
 
 def test_what_dies_at_every_start_is_reported_with_its_last_words_and_not_for_ever(tmp_path: Path) -> None:
     out = io.StringIO()
-    stack = Stack(Config.read({"DATA_DIR": str(tmp_path)}), Console(out))
+    stack = Supervisor(Config.read({"DATA_DIR": str(tmp_path)}), Console(out))
     program = "import sys; print('Traceback ...', flush=True); sys.exit('KeyError: colour')"
     child = Child("worker-1", [sys.executable, "-c", program], env={})
     child.start(stack._console)

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.metrics import catalogue
 from local.processes import ROOT
-from tests import packaging
+from tests.support import packaging
 
 STAGES = ("dev", "prod")
 FUNCTIONS = ("APIHandler", "Worker", "DeadLetters", "Scheduler", "Sweep")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from chalicelib.core import fault, text
+from chalicelib.core import node_error, text
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,13 @@ def test_bytes_that_are_no_text_are_shown_as_such() -> None:
 
 
 def test_a_fault_is_bounded_on_the_way_in_and_out() -> None:
-    made = fault.bounded("T" * 999, "m\udcff" * 9999, "f\ud800" * 9999)
+    made = node_error.bounded("T" * 999, "m\udcff" * 9999, "f\ud800" * 9999)
     assert (len(made.type), len(made.message), len(made.traceback or "")) == (200, 2000, 4000)
-    assert fault.decode(made.encode()) == made
+    assert node_error.decode(made.encode()) == made
     stored = json.dumps({"type": "T" * 999, "message": "\udcff", "traceback": None}).encode()
-    assert fault.decode(stored) == fault.Fault("T" * 200, "\\udcff", None)
+    assert node_error.decode(stored) == node_error.NodeError("T" * 200, "\\udcff", None)
 
 
 @pytest.mark.parametrize("stored", [b"{}", b'{"type": null, "message": null}', b'{"type": "", "message": ""}'])
 def test_a_fault_that_says_nothing_is_one_all_the_same(stored: bytes) -> None:
-    assert fault.decode(stored) == fault.Fault("", "")
+    assert node_error.decode(stored) == node_error.NodeError("", "")

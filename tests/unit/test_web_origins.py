@@ -25,8 +25,8 @@ from chalicelib.web import origins
 from chalicelib.web.origins import Policy
 from local import server as local_server
 from local.config import child_environment
-from tests import packaging
-from tests.rest_api import RestApi
+from tests.support import packaging
+from tests.support.rest_api import RestApi
 
 PAGE = "https://ops.example.com"
 EVIL = "http://evil.example"

@@ -17,8 +17,8 @@ import pytest
 import app as web
 from chalicelib.queues.memory import MemoryQueue
 from local import server as local_server
-from tests.harness import application
-from tests.rest_api import Answer, RestApi
+from tests.support.harness import application
+from tests.support.rest_api import Answer, RestApi
 
 LIMIT = 100_000
 RELEVANT = ("content-type", "location", "retry-after", "allow", "cache-control", "etag", "x-content-type-options")

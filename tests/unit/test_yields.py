@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, field_seriali
 
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers import Config, handler
-from chalicelib.worker import step, yields
+from chalicelib.worker import attempt, yields
 from chalicelib.worker.executor import ThreadExecutor
 from chalicelib.worker.yields import BadResult, Finished
 from tests.unit.test_executor import CONTEXT
@@ -33,7 +33,7 @@ def call(make: Make, *, timeout: float = 30, limit: int = 10_000) -> Any:
 
     finished = ThreadExecutor().run(yields.finishing(lazy, limit=limit), Config(), CONTEXT, timeout)
     assert isinstance(finished, Finished)
-    return json.loads(step.encode(finished, limit=limit))
+    return json.loads(attempt.encode(finished, limit=limit))
 
 
 def one_and(error: BaseException | None = None, seconds: float = 0) -> Iterator[int]:
@@ -139,7 +139,7 @@ def test_an_error_while_it_is_read_is_the_handlers_own(make: Callable[[Any], Any
     with pytest.raises(kind, match="mine") as caught:
         call(lambda: make(kind("mine")))
     assert not isinstance(caught.value, BadResult)
-    assert step.describe(caught.value).retry is (kind is not DoNotRetry)
+    assert attempt.describe(caught.value).retry is (kind is not DoNotRetry)
 
 
 def test_errors_that_c_raises_while_it_is_read_are_its_own_as_well() -> None:

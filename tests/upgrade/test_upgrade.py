@@ -23,8 +23,8 @@ import pytest
 import redis
 
 from local.processes import ROOT
-from tests.harness import wait_until
-from tests.invariants import check_invariants
+from tests.support.harness import wait_until
+from tests.support.invariants import check_invariants
 
 HERE = Path(__file__).parent
 WIDE = 700  # more than one slice of children

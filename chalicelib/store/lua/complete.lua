@@ -3,16 +3,16 @@
 -- Uses: now_ms (now); read, pack_record (record); open, save (instance); unblock (unblock)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: taken resend_ms owner lease_ms budget, then for each node, none twice:
---         node attempt cursor result n, and n triples: child parents cost
+--         node attempt cursor result n, and n triples: child parents weight
 --   taken   1: the caller sends the ready children; 0: the scheduler will
---   budget  children are claimed for owner, with a lease of lease_ms, as long as their costs fit into it; never at cost 0
+--   budget  children are claimed for owner, with a lease of lease_ms, as long as their weights fit into it; never at weight 0
 --   cursor  -1: these are all its children; else how many these are, the rest follows by settle
 -- Returns: the instance's status, the outcome of each node, the claimed children, the other ready ones, the attempt that
 --   these begin with. Outcomes:
 --   COMMITTED; REPEATED (this very attempt was committed before: an answer got lost); SUPERSEDED; CLOSED; GONE
 local instance, why = open()
 local now, outcomes, children = now_ms(), {}, {}
-local hop = { owner = owner, lease_ms = lease_ms, budget = budget, costs = {} }
+local hop = { owner = owner, lease_ms = lease_ms, budget = budget, weights = {} }
 local records, results, done, owing = {}, {}, {}, {}
 
 local function complete(node, record, cursor, result)
@@ -43,7 +43,7 @@ while i <= #ARGV do
     complete(node, record, tonumber(ARGV[i + 2]), ARGV[i + 3])
     for k = i + 5, after - 1, 3 do
       children[#children + 1], children[#children + 2] = ARGV[k], ARGV[k + 1]
-      hop.costs[ARGV[k]] = tonumber(ARGV[k + 2])
+      hop.weights[ARGV[k]] = tonumber(ARGV[k + 2])
     end
   end
   i = after

@@ -3,9 +3,9 @@
 -- Uses: now_ms (now); read, write (record); keep_aside, note (history); check, need_schema, save (instance);
 --   set_time_limit (ending)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
--- Arguments: epoch first params taken resend_ms reason anew
+-- Arguments: epoch first params taken resend_ms reason rerun_nodes
 --   epoch   that it ends: another caller may have been here. first: the attempt that nodes begin with, above any before
---   anew    lists in JSON, since a request has room for some 4,000 arguments: `owing`, nodes that stay and had not been
+--   rerun_nodes  lists in JSON, since a request has room for some 4,000 arguments: `owing`, nodes that stay and had not been
 --           settled to their end; `ready` nodes; `waiting`, pairs of a node and the number of its parents that stay
 --   params  '': as they were. taken 1: the caller sends the ready ones; 0: somebody else will, at once
 -- Returns: RERUN | LIVE | SUPERSEDED (another epoch) | GONE. Results and records of nodes that begin anew go to ARCHIVE.
@@ -19,19 +19,19 @@ local now, records, due, waits, nodes_anew = now_ms(), {}, {}, {}, {}
 local instance = { status = 'PENDING', listed = v[1], total = tonumber(v[3]), running = 0, completed = tonumber(v[4]),
   failed = tonumber(v[5]), skipped = tonumber(v[6]), ignored = tonumber(v[7] or 0),
   calls = tonumber(v[8] or 0) + 1, unwell = -1 }
-for _, node in ipairs(anew.owing) do
+for _, node in ipairs(rerun_nodes.owing) do
   local record = read(node)
   record.cursor = -1
   write(node, record)
 end
 redis.call('HDEL', NODES, '-1')
-for _, node in ipairs(anew.ready) do
+for _, node in ipairs(rerun_nodes.ready) do
   nodes_anew[#nodes_anew + 1] = node
   records[#records + 1], records[#records + 2] = node, 'Q:' .. first .. ':0:0:' .. (taken and 1 or 0) .. ':-1:' .. now .. ':::'
   due[#due + 1], due[#due + 2] = taken and now + resend_ms or now, node
 end
-for i = 1, #anew.waiting, 2 do
-  local node, staying = anew.waiting[i], anew.waiting[i + 1]
+for i = 1, #rerun_nodes.waiting, 2 do
+  local node, staying = rerun_nodes.waiting[i], rerun_nodes.waiting[i + 1]
   nodes_anew[#nodes_anew + 1] = node
   if staying > 0 then waits[#waits + 1], waits[#waits + 2] = node, staying end
 end

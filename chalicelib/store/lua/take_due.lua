@@ -5,7 +5,7 @@
 --   TIME_LIMIT, look_at_ended, cut (ending); lose (lose)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: limit resend_ms max_lost lost_error late_error
--- Returns: TAKEN | CLOSED | OWES (terminal, and its webhook is still to be called) | GONE | LEFT (gone, but for large results
+-- Returns: TAKEN | CLOSED | OUTBOX (terminal, and its webhook is still to be called) | GONE | LEFT (gone, but for large results
 --   that are kept elsewhere), 1 when more is due, the ms by which the oldest of these is overdue, the instance's status,
 --   then triples:
 --   SEND node attempt     send a message; nobody else will for resend_ms, doubled with each message of this attempt

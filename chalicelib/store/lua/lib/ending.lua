@@ -9,7 +9,7 @@ local function set_time_limit(now, limit)
   if limit then redis.call('ZADD', DUE, now + limit, TIME_LIMIT) end
 end
 
--- What the index says of an instance that is not live. Returns OWES, CLOSED, GONE, or LEFT: it is gone, and large results
+-- What the index says of an instance that is not live. Returns OUTBOX, CLOSED, GONE, or LEFT: it is gone, and large results
 -- of it are not. Then it stays in the index until somebody has deleted these.
 local function look_at_ended(id, why, now, resend_ms)
   if why == 'GONE' then
@@ -27,7 +27,7 @@ local function look_at_ended(id, why, now, resend_ms)
   end
   local owes, finished, retention = unpack(redis.call('HMGET', META, 'owes', 'finished_at', 'retention_ms'))
   redis.call('ZADD', INDEX, owes and now + resend_ms or finished + retention + 1000, id)
-  return owes and 'OWES' or why
+  return owes and 'OUTBOX' or why
 end
 
 -- Edge k: ends it at once, whatever its nodes do. Those that were not terminal read as CANCELLED from here on: their

@@ -3,7 +3,7 @@
 -- Uses: HELD (instance)
 
 -- Edges a, b, c: the children of completed nodes, as pairs from `first` on: child, number of its parents. One whose last
--- parent this was becomes ready; as long as its cost (hop.costs; 0: never) fits into hop.budget it is claimed at once.
+-- parent this was becomes ready; as long as its weight (hop.weights; 0: never) fits into hop.budget it is claimed at once.
 -- While the instance is paused they are held back, and nobody is told. Returns the claimed children, and the other ready ones.
 local function unblock(instance, now, children, first, taken, resend_ms, hop)
   local count, order, parents = {}, {}, {}
@@ -24,9 +24,9 @@ local function unblock(instance, now, children, first, taken, resend_ms, hop)
     end
     if unblocked then
       records[#records + 1] = child
-      local cost = hop and not instance.paused and hop.costs[child] or 0
-      if cost > 0 and cost <= hop.budget then
-        hop.budget = hop.budget - cost
+      local weight = hop and not instance.paused and hop.weights[child] or 0
+      if weight > 0 and weight <= hop.budget then
+        hop.budget = hop.budget - weight
         claimed[#claimed + 1] = child
         instance.running = instance.running + 1
         records[#records + 1] = 'R:' .. instance.first .. ':0:0:0:-1:' .. now .. ':' .. now .. '::' .. hop.owner

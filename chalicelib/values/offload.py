@@ -7,16 +7,16 @@ from collections import OrderedDict
 
 from chalicelib import ids, node_ids
 from chalicelib.errors import ValueLost
-from chalicelib.protocols import Values
 from chalicelib.values import reference
-from chalicelib.values.reference import Reference
+from chalicelib.values.protocol import Values
+from chalicelib.values.reference import ResultReference
 
 # Of what this process put or got, so many bytes stay in memory, and the newest in any case: the children of a node that
 # run on in its worker, or come in one message, need its result at about the same time.
 KEPT_BYTES = 32 * 1024 * 1024
 
 
-class Depot:
+class Offload:
     """Shared by all threads. `over`: a result with more bytes is large."""
 
     def __init__(self, values: Values, *, over: int, kept_bytes: int = KEPT_BYTES) -> None:
@@ -29,7 +29,7 @@ class Depot:
 
     def put(self, instance_id: str, node: str, attempt: int, value: bytes) -> bytes:
         """What is to be stored in its place. Raises ValuesUnavailable."""
-        made = Reference.to(value, f"{_folder(instance_id)}{node_ids.plain(node)}/{attempt}")
+        made = ResultReference.to(value, f"{_folder(instance_id)}{node_ids.plain(node)}/{attempt}")
         self._values.put(made.key, value)
         self._keep(made.key, value)
         return made.encode()

@@ -14,30 +14,26 @@ from chalicelib.core.text import plain
 MAX_TYPE, MAX_MESSAGE, MAX_TRACEBACK = 200, 2000, 4000
 
 
-class Fault(NamedTuple):
-    """Of a traceback the end is what tells most."""
+class NodeError(NamedTuple):
+    """Without a `traceback` the engine itself ended the attempt or the instance."""
 
     type: str
     message: str
     traceback: str | None = None
 
     def encode(self) -> bytes:
-        return json.dumps(self._asdict()).encode()
+        return json.dumps({name: value for name, value in self._asdict().items() if value is not None}).encode()
 
 
-def bounded(type: str, message: str, traceback: str | None = None) -> Fault:
-    return Fault(
+def bounded(type: str, message: str, traceback: str | None = None) -> NodeError:
+    """Keeps the beginnings, and the end of the traceback, which tells the most."""
+    return NodeError(
         plain(type)[:MAX_TYPE],
         plain(message)[:MAX_MESSAGE],
         None if traceback is None else plain(traceback)[-MAX_TRACEBACK:],
     )
 
 
-def encode(type: str, message: str) -> bytes:
-    """Of what the engine itself has to say: there is no traceback."""
-    return json.dumps({"type": type, "message": message}).encode()
-
-
-def decode(stored: bytes) -> Fault:
+def decode(stored: bytes) -> NodeError:
     found = json.loads(stored.decode("utf-8", "replace"))
     return bounded(str(found.get("type") or ""), str(found.get("message") or ""), found.get("traceback"))

@@ -7,12 +7,13 @@ import threading
 
 from chalicelib.aside import aside
 from chalicelib.core import failure
-from chalicelib.protocols import Outcome, Store
+from chalicelib.core.transitions import Outcome
+from chalicelib.store.protocol import Store
 
 log = logging.getLogger(__name__)
 
 
-class Heart:
+class Heartbeat:
     """Extends the lease of every node that is held, three times a lease."""
 
     def __init__(self, store: Store, *, lease_ms: int) -> None:

@@ -18,13 +18,13 @@ import pytest
 
 from local.localstack import command as localstack_command
 from local.processes import ROOT, Missing, free_port
-from tests.servers import unavailable
+from tests.support.servers import unavailable
 
 COMMAND = (sys.executable, "-m", "local")
 
 
 @dataclass
-class Stack:
+class RunningStack:
     """A running stack; `lines` is its log so far."""
 
     process: subprocess.Popen[str]
@@ -59,7 +59,7 @@ class Stack:
 @contextlib.contextmanager
 def running_stack(
     data_dir: Path, *, command: Sequence[str] = COMMAND, free_ports: bool = True, **settings: str
-) -> Iterator[Stack]:
+) -> Iterator[RunningStack]:
     """Wait for the closing line, yield, end with SIGINT. Without `free_ports` the stack looks for its servers' own."""
     try:
         localstack_command()
@@ -88,7 +88,7 @@ def running_stack(
         while not re.search(r"^Ready: ", log.read_text("utf-8", "replace"), re.M):
             assert process.poll() is None and time.monotonic() < end, log.read_text("utf-8", "replace")
             time.sleep(0.05)
-        yield Stack(process, f"http://127.0.0.1:{port}", log, environment)
+        yield RunningStack(process, f"http://127.0.0.1:{port}", log, environment)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
@@ -99,7 +99,7 @@ def running_stack(
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """For tests that break nothing of it: one for all of them, since it takes seconds to start."""
     handlers = "examples.greet_handler,tests.browser.handlers"
     settings = {"HANDLER_MODULES": handlers, "SECRET_WEBHOOK": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from chalicelib import ids
 from chalicelib.core.plan import Plan
+from chalicelib.core.records import Snapshot, StoredWorkflow
+from chalicelib.core.work import Ref
 from chalicelib.errors import NotFound
-from chalicelib.protocols import Ref, Snapshot, Store, StoredWorkflow
 from chalicelib.store.definitions import Definitions
+from chalicelib.store.protocol import Store
 
 
-class Lookup:
+class Resolver:
     """Workflows by execution_id; instances by instance_id, or by the execution_id of which they are the newest."""
 
     def __init__(self, store: Store, definitions: Definitions) -> None:

@@ -10,20 +10,24 @@ from typing import Any
 from chalicelib import ending, logs
 from chalicelib.aside import aside
 from chalicelib.core import failure
+from chalicelib.core.calls import Children
 from chalicelib.core.handler import Handler
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import MAX_DELAY_MS, Ready
 from chalicelib.errors import Unavailable
 from chalicelib.handlers.api import Context
 from chalicelib.metrics.protocol import Metrics, NodeEnd
-from chalicelib.protocols import MAX_DELAY_MS, Children, Dispatch, Outcome, Ready, Settler, Store
+from chalicelib.scheduling import Dispatch, Settler
 from chalicelib.secrets.redact import NOTHING, Redactor
 from chalicelib.secrets.vault import Vault
+from chalicelib.store.protocol import Store
 from chalicelib.tracing.tracer import SILENT, Span, Tracer
-from chalicelib.values.depot import Depot
-from chalicelib.worker import events, step, yields
+from chalicelib.values.offload import Offload
+from chalicelib.worker import attempt, events, yields
 from chalicelib.worker.executor import Executor
-from chalicelib.worker.heart import Heart
-from chalicelib.worker.job import Ended, Job, Limits
-from chalicelib.worker.pace import Pace
+from chalicelib.worker.heartbeat import Heartbeat
+from chalicelib.worker.job import Ended, Job, WorkerLimits
+from chalicelib.worker.sizing import Sizing
 
 log = logging.getLogger("dag.node")
 
@@ -32,7 +36,7 @@ class _CutOff(Exception):
     """The invocation is over before the node's own time is: no failure of the node, which loses this lease."""
 
 
-class Lane:
+class NodeRunner:
     """Shared by all threads of a worker; holds no state of its own but the handlers as it calls them."""
 
     def __init__(
@@ -43,13 +47,13 @@ class Lane:
         dispatch: Dispatch,
         settler: Settler,
         executor: Executor,
-        heart: Heart,
-        pace: Pace,
+        heartbeat: Heartbeat,
+        sizing: Sizing,
         vault: Vault,
-        depot: Depot,
+        offload: Offload,
         tracer: Tracer,
         metrics: Metrics,
-        limits: Limits,
+        limits: WorkerLimits,
         uniform: Callable[[float, float], float],
         clock: Callable[[], float],
     ) -> None:
@@ -59,10 +63,10 @@ class Lane:
         self._dispatch = dispatch
         self._settler = settler
         self._executor = executor
-        self._heart = heart
-        self._pace = pace
+        self._heartbeat = heartbeat
+        self._sizing = sizing
         self._vault = vault
-        self._depot = depot
+        self._offload = offload
         self._tracer = tracer
         self._metrics = metrics
         self._limits = limits
@@ -80,9 +84,9 @@ class Lane:
             except Unavailable as error:
                 aside(log.error, "node left to the sweep", extra={"error": failure.message_of(error)})
             except Exception:  # a fault of ours: a node must never take its batch down
-                aside(log.exception, "lane failed")
+                aside(log.exception, "node runner failed")
         if ended is None:
-            self._heart.release(job.ref.instance_id, job.node, job.attempt)
+            self._heartbeat.release(job.ref.instance_id, job.node, job.attempt)
         return ended
 
     def _traced(self, job: Job, fields: Mapping[str, Any]) -> Ended | None:
@@ -106,14 +110,14 @@ class Lane:
             secrets = self._vault.read(job.plan.nodes[job.node].secrets)
             redactor = Redactor(secrets.values()) if secrets else NOTHING
             yielded = self._execute(job, secrets, fields)
-            result = step.encode(yielded, limit=self._limits.max_result_bytes, redactor=redactor)
-            if len(result) > self._depot.over:
-                outcome = self._store.stow(job.ref.instance_id, node=job.node, attempt=job.attempt)
+            result = attempt.encode(yielded, limit=self._limits.max_result_bytes, redactor=redactor)
+            if len(result) > self._offload.over:
+                outcome = self._store.offload(job.ref.instance_id, node=job.node, attempt=job.attempt)
                 if outcome is not Outcome.OPEN:  # the commit would be refused as well
                     events.node(outcome, job, self._clock() - started)
                     return None
                 spec = job.plan.nodes[job.node]
-                result = self._depot.put(job.ref.instance_id, spec.id, job.attempt, result)
+                result = self._offload.put(job.ref.instance_id, spec.id, job.attempt, result)
         except Unavailable:  # no failure of the node
             raise
         except _CutOff as cut:
@@ -121,25 +125,25 @@ class Lane:
             aside(span.failed, "CutOff", str(cut), None)
             return None
         except BaseException as error:
-            failed = step.describe(error, redactor)
+            failed = attempt.describe(error, redactor)
             aside(span.failed, failed.type, failed.message, failed.traceback)
             self._fail(job, failed, self._clock() - started)
             return None
         seconds = self._clock() - started
-        self._pace.note(job.plan.nodes[job.node].handler, seconds)
+        self._sizing.note(job.plan.nodes[job.node].handler, seconds)
         return Ended(job, result, seconds)
 
     def _execute(self, job: Job, secrets: Mapping[str, str], fields: Mapping[str, Any]) -> Any:
         spec = job.plan.nodes[job.node]
         handler = self._handlers.get(spec.handler)
         if handler is None:
-            raise step.unknown_handler(spec.handler)
+            raise attempt.unknown_handler(spec.handler)
         nodes = job.plan.nodes
-        values = {nodes[number].id: json.loads(self._depot.get(value)) for number, value in job.results.items()}
+        values = {nodes[number].id: json.loads(self._offload.get(value)) for number, value in job.results.items()}
         for number in job.plan.may_lack(job.node):  # it failed, and that is ignored
             values.setdefault(nodes[number].id, None)
         params = json.loads(job.params)
-        config = step.render(handler, spec.config, values | {"params": params, "secrets": secrets})
+        config = attempt.render(handler, spec.config, values | {"params": params, "secrets": secrets})
         own = spec.timeout_seconds or self._limits.default_timeout
         timeout = min(own, max(0.1, job.deadline - self._clock()))
         end = self._clock() + timeout
@@ -154,7 +158,7 @@ class Lane:
                 nodes[number].id: values[nodes[number].id] for number in spec.dependencies if nodes[number].id in values
             },
             time_left=lambda: end - self._clock(),
-            wanted=lambda: self._heart.holds(job.ref.instance_id, job.node, job.attempt),
+            wanted=lambda: self._heartbeat.holds(job.ref.instance_id, job.node, job.attempt),
             logger=logs.Bound(log, fields),
             trace_headers=aside(self._tracer.headers) or {},
         )
@@ -179,7 +183,7 @@ class Lane:
             )
         return known[1]
 
-    def _fail(self, job: Job, failed: step.Failed, seconds: float) -> None:
+    def _fail(self, job: Job, failed: attempt.Failed, seconds: float) -> None:
         retry = job.plan.nodes[job.node].retry
         delay = retry.delay_ms(job.failures + 1, self._uniform) if failed.retry else None
         items, cursor = self._descendants(job) if delay is None else ([], -1)

@@ -11,7 +11,8 @@ from chalicelib.core import admission
 from chalicelib.core.admission import Ceilings, Load
 from chalicelib.errors import Overloaded, Unavailable
 from chalicelib.metrics.protocol import OFF, Metrics
-from chalicelib.protocols import Queue, Store
+from chalicelib.queues.protocol import Queue
+from chalicelib.store.protocol import Store
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ FRESH_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-class Gate:
+class Admission:
     """In front of submit and trigger. Nobody waits for a reading that somebody else makes: the last one will do."""
 
     def __init__(

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 
 from chalicelib.core import cost
 from chalicelib.invocation import Invocation
-from chalicelib.metrics.metered import Tally
+from chalicelib.metrics.metered import CallCounts
 from chalicelib.metrics.protocol import Metrics
 
 # The event source mapping receives a batch and deletes it: a request each.
 MAPPING_REQUESTS = 2
 
 
-class Bill:
+class InvocationMeter:
     """An estimate, at the prices of core/cost.py: its time by its memory, its own request, the requests of SQS for it,
     and the commands of Redis that its calls lead to. Init time, API Gateway and polls that find nothing are left out.
     """
 
-    def __init__(self, metrics: Metrics, tally: Tally, *, memory_gb: float, clock: Callable[[], float]) -> None:
+    def __init__(self, metrics: Metrics, tally: CallCounts, *, memory_gb: float, clock: Callable[[], float]) -> None:
         self._metrics = metrics
         self._tally = tally
         self._memory_gb = memory_gb

@@ -7,29 +7,29 @@ import functools
 import threading
 from collections.abc import Callable, Sequence
 
+from chalicelib.worker.committer import MOST, Committer
 from chalicelib.worker.job import Ended, Job
-from chalicelib.worker.lane import Lane
-from chalicelib.worker.ledger import MOST, Ledger
-from chalicelib.worker.traits import Traits
+from chalicelib.worker.node_runner import NodeRunner
+from chalicelib.worker.sizing import Requirements
 
 Spawn = Callable[[Callable[[], None]], Callable[[], None]]
 
 
-class Crew:
+class RunLoop:
     """Shared by all threads of a worker; holds no state of its own."""
 
-    def __init__(self, *, lane: Lane, ledger: Ledger, traits: Traits, spawn: Spawn) -> None:
-        self._lane = lane
-        self._ledger = ledger
-        self._traits = traits
+    def __init__(self, *, runner: NodeRunner, committer: Committer, requirements: Requirements, spawn: Spawn) -> None:
+        self._runner = runner
+        self._committer = committer
+        self._requirements = requirements
         self._spawn = spawn
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Until nothing is left to run on with. Raises nothing that a node or the store did."""
         joins: list[Callable[[], None]] = []
         while jobs:
-            instant = [job for job in jobs if self._traits.instant(job.plan, job.node)]
-            slow = [job for job in jobs if not self._traits.instant(job.plan, job.node)]
+            instant = [job for job in jobs if self._requirements.instant(job.plan, job.node)]
+            slow = [job for job in jobs if not self._requirements.instant(job.plan, job.node)]
             # The last slow one runs here, unless this thread is needed for what is over at once.
             for job in slow if instant else slow[:-1]:
                 joins.append(self._spawn(functools.partial(self.run, [job])))
@@ -42,12 +42,12 @@ class Crew:
         following: list[Job] = []
         ended: list[Ended] = []
         for job in jobs:
-            if one := self._lane.run(job):
+            if one := self._runner.run(job):
                 ended.append(one)
             if len(ended) == MOST:
-                following += self._ledger.commit(ended)
+                following += self._committer.commit(ended)
                 ended = []
-        return following + self._ledger.commit(ended)
+        return following + self._committer.commit(ended)
 
 
 def spawn(call: Callable[[], None]) -> Callable[[], None]:

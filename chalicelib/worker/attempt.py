@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.core import failure, fault, strictjson, templates
+from chalicelib.core import failure, node_error, strictjson, templates
 from chalicelib.core.handler import Handler
 from chalicelib.errors import DoNotRetry, TemplateError, ValueLost, ValuesUnavailable
 from chalicelib.handlers.api import Context
@@ -34,7 +34,7 @@ class Failed:
     retry: bool
 
     def encode(self) -> bytes:
-        return fault.Fault(self.type, self.message, self.traceback).encode()
+        return node_error.NodeError(self.type, self.message, self.traceback).encode()
 
 
 def describe(error: BaseException, redactor: Redactor = NOTHING) -> Failed:

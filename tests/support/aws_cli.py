@@ -1,7 +1,8 @@
 """The AWS CLI as far as docs/operate.md uses it, from botocore's own models: so its commands are checked, and run
 against LocalStack, where no CLI is installed.
 
-`python -m tests.aws_cli [--endpoint-url URL] SERVICE OPERATION --parameter value ... [--query Q] [--output text]`
+`python -m tests.support.aws_cli [--endpoint-url URL] SERVICE OPERATION --parameter value ...
+[--query Q] [--output text]`
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.protocols import Outcome
-from chalicelib.worker.heart import Heart
-from tests.harness import wait_until
+from chalicelib.core.transitions import Outcome
+from chalicelib.worker.heartbeat import Heartbeat
+from tests.support.harness import wait_until
 
 
 class Untold(Exception):
@@ -35,48 +35,48 @@ class Extends:
 @pytest.mark.parametrize("error", [ConnectionError("away"), Untold()])
 def test_an_error_with_one_lease_stops_neither_it_nor_the_others(error: Exception) -> None:
     store = Extends({0: error})
-    heart = Heart(store, lease_ms=6)  # type: ignore[arg-type]
+    heartbeat = Heartbeat(store, lease_ms=6)  # type: ignore[arg-type]
     for node in range(3):
-        heart.hold("i", node, 1)
+        heartbeat.hold("i", node, 1)
     wait_until(lambda: min(store.asked[node] for node in range(3)) >= 4, what="beats after the error")
-    assert all(heart.holds("i", node, 1) for node in range(3))
+    assert all(heartbeat.holds("i", node, 1) for node in range(3))
     for node in range(3):
-        heart.release("i", node, 1)
+        heartbeat.release("i", node, 1)
 
 
 def test_one_beat_extends_every_lease_though_the_first_fails() -> None:
     store = Extends({0: ConnectionError("away"), 1: Outcome.CLOSED})
-    heart = Heart(store, lease_ms=3_600_000)  # type: ignore[arg-type]
+    heartbeat = Heartbeat(store, lease_ms=3_600_000)  # type: ignore[arg-type]
     for node in range(3):
-        heart.hold("i", node, 1)
-    heart.beat()
+        heartbeat.hold("i", node, 1)
+    heartbeat.beat()
     assert store.asked == {0: 1, 1: 1, 2: 1}
-    assert [heart.holds("i", node, 1) for node in range(3)] == [True, False, True]
+    assert [heartbeat.holds("i", node, 1) for node in range(3)] == [True, False, True]
 
 
 def test_it_beats_again_for_what_comes_after_a_pause() -> None:
     store = Extends({})
-    heart = Heart(store, lease_ms=6)  # type: ignore[arg-type]
-    heart.hold("i", 0, 1)
+    heartbeat = Heartbeat(store, lease_ms=6)  # type: ignore[arg-type]
+    heartbeat.hold("i", 0, 1)
     wait_until(lambda: store.asked[0] >= 2, what="a beat")
-    heart.release("i", 0, 1)
-    wait_until(lambda: not heart._wake.is_set(), what="a heart that rests")
-    heart.hold("i", 1, 1)
+    heartbeat.release("i", 0, 1)
+    wait_until(lambda: not heartbeat._wake.is_set(), what="a heart that rests")
+    heartbeat.hold("i", 1, 1)
     wait_until(lambda: store.asked[1] >= 2, what="a beat after the rest")
-    heart.release("i", 1, 1)
+    heartbeat.release("i", 1, 1)
 
 
 def test_a_heart_without_a_thread_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
     store = Extends({})
-    heart = Heart(store, lease_ms=6)  # type: ignore[arg-type]
+    heartbeat = Heartbeat(store, lease_ms=6)  # type: ignore[arg-type]
 
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patched, pytest.raises(RuntimeError):
         patched.setattr(threading.Thread, "start", refuse)
-        heart.hold("i", 0, 1)
-    heart.hold("i", 1, 1)
+        heartbeat.hold("i", 0, 1)
+    heartbeat.hold("i", 1, 1)
     wait_until(lambda: store.asked[1] >= 2, what="a beat")
-    heart.release("i", 0, 1)
-    heart.release("i", 1, 1)
+    heartbeat.release("i", 0, 1)
+    heartbeat.release("i", 1, 1)

@@ -1,4 +1,7 @@
-"""valkey-cli as far as docs/operate.md uses it, for who has none: `python -m tests.valkey_cli -u URL COMMAND ...`."""
+"""valkey-cli as far as docs/operate.md uses it, where none is installed.
+
+`python -m tests.support.valkey_cli -u URL COMMAND ...`
+"""
 
 from __future__ import annotations
 

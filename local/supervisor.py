@@ -41,7 +41,7 @@ class PortTaken(GivenUp):
     """A server of somebody else listens where one of ours was to."""
 
 
-class Stack:
+class Supervisor:
     """Made of `config`; `run` starts everything and returns the exit code once it has ended everything."""
 
     def __init__(self, config: Config, console: Console, *, http: bool = True) -> None:
@@ -358,4 +358,4 @@ def main(arguments: list[str]) -> int:
     except BadConfiguration as error:
         console.line("stack", str(error))
         return 1
-    return Stack(config, console, http="--no-http" not in arguments).run()
+    return Supervisor(config, console, http="--no-http" not in arguments).run()

@@ -1,4 +1,4 @@
-"""What Redis answers about an instance, as the values of protocols.py."""
+"""What Redis answers about an instance, as the values of core/records.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.protocols import Archived, Event, Listed, Record, Snapshot
+from chalicelib.core.records import Archived, Event, Listed, Record, Snapshot
 from chalicelib.states import NODE_STATES
 
 # The one field of an archive that is no node (lua/lib/history.lua).

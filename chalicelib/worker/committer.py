@@ -10,15 +10,18 @@ from chalicelib import ending
 from chalicelib.aside import aside
 from chalicelib.combiner import Combiner
 from chalicelib.core import failure
+from chalicelib.core.calls import Children, Completion, Done, Hop
 from chalicelib.core.plan import SLICE
+from chalicelib.core.transitions import Outcome
+from chalicelib.core.work import Ref
 from chalicelib.errors import Unavailable
 from chalicelib.metrics.protocol import Metrics
-from chalicelib.protocols import Children, Completion, Dispatch, Done, Hop, Outcome, Ref, Settler, Store
+from chalicelib.scheduling import Dispatch, Settler
+from chalicelib.store.protocol import Store
 from chalicelib.worker import events
-from chalicelib.worker.heart import Heart
+from chalicelib.worker.heartbeat import Heartbeat
 from chalicelib.worker.job import Ended, Job
-from chalicelib.worker.pace import ROOM, Pace
-from chalicelib.worker.traits import Traits
+from chalicelib.worker.sizing import ROOM, Requirements, Sizing
 
 # One call commits at most so many nodes, with so many bytes of results and a slice of children.
 MOST, MOST_BYTES = 100, 1024 * 1024
@@ -26,7 +29,7 @@ MOST, MOST_BYTES = 100, 1024 * 1024
 log = logging.getLogger("dag.node")
 
 
-class Ledger:
+class Committer:
     """Shared by all threads of a worker."""
 
     def __init__(
@@ -35,18 +38,18 @@ class Ledger:
         store: Store,
         dispatch: Dispatch,
         settler: Settler,
-        heart: Heart,
-        pace: Pace,
-        traits: Traits,
+        heartbeat: Heartbeat,
+        sizing: Sizing,
+        requirements: Requirements,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._dispatch = dispatch
         self._settler = settler
-        self._heart = heart
-        self._pace = pace
-        self._traits = traits
+        self._heartbeat = heartbeat
+        self._sizing = sizing
+        self._requirements = requirements
         self._metrics = metrics
         self._clock = clock
         self._combiner: Combiner[_Entry, Job] = Combiner(_together, self._act)
@@ -68,7 +71,7 @@ class Ledger:
             aside(log.exception, "commit failed", extra=fields)
         for entry in entries:
             job = entry.ended.job
-            self._heart.release(ref.instance_id, job.node, job.attempt)
+            self._heartbeat.release(ref.instance_id, job.node, job.attempt)
         return following
 
     def _commit(self, ref: Ref, entries: Sequence[_Entry]) -> list[Job]:
@@ -100,15 +103,15 @@ class Ledger:
         if now > until:
             return None
         plan, deadline = jobs[0].plan, min(job.deadline for job in jobs)
-        costs = {
-            child: self._pace.cost(plan.nodes[child].handler)
+        weights = {
+            child: self._sizing.weight(plan.nodes[child].handler)
             for entry in entries
             for child in entry.items[::2]
-            if now + self._traits.longest(plan, child) < deadline
+            if now + self._requirements.longest(plan, child) < deadline
         }
         # Each of these threads may go on with a slow child.
-        slow = sum(not self._traits.instant(plan, job.node) for job in jobs)
-        return Hop(jobs[0].owner, self._heart.lease_ms, ROOM * max(1, slow), costs) if costs else None
+        slow = sum(not self._requirements.instant(plan, job.node) for job in jobs)
+        return Hop(jobs[0].owner, self._heartbeat.lease_ms, ROOM * max(1, slow), weights) if weights else None
 
     def _follow(self, entries: Sequence[_Entry], committed: Completion) -> list[Job]:
         parent = entries[0].ended.job
@@ -119,7 +122,7 @@ class Ledger:
         for entry in entries:
             known |= entry.ended.job.results
             known[entry.ended.job.node] = entry.ended.result
-        needs = {child: self._traits.needs(plan, child) for child in committed.claimed}
+        needs = {child: self._requirements.needs(plan, child) for child in committed.claimed}
         missing = sorted({node for wanted in needs.values() for node in wanted if node not in known})
         known |= self._store.results(ref.instance_id, missing) if missing else {}
         jobs = [
@@ -141,7 +144,7 @@ class Ledger:
             for child in committed.claimed
         ]
         for job in jobs:
-            self._heart.hold(ref.instance_id, job.node, job.attempt)
+            self._heartbeat.hold(ref.instance_id, job.node, job.attempt)
         return jobs
 
 

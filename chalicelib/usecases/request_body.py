@@ -10,13 +10,13 @@ from pydantic import BaseModel
 
 from chalicelib.core import definition, strictjson
 from chalicelib.errors import IdempotencyConflict
-from chalicelib.protocols import Store
+from chalicelib.store.protocol import Store
 
 M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class BodyLimits:
     """What a body may hold at most."""
 
     body_bytes: int
@@ -24,12 +24,12 @@ class Limits:
     depth: int
 
 
-def document(body: bytes, limits: Limits) -> Any:
+def document(body: bytes, limits: BodyLimits) -> Any:
     """The body as JSON. Raises MalformedBody, BodyTooLarge."""
     return strictjson.loads(body, max_bytes=limits.body_bytes, max_depth=limits.depth)
 
 
-def read(body: bytes, model: type[M], limits: Limits) -> M:
+def read(body: bytes, model: type[M], limits: BodyLimits) -> M:
     """The body as a model, none as an empty object. Raises InvalidDocument as well."""
     return definition.check_body(document(body if body.strip() else b"{}", limits), model)
 

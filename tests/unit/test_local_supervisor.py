@@ -11,18 +11,18 @@ import pytest
 from local.child import GIVE_UP_AFTER, Child
 from local.config import BadConfiguration, Config
 from local.console import Console
-from local.stack import Stack
-from tests.harness import wait_until
+from local.supervisor import Supervisor
+from tests.support.harness import wait_until
 
 SLEEPER = [sys.executable, "-c", "import signal; signal.pause()"]
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Stack:
-    return Stack(Config.read({"DATA_DIR": str(tmp_path)}), Console(io.StringIO()))
+def stack(tmp_path: Path) -> Supervisor:
+    return Supervisor(Config.read({"DATA_DIR": str(tmp_path)}), Console(io.StringIO()))
 
 
-def look(stack: Stack, *children: Child) -> bool:
+def look(stack: Supervisor, *children: Child) -> bool:
     for child in children:
         stack._look_after(child)
     return True
@@ -34,7 +34,7 @@ def kill(child: Child) -> None:
     child.process.wait()
 
 
-def test_the_others_come_back_while_one_is_slow(stack: Stack, tmp_path: Path) -> None:
+def test_the_others_come_back_while_one_is_slow(stack: Supervisor, tmp_path: Path) -> None:
     slow = Child("queue", SLEEPER, env={}, ready=lambda: False, log=tmp_path / "queue.log", vital=True)
     worker = Child("worker-1", SLEEPER, env={}, log=tmp_path / "worker.log")
     for child in (slow, worker):
@@ -48,7 +48,7 @@ def test_the_others_come_back_while_one_is_slow(stack: Stack, tmp_path: Path) ->
             child.end(0)
 
 
-def test_what_follows_is_done_again_where_it_failed(stack: Stack, tmp_path: Path) -> None:
+def test_what_follows_is_done_again_where_it_failed(stack: Supervisor, tmp_path: Path) -> None:
     tries: list[int] = []
 
     def make_queues() -> None:
@@ -65,7 +65,7 @@ def test_what_follows_is_done_again_where_it_failed(stack: Stack, tmp_path: Path
         queue.end(0)
 
 
-def test_a_server_that_is_killed_often_is_started_for_ever(stack: Stack, tmp_path: Path) -> None:
+def test_a_server_that_is_killed_often_is_started_for_ever(stack: Supervisor, tmp_path: Path) -> None:
     store = Child("store", SLEEPER, env={}, ready=lambda: True, log=tmp_path / "log", vital=True)
     store.start(stack._console)
     try:

@@ -37,7 +37,7 @@ def application(redis_url: str, queue: MemoryQueue, handlers: Iterable[Handler] 
     return app
 
 
-class Crew:
+class RunLoop:
     """Workers in threads, and a sweep, until closed."""
 
     def __init__(self, app: Application, queue: MemoryQueue, *, workers: int, sweep_seconds: float = 0.05) -> None:
@@ -49,7 +49,7 @@ class Crew:
         self._threads = [threading.Thread(target=self._work, args=(worker,)) for _ in range(workers)]
         self._threads.append(threading.Thread(target=self._sweep, args=(sweep_seconds,)))
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> RunLoop:
         for thread in self._threads:
             thread.start()
         return self
