@@ -45,7 +45,10 @@ class Run:
         self.marker = uuid.uuid4().hex
         self.seen: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
-        env = {**os.environ, MARKER: self.marker, "PORT": str(self.port), "DATA_DIR": str(data_dir), "WORKERS": "2"}
+        # Ports of its own, since another run may take the default ones while a server of this one is down.
+        servers = {"VALKEY_PORT": str(free_port()), "LOCALSTACK_PORT": str(free_port())}
+        env = {**os.environ, **servers, MARKER: self.marker, "PORT": str(self.port), "DATA_DIR": str(data_dir)}
+        env |= {"WORKERS": "2"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local", *arguments],
             cwd=ROOT,

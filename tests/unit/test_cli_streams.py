@@ -63,7 +63,7 @@ def url() -> Iterator[str]:
             "created_at": "2026-11-24T00:00:00.000Z", "finished_at": None, "error": None, "nodes": {NAME: node},
         },
         "/api/workflow/ex-1": {"definition": DIAMOND},
-        "/api/workflows/in-1/results": {"results": {NAME: NAME}, "large": {}, "output": NAME},
+        "/api/workflows/in-1/results": {"status": "COMPLETED", "results": {NAME: NAME}, "large": {}, "output": NAME},
         "/api/workflows/in-list": [1, 2],
         "/api/workflows/in-number": 7,
         "/api/workflows/in-empty": {},
@@ -85,7 +85,9 @@ def command(*words: str) -> list[str]:
 
 
 def environment(tmp_path: Path, url: str, **more: str) -> dict[str, str]:
-    return os.environ | {"DAG_URL": url, "DAG_CONFIG": str(tmp_path / "config.toml"), "PYTHONPATH": str(ROOT)} | more
+    """As on a terminal: what is printed is buffered, whatever the tests themselves run with."""
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return given | {"DAG_URL": url, "DAG_CONFIG": str(tmp_path / "config.toml"), "PYTHONPATH": str(ROOT)} | more
 
 
 def dag(tmp_path: Path, url: str, *words: str, **more: str) -> subprocess.CompletedProcess[bytes]:
@@ -149,7 +151,13 @@ def test_half_an_answer_is_a_service_that_does_not_answer(tmp_path: Path, url: s
 
 def test_ctrl_c(tmp_path: Path, url: str) -> None:
     Answering.hung.clear()
-    process = subprocess.Popen(command("status", "in-hung"), env=environment(tmp_path, url), stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command("status", "in-hung"),
+        env=environment(tmp_path, url),
+        stderr=subprocess.PIPE,
+        # A shell starts what it runs in the background with SIGINT ignored, and so would be what that starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     assert Answering.hung.wait(60)
     process.send_signal(signal.SIGINT)
     assert b"Traceback" not in process.communicate(timeout=60)[1]
