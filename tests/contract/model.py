@@ -218,7 +218,7 @@ class Model:
         self.walked["m"] += 1
         at.due[number] = self.now
 
-    def n_anew(self, at: Instance, number: int) -> None:
+    def _begin_anew(self, at: Instance, number: int) -> None:
         """terminal, or live when the instance ended -> waiting: it runs again, in the next epoch."""
         self.walked["n"] += 1
         if node := at.nodes.pop(number, None):
@@ -454,7 +454,7 @@ class Model:
         for number in nodes.owing:
             at.nodes[number].cursor = -1
         for number in (*nodes.ready, *nodes.waiting):
-            self.n_anew(at, number)
+            self._begin_anew(at, number)
         at.arrived.update({number: parents for number, parents in nodes.waiting.items() if parents})
         at.epoch, at.first, at.paused, at.owes, at.ended_as = epoch + 1, nodes.first, False, False, None
         at.started_at = at.finished_at = at.error = at.error_node = None

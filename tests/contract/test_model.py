@@ -379,7 +379,7 @@ class Transitions(RuleBasedStateMachine):
             "end": {"status": "FAILED", "error": b"1"},
             "pause": {},
             "resume": {},
-            "rerun": {"epoch": 1, "anew": RerunNodes([], {}, 1), "params": None, "reason": "", "by": by},
+            "rerun": {"epoch": 1, "nodes": RerunNodes([], {}, 1), "params": None, "reason": "", "by": by},
             "clear_outbox": {"epoch": 1},
             "forget": {},
             "offload": {"node": 0, "attempt": 1},

@@ -397,8 +397,8 @@ def test_a_rerun_begins_where_nothing_was(bench: Bench) -> None:
     bench.claim(later, 0)
     bench.complete(later, 0)
     only = RerunNodes(ready=[0], waiting={}, first=2)
-    assert bench.store.rerun(later, epoch=2, rerun_nodes=only, params=None, reason="", by=LATER) is Outcome.SUPERSEDED
-    assert bench.store.rerun(later, epoch=1, rerun_nodes=only, params=None, reason="", by=LATER) is Outcome.RERUN
+    assert bench.store.rerun(later, epoch=2, nodes=only, params=None, reason="", by=LATER) is Outcome.SUPERSEDED
+    assert bench.store.rerun(later, epoch=1, nodes=only, params=None, reason="", by=LATER) is Outcome.RERUN
     assert bench.due(later) == {0: 0} and bench.meta(later, "params") == ["{}"]
     assert (bench.record(later, 0) or "").startswith("Q:2:0:0:0:-1:")
 
