@@ -32,7 +32,7 @@ app.register_blueprint(pages.routes(composition.api_auth()))
 def submit() -> Response:
     """Validate and store a workflow."""
     request = _request()
-    submitted = composition.application().service.submit(requests.body(request), requests.idempotency_key(request))
+    submitted = composition.application().submission.submit(requests.body(request), requests.idempotency_key(request))
     return answer(submitted, 201, location(_request(), submitted.execution_id))
 
 
@@ -41,7 +41,7 @@ def submit() -> Response:
 def trigger(execution_id: str) -> Response:
     """Start an instance."""
     request = _request()
-    triggered = composition.application().service.trigger(
+    triggered = composition.application().triggering.trigger(
         execution_id, requests.body(request), requests.idempotency_key(request)
     )
     return answer(triggered, 202, location(_request(), triggered.instance_id))
@@ -52,7 +52,7 @@ def trigger(execution_id: str) -> Response:
 def status(instance_id: str) -> Response:
     """The status of an instance, after at most `?wait=` seconds; with `?nodes=false` without its nodes."""
     wait_seconds, nodes = requests.wait_seconds(_request()), requests.nodes(_request())
-    return answer(composition.application().service.status(instance_id, wait_seconds, nodes=nodes))
+    return answer(composition.application().status.of(instance_id, wait_seconds, nodes=nodes))
 
 
 @app.route("/api/workflows/{instance_id}/results", methods=["GET"], **PROTECTED)
@@ -60,14 +60,14 @@ def status(instance_id: str) -> Response:
 def results(instance_id: str) -> Response:
     """The results of a terminal instance, with `?epoch=` as they were in an earlier one."""
     epoch, mount = requests.epoch(_request()), requests.mount(_request())
-    return answer(composition.application().service.results_json(instance_id, epoch, mount=mount))
+    return answer(composition.application().results.of(instance_id, epoch, mount=mount))
 
 
 @app.route("/api/health", methods=["GET"], **access.OPEN)
 @problems.translated
 def health() -> Response:
     """Whether the store and the queue can be reached."""
-    found = composition.application().service.health()
+    found = composition.application().health.check()
     return answer(found, 200 if found.status == "ok" else 503)
 
 

@@ -56,7 +56,7 @@ def live(app: Application, queue: MemoryQueue, client: Any) -> None:
     started = 0
     for count in LIVE:
         while started < count:
-            app.service.trigger(waiting, b"", None)
+            app.triggering.trigger(waiting, b"", None)
             started += 1
         queue.bodies.clear()
         seconds = best(lambda: run(app, queue, fan_out(100))) / 102
@@ -70,7 +70,7 @@ def memory(app: Application, queue: MemoryQueue, client: Any) -> None:
     size = 10_000
     execution_id = submit(app, {"name": "wide", "dag": {"nodes": [noop(f"n{n}") for n in range(size)]}})
     before = client.info("memory")["used_memory"]
-    app.service.trigger(execution_id, b"", None)
+    app.triggering.trigger(execution_id, b"", None)
     ready = client.info("memory")["used_memory"]
     drain(app, queue)
     ended = client.info("memory")["used_memory"]
@@ -83,13 +83,13 @@ def status(app: Application, queue: MemoryQueue) -> None:
     print("\n| status of | whole, ms | bytes | without nodes, ms |\n|---|---|---|---|")
     for size in SIZES:
         execution_id = submit(app, {"name": "wide", "dag": {"nodes": [noop(f"n{n}") for n in range(size)]}})
-        instance_id = app.service.trigger(execution_id, b"", None).instance_id
+        instance_id = app.triggering.trigger(execution_id, b"", None).instance_id
         drain(app, queue)
 
         def whole(id: str = instance_id) -> str:
-            return app.service.status(id).model_dump_json()
+            return app.status.of(id).model_dump_json()
 
-        summary = best(lambda id=instance_id: app.service.status(id, nodes=False).model_dump_json())
+        summary = best(lambda id=instance_id: app.status.of(id, nodes=False).model_dump_json())
         print(f"| {size:,} | {best(whole) * 1e3:.1f} | {len(whole()):,} | {summary * 1e3:.2f} |", flush=True)
 
 
@@ -98,15 +98,15 @@ def noop(id: str) -> dict[str, Any]:
 
 
 def submit(app: Application, workflow: dict[str, Any]) -> str:
-    return app.service.submit(json.dumps(workflow).encode(), None).execution_id
+    return app.submission.submit(json.dumps(workflow).encode(), None).execution_id
 
 
 def run(app: Application, queue: MemoryQueue, workflow: dict[str, Any]) -> float:
     """Seconds from the trigger to the end."""
     execution_id = submit(app, workflow)
-    app.service.status(execution_id)  # the plan is in memory, as in a warm worker
+    app.status.of(execution_id)  # the plan is in memory, as in a warm worker
     started = time.perf_counter()
-    instance_id = app.service.trigger(execution_id, b"", None).instance_id
+    instance_id = app.triggering.trigger(execution_id, b"", None).instance_id
     drain(app, queue)
     seconds = time.perf_counter() - started
     assert app.store.status(instance_id) == "COMPLETED"

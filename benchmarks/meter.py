@@ -50,11 +50,10 @@ class Meter:
 
     def run(self, workflow: dict[str, Any], instances: int = 1) -> Consumption:
         """From the triggers to the end; `calls` then holds the round trips, without the empty receives."""
-        service = self.app.service
-        execution_id = service.submit(json.dumps(workflow).encode(), None).execution_id
+        execution_id = self.app.submission.submit(json.dumps(workflow).encode(), None).execution_id
         before, self.seconds = self._commands(), 0.0
         self.calls.clear()
-        waiting = {service.trigger(execution_id, b"", None).instance_id for _ in range(instances)}
+        waiting = {self.app.triggering.trigger(execution_id, b"", None).instance_id for _ in range(instances)}
         receives = 0
         while waiting:
             receives += bool(self._mapping.poll())

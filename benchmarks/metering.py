@@ -50,12 +50,12 @@ def measure(setting: str, url: str, folder: str) -> dict[str, float]:
     app = application(url, queue, metrics=setting, **kept)
     spent: dict[str, float] = {}
     for title, (workflow, instances) in WORKLOADS.items():
-        execution_id = app.service.submit(json.dumps(workflow).encode(), None).execution_id
+        execution_id = app.submission.submit(json.dumps(workflow).encode(), None).execution_id
         nodes = len(workflow["dag"]["nodes"]) * instances
         for number in range(3):
             started = time.process_time()
             for _ in range(instances):
-                app.service.trigger(execution_id, b"", None)
+                app.triggering.trigger(execution_id, b"", None)
             drain(app, queue)
             app.metrics.flush()
             each = (time.process_time() - started) / nodes * 1e6

@@ -44,11 +44,11 @@ def main() -> None:
         queue = MemoryQueue()
         app = application(url, queue)
         for title, (workflow, instances) in WORKLOADS.items():
-            execution_id = app.service.submit(json.dumps(workflow).encode(), None).execution_id
+            execution_id = app.submission.submit(json.dumps(workflow).encode(), None).execution_id
 
             def run(id: str = execution_id, count: int = instances) -> None:
                 for _ in range(count):
-                    app.service.trigger(id, b"", None)
+                    app.triggering.trigger(id, b"", None)
                 drain(app, queue)
 
             run()

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # What a function needs, by the name in its entry point (`app.worker`).
 PARTS = {
-    "app": ("service", "signals"),
+    "app": ("submission", "triggering", "status", "results", "health", "signals"),
     "worker": ("worker", "signals"),
     "dead_letters": ("dead_letters",),
     "scheduler": ("scheduler", "handlers", "signals"),

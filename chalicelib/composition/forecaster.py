@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.composition.service import limits
 from chalicelib.core.forecast import Engine
 from chalicelib.core.rules import Rules
 from chalicelib.queues.sqs import MAX_ENTRIES
@@ -39,4 +38,4 @@ def make(app: Application, *, due: int) -> Forecaster:
         longest=requirements.longest,
         weight=sizing.weight,
     )
-    return Forecaster(resolver=app.resolver, handlers=app.handlers, engine=engine, limits=limits(app))
+    return Forecaster(resolver=app.resolver, handlers=app.handlers, engine=engine, limits=app.body_limits)

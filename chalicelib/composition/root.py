@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import random
 import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from chalicelib import logs
+from chalicelib import __version__, logs
 from chalicelib.composition.clients import Clients, botocore_session
 from chalicelib.errors import BadSettings
 from chalicelib.settings import Settings
@@ -29,11 +30,15 @@ if TYPE_CHECKING:
     from chalicelib.usecases.admission import Admission
     from chalicelib.usecases.control import Control
     from chalicelib.usecases.forecaster import Forecaster
+    from chalicelib.usecases.health import Health
     from chalicelib.usecases.history import History
     from chalicelib.usecases.listing import Listings
+    from chalicelib.usecases.request_body import BodyLimits
     from chalicelib.usecases.resolver import Resolver
     from chalicelib.usecases.results import Results
-    from chalicelib.usecases.service import Service
+    from chalicelib.usecases.status import Status
+    from chalicelib.usecases.submission import Submission
+    from chalicelib.usecases.triggering import Triggering
     from chalicelib.usecases.webhooks import Webhooks
     from chalicelib.values.offload import Offload
     from chalicelib.worker.executor import Executor
@@ -67,16 +72,64 @@ class Application:
     # HTTP
 
     @cached_property
-    def service(self) -> Service:
-        from chalicelib.composition import service
+    def submission(self) -> Submission:
+        from chalicelib.usecases.submission import Submission
 
-        return service.make(self)
+        return Submission(
+            store=self.store,
+            handlers=self.handlers,
+            admission=self.admission,
+            tracer=self.tracer,
+            limits=self.body_limits,
+        )
+
+    @cached_property
+    def triggering(self) -> Triggering:
+        from chalicelib.usecases.triggering import Triggering
+
+        return Triggering(
+            store=self.store,
+            definitions=self.definitions,
+            resolver=self.resolver,
+            dispatch=self.dispatch,
+            settler=self.scheduler,
+            admission=self.admission,
+            tracer=self.tracer,
+            limits=self.body_limits,
+        )
+
+    @cached_property
+    def status(self) -> Status:
+        from chalicelib.usecases.status import Status
+
+        return Status(
+            store=self.store,
+            definitions=self.definitions,
+            resolver=self.resolver,
+            planned=lambda plan: self.forecaster.planned(plan),
+            webhooks=self.webhooks,
+        )
 
     @cached_property
     def control(self) -> Control:
-        from chalicelib.composition import service
+        from chalicelib.usecases.control import Control
 
-        return service.make_control(self)
+        return Control(
+            store=self.store,
+            resolver=self.resolver,
+            dispatch=self.dispatch,
+            settler=self.scheduler,
+            planned=lambda plan: self.forecaster.planned(plan),
+            webhooks=self.webhooks,
+            limits=self.body_limits,
+        )
+
+    @cached_property
+    def health(self) -> Health:
+        from chalicelib.usecases.health import Health
+
+        versions = {"dag-service": __version__, "python": platform.python_version()}
+        return Health(store=self.store, queue=self.queue, admission=self.admission, versions=versions)
 
     @cached_property
     def resolver(self) -> Resolver:
@@ -115,6 +168,13 @@ class Application:
         from scheduler.scheduler import LIMIT
 
         return forecaster.make(self, due=LIMIT)
+
+    @cached_property
+    def body_limits(self) -> BodyLimits:
+        from chalicelib.usecases.request_body import BodyLimits
+
+        settings = self.settings
+        return BodyLimits(body_bytes=settings.max_body_bytes, nodes=settings.max_nodes, depth=settings.max_depth)
 
     @cached_property
     def admission(self) -> Admission:

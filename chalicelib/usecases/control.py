@@ -20,7 +20,7 @@ from chalicelib.states import InstanceStatus
 from chalicelib.store.protocol import Store
 from chalicelib.usecases import present, request_body
 from chalicelib.usecases.request_body import BodyLimits
-from chalicelib.usecases.resolver import Resolver, gone, no_workflow
+from chalicelib.usecases.resolver import Resolver, find_node, gone, no_node, no_workflow
 from chalicelib.usecases.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class Control:
         if not InstanceStatus(snapshot.status).terminal:
             raise Conflict(f"instance `{ref.instance_id}` is {snapshot.status}: wait for its end, or cancel it first")
         every = wanted.params is not None and not wanted.nodes
-        chosen = range(len(plan.nodes)) if every else _numbers(plan, wanted.nodes)
+        chosen = range(len(plan.nodes)) if every else _indices(plan, wanted.nodes)
         rerun_nodes = plan_rerun(plan, snapshot.records, chosen)
         if not rerun_nodes.ready:
             raise Conflict(f"every node of `{ref.instance_id}` completed: say in `from` which are to run again")
@@ -159,12 +159,9 @@ def _of(ref: Ref) -> dict[str, str]:
     return {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
 
 
-def _numbers(plan: Plan, names: list[str]) -> set[int]:
-    unknown = [
-        Problem(f"/from/{place}", f"there is no node `{name[:60]}`")
-        for place, name in enumerate(names)
-        if name not in plan.index
-    ]
+def _indices(plan: Plan, node_ids: list[str]) -> set[int]:
+    found = {id: find_node(plan, id) for id in node_ids}
+    unknown = [Problem(f"/from/{place}", no_node(id)) for place, id in enumerate(node_ids) if found[id] is None]
     if unknown:
         raise InvalidDocument(unknown)
-    return {plan.index[name] for name in names}
+    return {index for index in found.values() if index is not None}

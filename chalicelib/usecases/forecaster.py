@@ -18,7 +18,7 @@ from chalicelib.models.views import Planned
 from chalicelib.models.workflow import Workflow
 from chalicelib.usecases import request_body
 from chalicelib.usecases.request_body import BodyLimits
-from chalicelib.usecases.resolver import Resolver
+from chalicelib.usecases.resolver import Resolver, find_node
 
 
 class Forecaster:
@@ -87,7 +87,7 @@ class Forecaster:
 def _unknown(plan: Plan, given: Mapping[str, float]) -> Iterator[Problem]:
     handlers = {node.handler for node in plan.nodes}
     for name in given:
-        if name not in plan.index and name not in handlers:
+        if find_node(plan, name) is None and name not in handlers:
             short = name if len(name) <= 60 else name[:60] + "..."
             detail = f"the workflow has no node and no handler `{short}`: use a node's id, or a handler that it names"
             yield Problem(strictjson.pointer("durations", name), detail)

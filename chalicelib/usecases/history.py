@@ -9,7 +9,7 @@ from chalicelib.models.views import EventView, HistoryView
 from chalicelib.states import InstanceStatus
 from chalicelib.store.protocol import Store
 from chalicelib.usecases.present import rfc3339
-from chalicelib.usecases.resolver import Resolver
+from chalicelib.usecases.resolver import Resolver, find_node, no_node
 
 
 class History:
@@ -23,7 +23,9 @@ class History:
         """From the `cursor`-th event on, the oldest first; of one node, without those of the others."""
         snapshot = self._resolver.snapshot(id)
         plan = self._resolver.plan(snapshot.execution_id)
-        number = None if node is None else _number(plan, node)
+        number = None if node is None else find_node(plan, node)
+        if node is not None and number is None:
+            raise InvalidDocument([Problem("/query/node", f"{no_node(node)} in this workflow")])
         log, archive = self._store.history(snapshot.instance_id), self._store.archive(snapshot.instance_id)
         happened = events.history(plan, snapshot, log, archive)
         if number is not None:
@@ -51,9 +53,3 @@ def _event(plan: Plan, one: events.Happened) -> EventView:
         worker=one.worker,
         reason=one.reason,
     )
-
-
-def _number(plan: Plan, node: str) -> int:
-    if node not in plan.index:
-        raise InvalidDocument([Problem("/query/node", f"there is no node `{node[:60]}` in this workflow")])
-    return plan.index[node]

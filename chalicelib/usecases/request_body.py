@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from chalicelib import ids
 from chalicelib.core import definition, strictjson
 from chalicelib.errors import IdempotencyConflict
 from chalicelib.store.protocol import Store
@@ -32,6 +33,13 @@ def document(body: bytes, limits: BodyLimits) -> Any:
 def read(body: bytes, model: type[M], limits: BodyLimits) -> M:
     """The body as a model, none as an empty object. Raises InvalidDocument as well."""
     return definition.check_body(document(body if body.strip() else b"{}", limits), model)
+
+
+def new_id(store: Store, kind: str, scope: str, key: str | None, *, body: bytes) -> tuple[str, bool]:
+    """A new id and False; with an Idempotency-Key that was used before, the id of that time and True."""
+    id = ids.new(kind)
+    bound = bind(store, scope, key, body=body, id=id)
+    return bound, bound != id
 
 
 def bind(store: Store, scope: str, key: str | None, *, body: bytes, id: str) -> str:

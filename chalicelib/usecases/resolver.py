@@ -56,18 +56,45 @@ class Resolver:
         return snapshot
 
     def instance_id(self, id: str) -> str:
+        """The instance that an id means. Raises NotFound where a workflow has none."""
+        meant = self._meant(id)
+        if isinstance(meant, str):
+            return meant
+        if meant.latest is None:
+            raise NotFound(f"workflow `{id}` was never triggered: it has no instance")
+        return meant.latest
+
+    def instance_or_workflow(self, id: str) -> str | StoredWorkflow:
+        """The instance that an id means; the workflow, where it has no instance or the newest one is not kept any more.
+
+        That asks the store for the newest instance.
+        """
+        meant = self._meant(id)
+        if isinstance(meant, str):
+            return meant
+        return meant if meant.latest is None or self._store.status(meant.latest) is None else meant.latest
+
+    def _meant(self, id: str) -> str | StoredWorkflow:
+        """The instance_id that an id is, or the workflow whose newest instance it means."""
         if ids.is_valid(id, ids.INSTANCE):
             return id
         if not ids.is_valid(id, ids.EXECUTION):
             raise NotFound(f"`{id}` is neither an instance_id nor an execution_id")
-        latest = self.workflow(id).latest
-        if latest is None:
-            raise NotFound(f"workflow `{id}` was never triggered: it has no instance")
-        return latest
+        return self.workflow(id)
+
+
+def find_node(plan: Plan, id: str) -> int | None:
+    """The index of the node that an id names; None where the workflow has no such node."""
+    return plan.index.get(id)
 
 
 def no_workflow(execution_id: str) -> NotFound:
     return NotFound(f"there is no workflow `{execution_id}`")
+
+
+def no_node(id: str) -> str:
+    """The sentence for that: which error it belongs to depends on where the id was given."""
+    return f"there is no node `{id[:60]}`"
 
 
 def gone(instance_id: str) -> NotFound:

@@ -7,8 +7,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from chalicelib import ids
-from chalicelib.core.plan import Plan
 from chalicelib.core.records import Snapshot
 from chalicelib.core.rerun import as_of
 from chalicelib.errors import NotFound, StillRunning, ValueLost
@@ -16,7 +14,7 @@ from chalicelib.models.views import LargeResult
 from chalicelib.states import InstanceStatus
 from chalicelib.store.protocol import Store
 from chalicelib.usecases import present
-from chalicelib.usecases.resolver import Resolver, gone
+from chalicelib.usecases.resolver import Resolver, find_node, no_node
 from chalicelib.values import reference
 from chalicelib.values.offload import Offload
 
@@ -62,7 +60,10 @@ class Results:
         """Of one node. What one answer has no room for is read elsewhere, if there is an elsewhere."""
         now = self._ended(id, epoch)
         plan = self._resolver.plan(now.execution_id)
-        stored = self._values(now, epoch).get(_number(plan, node))
+        index = find_node(plan, node)
+        if index is None:
+            raise NotFound(f"{no_node(node)} in this workflow")
+        stored = self._values(now, epoch).get(index)
         if stored is None:
             raise NotFound(f"node `{node}` of instance `{now.instance_id}` has no result")
         if reference.is_reference(stored) and _size(stored) > self._room and (url := self._offload.link(stored)):
@@ -71,9 +72,10 @@ class Results:
 
     def _ended(self, id: str, epoch: int | None) -> Snapshot:
         """The instance, if it has results of this epoch."""
-        now = self._store.snapshot(self._instance_id(id), whole=False)
-        if now is None:
-            raise gone(id)
+        found = self._resolver.instance_or_workflow(id)
+        if not isinstance(found, str):
+            raise StillRunning(f"workflow `{id}` was never triggered: there are no results")
+        now = self._resolver.snapshot(found, whole=False)
         if epoch is not None and not 1 <= epoch <= now.epoch:
             raise NotFound(f"instance `{now.instance_id}` has no epoch {epoch}: it is in its epoch {now.epoch}")
         if not _is_past(now, epoch) and not InstanceStatus(now.status).terminal:
@@ -81,14 +83,6 @@ class Results:
                 f"instance `{now.instance_id}` is {now.status}: ask again, or wait with ?wait= on its status"
             )
         return now
-
-    def _instance_id(self, id: str) -> str:
-        if not ids.is_valid(id, ids.EXECUTION):
-            return self._resolver.instance_id(id)
-        latest = self._resolver.workflow(id).latest
-        if latest is None or self._store.status(latest) is None:
-            raise StillRunning(f"workflow `{id}` was never triggered: there are no results")
-        return latest
 
     def _values(self, now: Snapshot, epoch: int | None) -> dict[int, bytes]:
         """As they are stored."""
@@ -124,12 +118,6 @@ class Results:
 
 def _is_past(now: Snapshot, epoch: int | None) -> bool:
     return epoch is not None and epoch < now.epoch
-
-
-def _number(plan: Plan, node: str) -> int:
-    if node not in plan.index:
-        raise NotFound(f"there is no node `{node[:60]}` in this workflow")
-    return plan.index[node]
 
 
 def _size(stored: bytes) -> int:

@@ -16,7 +16,7 @@ from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
 from chalicelib.store.scripts import LUA, sources
 from local import valkey
-from tests.support.harness import application, drain, run, sqs_event, wait_until
+from tests.support.harness import application, drain, results_of, run, sqs_event, wait_until
 from tests.support.servers import running_valkey
 
 BY = Dispatching(taken=True, resend_ms=10)
@@ -74,7 +74,7 @@ def test_no_transition_touches_it_and_it_goes_on_when_its_release_is_back(app: A
         with pytest.raises(NewerSchema, match=f"schema {keys.SCHEMA + 1}"):
             transition(app.store, instance_id)
     with pytest.raises(NewerSchema):
-        app.service.results(instance_id)
+        results_of(app, instance_id)
     assert [client.dump(name) for name in keys.instance(instance_id)[:-2]] == before
 
     [message] = queue.take()
@@ -87,11 +87,11 @@ def test_no_transition_touches_it_and_it_goes_on_when_its_release_is_back(app: A
     client.hset(keys.meta(instance_id), "schema", keys.SCHEMA)
     wait_until(lambda: app.sweep.run().nodes == 1, what="the sweep of the release that knows it")
     drain(app, queue)
-    assert app.service.status(instance_id).status == "COMPLETED"
+    assert app.status.of(instance_id).status == "COMPLETED"
 
 
 def test_a_workflow_that_needs_a_newer_release_is_not_started(app: Application) -> None:
-    submitted = app.service.submit(b'{"name": "One", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}}', None)
+    submitted = app.submission.submit(b'{"name": "One", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}}', None)
     app.store._client.hset(keys.workflow(submitted.execution_id), "schema", keys.SCHEMA + 1)
     with pytest.raises(NewerSchema, match=submitted.execution_id):
-        app.service.trigger(submitted.execution_id, b"", None)
+        app.triggering.trigger(submitted.execution_id, b"", None)

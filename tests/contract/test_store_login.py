@@ -25,7 +25,7 @@ from chalicelib.queues.memory import MemoryQueue
 from chalicelib.settings import Settings
 from local.processes import ROOT, free_port
 from tests.support import packaging
-from tests.support.harness import application, drain, run, wait_until
+from tests.support.harness import application, drain, results_of, run, wait_until
 from tests.support.servers import SLOTS, running_valkey
 from tests.support.tls import terminator
 
@@ -123,9 +123,9 @@ def test_a_cluster_with_iam(tmp_path: Path) -> None:
         )
         instance_id = run(app, json.loads((ROOT / "examples/fan_out_fan_in.json").read_text()))
         drain(app, queue)
-        assert app.service.status(instance_id, 5).status == "COMPLETED"
-        assert app.service.results(instance_id).output is not None
-        assert app.sweep.run().failed == 0 and app.service.health().status == "ok"
+        assert app.status.of(instance_id, 5).status == "COMPLETED"
+        assert results_of(app, instance_id).output is not None
+        assert app.sweep.run().failed == 0 and app.health.check().status == "ok"
         with pytest.raises(redis.exceptions.NoPermissionError):
             app.store._client.set("another's", "1")
         with pytest.raises(redis.exceptions.NoPermissionError):
@@ -154,7 +154,7 @@ def test_what_is_wrong_is_said_without_the_password(
     application = Application(Settings(**given))
     with pytest.raises(Unavailable, match=says) as caught:
         application.store.ping()
-    health = application.service.health()
+    health = application.health.check()
     assert health.store == "unreachable"
     for text in (repr(caught.value), repr(caught.value.__cause__), health.model_dump_json(), caplog.text):
         assert PASSWORD not in text and "wr0ng" not in text and quote(PASSWORD, safe="") not in text

@@ -116,7 +116,7 @@ def ran(valkey_url: str, network: Network, urls: list[str]) -> list[dict[str, An
     ]
     instance_id = run(app, {"name": "hostile", "dag": {"nodes": nodes}})
     drain(app, queue)
-    status = json.loads(app.service.status(instance_id).model_dump_json())
+    status = json.loads(app.status.of(instance_id).model_dump_json())
     client.close()
     return [status["nodes"][f"n{number}"] for number in range(len(urls))]
 

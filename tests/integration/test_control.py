@@ -17,7 +17,7 @@ from chalicelib.handlers import Config, Context, DoNotRetry, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.states import InstanceStatus, NodeStatus
 from chalicelib.usecases.listing import Filter
-from tests.support.harness import application, drain, run, wait_until
+from tests.support.harness import application, drain, results_of, run, wait_until
 from tests.support.invariants import check_invariants
 
 runs: Counter[str] = Counter()
@@ -77,7 +77,7 @@ def workflow(*nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def states(app: Application, instance_id: str) -> dict[str, str]:
     check_invariants(app.redis, instance_id)
-    return {id: view.status.value for id, view in app.service.status(instance_id).nodes.items()}
+    return {id: view.status.value for id, view in app.status.of(instance_id).nodes.items()}
 
 
 def body(**fields: Any) -> bytes:
@@ -95,7 +95,7 @@ def test_cancel_ends_it_and_running_handlers_see_it(make: Make) -> None:
     worker.join(10)
     assert seen == ["cancelled"]
     assert states(app, instance_id) == {"a": "CANCELLED", "b": "CANCELLED"}
-    assert app.service.results(instance_id).results == {}
+    assert results_of(app, instance_id).results == {}
     assert app.control.cancel(instance_id, b"").status == "CANCELLED"
 
 
@@ -124,7 +124,7 @@ def test_a_paused_instance_starts_nothing_until_it_is_resumed(make: Make) -> Non
     app.sweep.run()
     assert queue.bodies == []
     held = states(app, instance_id)
-    assert list(held.values()).count("PENDING") >= 1 and app.service.status(instance_id).status == "RUNNING"
+    assert list(held.values()).count("PENDING") >= 1 and app.status.of(instance_id).status == "RUNNING"
     view = app.control.resume(instance_id)
     assert not view.paused
     drain(app, queue)
@@ -151,7 +151,7 @@ def test_retry_runs_what_failed_and_keeps_the_rest(make: Make) -> None:
     assert (again.epoch, again.nodes) == (2, 2)
     assert app.control.rerun(instance_id, b"", "key").epoch == 2  # the same request: not once more
     drain(app, queue)
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert view.status == "COMPLETED" and view.epoch == 2 and view.error is None
     assert runs == {"a": 1, "b": 2, "c": 1, "d": 1}
     assert view.nodes["b"].attempt == 2
@@ -168,14 +168,14 @@ def test_rerun_from_a_node_with_other_params_and_the_old_results(make: Make) -> 
     app.control.rerun(instance_id, body(**{"from": ["b"]}, params={"x": "new"}), None)
     drain(app, queue)
     assert runs == {"a": 1, "b": 2, "c": 2}
-    assert app.service.results(instance_id).results["b"] == "new"
-    assert app.service.results(instance_id, 1).results == {"a": 1, "b": "old", "c": None}
+    assert results_of(app, instance_id).results["b"] == "new"
+    assert results_of(app, instance_id, 1).results == {"a": 1, "b": "old", "c": None}
     app.control.rerun(instance_id, body(params={"x": "third"}), None)  # without `from`, all of it
     drain(app, queue)
     assert runs == {"a": 2, "b": 3, "c": 3}
-    assert [app.service.results(instance_id, epoch).results["b"] for epoch in (1, 2, 3)] == ["old", "new", "third"]
+    assert [results_of(app, instance_id, epoch).results["b"] for epoch in (1, 2, 3)] == ["old", "new", "third"]
     with pytest.raises(NotFound, match="no epoch 4"):
-        app.service.results(instance_id, 4)
+        results_of(app, instance_id, 4)
 
 
 def test_a_straggler_of_an_earlier_epoch_is_refused(make: Make) -> None:
@@ -239,7 +239,7 @@ def test_fail_fast_ends_the_others(make: Make) -> None:
     instance_id = run(app, workflow(node("a"), node("b"), node("c", "b"), failure_policy="fail_fast"))
     app.worker.handle({"Records": [{"messageId": "m", "body": body} for body in queue.take(1)]})
     drain(app, queue)
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert view.status == "FAILED" and view.error is not None and view.error.node == "a"
     assert view.nodes["c"].status == "CANCELLED"
     check_invariants(app.redis, instance_id)
@@ -251,10 +251,10 @@ def test_an_ignored_failure_stops_nobody(make: Make) -> None:
     nodes = [node("a", on_failure="ignore"), node("b", "a", config={"value": {"got": "{{ a }}"}}), node("c", "b")]
     instance_id = run(app, workflow(*nodes))
     drain(app, queue)
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert view.status == "COMPLETED" and view.nodes["a"].status == NodeStatus.FAILED and view.nodes["a"].error
     assert view.progress.failed == 1
-    assert app.service.results(instance_id).results["b"] == {"got": None}
+    assert results_of(app, instance_id).results["b"] == {"got": None}
     check_invariants(app.redis, instance_id)
 
 
@@ -265,10 +265,10 @@ def test_an_instance_has_its_time(make: Make) -> None:
 
     def ended() -> bool:
         app.sweep.run()
-        return app.service.status(instance_id).status == "FAILED"
+        return app.status.of(instance_id).status == "FAILED"
 
     wait_until(ended)
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert view.error is not None and view.error.type == "TimedOut"
     assert states(app, instance_id) == {"a": "CANCELLED", "b": "CANCELLED"}
 
@@ -280,7 +280,7 @@ def test_defaults_hold_for_nodes_that_say_nothing(make: Make) -> None:
     nodes = [node("a"), node("b", on_failure="fail", retry_policy={"max_attempts": 1})]
     instance_id = run(app, workflow(*nodes, defaults=defaults))
     drain(app, queue)
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert view.status == "FAILED" and view.error is not None and view.error.node == "b"
 
 
@@ -289,7 +289,7 @@ def test_a_node_may_say_what_would_hold_without_defaults(make: Make) -> None:
     app, _ = make()
     nodes = [node("a", retry_policy={"max_attempts": 1}), node("b", retry_policy={}), node("c")]
     body = workflow(*nodes, defaults={"retry_policy": {"max_attempts": 5}})
-    plan = app.resolver.plan(app.service.submit(json.dumps(body).encode(), None).execution_id)
+    plan = app.resolver.plan(app.submission.submit(json.dumps(body).encode(), None).execution_id)
     assert [one.retry.max_attempts for one in plan.nodes] == [1, 1, 5]
 
 
@@ -298,9 +298,9 @@ def test_lists_are_filtered_and_paged_newest_first(make: Make) -> None:
     name = f"Listed {time.time_ns()}"
     ids = []
     for number in range(5):
-        submitted = app.service.submit(json.dumps(workflow(node("a")) | {"name": name}).encode(), None)
+        submitted = app.submission.submit(json.dumps(workflow(node("a")) | {"name": name}).encode(), None)
         tags = {"n": str(number % 2), "m": str(number // 2)}
-        ids.append(app.service.trigger(submitted.execution_id, body(tags=tags), None).instance_id)
+        ids.append(app.triggering.trigger(submitted.execution_id, body(tags=tags), None).instance_id)
         time.sleep(0.002)  # ids of one millisecond have no order
     before = app.listings.instances(Filter(), limit=1, cursor=None).counts
     drain(app, queue)
@@ -332,10 +332,10 @@ def test_what_is_deleted_is_gone(make: Make) -> None:
     with pytest.raises(Conflict, match="cancel it first"):
         app.control.delete(instance_id)
     drain(app, queue)
-    execution_id = app.service.status(instance_id).execution_id
+    execution_id = app.status.of(instance_id).execution_id
     app.control.delete(instance_id)
     with pytest.raises(NotFound):
-        app.service.status(instance_id)
+        app.status.of(instance_id)
     app.control.delete(execution_id)
     with pytest.raises(NotFound):
         app.listings.workflow(execution_id)

@@ -14,7 +14,7 @@ from chalicelib.errors import NotFound
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
 from chalicelib.usecases.listing import Filter
-from tests.support.harness import application, drain
+from tests.support.harness import application, drain, results_of
 
 BODY = json.dumps({"name": "Short-lived", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}}).encode()
 
@@ -34,7 +34,7 @@ def processes(valkey_url: str) -> Iterator[Callable[[], Application]]:
 
 
 def submitted(app: Application) -> str:
-    return app.service.submit(BODY, None).execution_id
+    return app.submission.submit(BODY, None).execution_id
 
 
 def listed(app: Application, execution_id: str) -> list[str]:
@@ -45,13 +45,13 @@ def listed(app: Application, execution_id: str) -> list[str]:
 def test_it_is_not_triggered_from_memory(processes: Callable[[], Application]) -> None:
     here, there = processes(), processes()
     execution_id = submitted(here)
-    first = here.service.trigger(execution_id, b"", None).instance_id  # so it has the plan
+    first = here.triggering.trigger(execution_id, b"", None).instance_id  # so it has the plan
     drain(here, here.queue)
     there.control.delete(execution_id)
     for app in (here, there, processes()):
         for key in (None, ids.new("key")):
             with pytest.raises(NotFound, match=execution_id):
-                app.service.trigger(execution_id, b"", key)
+                app.triggering.trigger(execution_id, b"", key)
         assert not app.queue.bodies
     assert listed(there, execution_id) == [first]
     assert not there.redis.exists(keys.workflow(execution_id)), "half of a workflow came back"
@@ -62,11 +62,11 @@ def test_a_trigger_that_is_repeated_is_refused_too_and_leaves_its_instance_alone
 ) -> None:
     here, there = processes(), processes()
     execution_id, key = submitted(here), ids.new("key")
-    instance_id = here.service.trigger(execution_id, b"", key).instance_id
+    instance_id = here.triggering.trigger(execution_id, b"", key).instance_id
     there.control.delete(execution_id)
     for app in (here, there):
         with pytest.raises(NotFound):
-            app.service.trigger(execution_id, b"", key)
+            app.triggering.trigger(execution_id, b"", key)
     assert here.store.status(instance_id) == "PENDING"
     here.scheduler.abort(here.resolver.ref(instance_id))
 
@@ -74,7 +74,7 @@ def test_a_trigger_that_is_repeated_is_refused_too_and_leaves_its_instance_alone
 def test_what_is_withdrawn_leaves_nothing_and_calls_no_webhook(processes: Callable[[], Application]) -> None:
     here, there = processes(), processes()
     body = json.loads(BODY) | {"webhook": {"url": "https://example.com/hook"}}
-    execution_id = here.service.submit(json.dumps(body).encode(), None).execution_id
+    execution_id = here.submission.submit(json.dumps(body).encode(), None).execution_id
     here.definitions.get(execution_id)
     there.control.delete(execution_id)
     made: list[str] = []
@@ -86,7 +86,7 @@ def test_what_is_withdrawn_leaves_nothing_and_calls_no_webhook(processes: Callab
 
     here.store.create = noted  # type: ignore[method-assign]
     with pytest.raises(NotFound):
-        here.service.trigger(execution_id, b"", None)
+        here.triggering.trigger(execution_id, b"", None)
     assert not here.queue.bodies
     for instance_id in made:
         assert here.store.snapshot(instance_id) is None
@@ -98,17 +98,17 @@ def asked(app: Application, execution_id: str, instance_id: str) -> dict[str, An
     """What a process answers to every question about it: a value, or NotFound."""
     questions: dict[str, Callable[[], Any]] = {
         "workflow": lambda: app.listings.workflow(execution_id),
-        "newest": lambda: app.service.status(execution_id),
+        "newest": lambda: app.status.of(execution_id),
         "plan": lambda: app.forecaster.of_stored(execution_id),
         "plan by instance": lambda: app.forecaster.of_body(
             json.dumps({"workflow": json.loads(BODY), "instance_id": instance_id}).encode()
         ),
-        "status": lambda: app.service.status(instance_id).model_dump(),
-        "waited": lambda: app.service.status(instance_id, 0.01).model_dump(),
-        "results": lambda: app.service.results(instance_id).model_dump(),
+        "status": lambda: app.status.of(instance_id).model_dump(),
+        "waited": lambda: app.status.of(instance_id, 0.01).model_dump(),
+        "results": lambda: results_of(app, instance_id).model_dump(),
         "result": lambda: app.results.of_node(instance_id, "a"),
         "history": lambda: app.history.of(instance_id, node=None, limit=9, cursor=0),
-        "results of the newest": lambda: app.service.results(execution_id),
+        "results of the newest": lambda: results_of(app, execution_id),
         "rerun": lambda: app.control.rerun(instance_id, b'{"from": ["a"]}', None),
     }
     answers: dict[str, Any] = {}
@@ -123,7 +123,7 @@ def asked(app: Application, execution_id: str, instance_id: str) -> dict[str, An
 def test_every_process_answers_alike(processes: Callable[[], Application]) -> None:
     here, there = processes(), processes()
     execution_id = submitted(here)
-    instance_id = here.service.trigger(execution_id, b"", None).instance_id
+    instance_id = here.triggering.trigger(execution_id, b"", None).instance_id
     drain(here, here.queue)
     before = asked(here, execution_id, instance_id)
     assert not any(isinstance(answer, str) for answer in before.values())
@@ -142,7 +142,7 @@ def test_its_instances_can_still_be_controlled(processes: Callable[[], Applicati
     """Whoever does not have the plan has no name of a node to show; what was asked for is done, and said to be."""
     here, there = processes(), processes()
     execution_id = submitted(here)
-    instance_id = here.service.trigger(execution_id, b"", None).instance_id
+    instance_id = here.triggering.trigger(execution_id, b"", None).instance_id
     there.control.delete(execution_id)
     for app in (here, there, processes()):
         view = app.control.pause(instance_id)
@@ -155,12 +155,12 @@ def test_its_instances_can_still_be_controlled(processes: Callable[[], Applicati
 def test_a_submission_that_is_repeated_stores_it_again(processes: Callable[[], Application]) -> None:
     here, there = processes(), processes()
     key = ids.new("key")
-    execution_id = here.service.submit(BODY, key).execution_id
+    execution_id = here.submission.submit(BODY, key).execution_id
     here.definitions.get(execution_id)
     there.control.delete(execution_id)
-    assert there.service.submit(BODY, key).execution_id == execution_id
+    assert there.submission.submit(BODY, key).execution_id == execution_id
     for app in (here, there):
-        app.service.trigger(execution_id, b"", None)
+        app.triggering.trigger(execution_id, b"", None)
         drain(app, app.queue)
 
 
@@ -174,4 +174,4 @@ def test_what_is_left_of_a_workflow_by_an_earlier_release_is_none(processes: Cal
     here.redis.expire(keys.workflow(execution_id), 60)
     assert not here.store.has_workflow(execution_id)
     with pytest.raises(NotFound):
-        here.service.trigger(execution_id, b"", None)
+        here.triggering.trigger(execution_id, b"", None)

@@ -80,7 +80,7 @@ def test_random_dags_keep_the_invariants(valkey_url: str, seed: int) -> None:
 
     @handler("planned")
     def planned(config: Plan, context: Context) -> str:
-        view = app.service.status(context.instance_id)
+        view = app.status.of(context.instance_id)
         for parent in parents[context.execution_id][context.node_id]:
             if view.nodes[parent].status != "COMPLETED":
                 early.append(f"{context.instance_id} {context.node_id} before {parent}")
@@ -112,13 +112,13 @@ def test_random_dags_keep_the_invariants(valkey_url: str, seed: int) -> None:
     with RunLoop(app, queue, workers=4):
         for number in range(DAGS // 2):
             workflow = random_workflow(rng, number)
-            submitted = app.service.submit(json.dumps(workflow).encode(), None)
+            submitted = app.submission.submit(json.dumps(workflow).encode(), None)
             nodes = workflow["dag"]["nodes"]
             parents[submitted.execution_id] = {node["id"]: node["dependencies"] for node in nodes}
-            workflows[app.service.trigger(submitted.execution_id, b"", None).instance_id] = workflow
+            workflows[app.triggering.trigger(submitted.execution_id, b"", None).instance_id] = workflow
         for instance_id in workflows:
-            wait_until(lambda id=instance_id: app.service.status(id).status.terminal, seconds=60, what=instance_id)
-        before = {instance_id: app.service.status(instance_id) for instance_id in workflows}
+            wait_until(lambda id=instance_id: app.status.of(id).status.terminal, seconds=60, what=instance_id)
+        before = {instance_id: app.status.of(instance_id) for instance_id in workflows}
 
     assert not early  # S1
     assert all(count == 1 for count in committed.values())  # S2
@@ -127,7 +127,7 @@ def test_random_dags_keep_the_invariants(valkey_url: str, seed: int) -> None:
         assert {id: node.status for id, node in view.nodes.items()} == expected(workflow)
         assert view.status == ("FAILED" if "FAILED" in expected(workflow).values() else "COMPLETED")
         check_invariants(client, instance_id)  # S4, S5
-        assert app.service.status(instance_id) == view  # S3: late messages changed nothing
+        assert app.status.of(instance_id) == view  # S3: late messages changed nothing
         for node in workflow["dag"]["nodes"]:
             if node["handler"] == "planned" and view.nodes[node["id"]].status == "COMPLETED":
                 # L2: no lease was lost here, so a node ran once for each of its failures, and once more.
@@ -148,7 +148,7 @@ def test_an_instance_whose_workflow_is_gone_ends_with_a_reason(valkey_url: str) 
     drain(fresh, queue)
     snapshot = fresh.store.snapshot(instance_id)
     assert snapshot.status == "FAILED" and b"DefinitionGone" in snapshot.error
-    view = fresh.service.status(instance_id)
+    view = fresh.status.of(instance_id)
     assert view.status == "FAILED" and view.error.type == "DefinitionGone" and view.progress.cancelled == 1
     for closing in (client, app.store._client, fresh.store._client):
         closing.close()

@@ -21,7 +21,7 @@ from chalicelib.errors import NotFound
 from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.memory import MemoryQueue
 from tests.support.address import Address
-from tests.support.harness import application, run, sqs_event, wait_until
+from tests.support.harness import application, results_of, run, sqs_event, wait_until
 from tests.support.invariants import check_invariants
 from tests.support.servers import running_valkey
 
@@ -111,10 +111,10 @@ def end(app: Application, queue: MemoryQueue, instance_id: str) -> dict[str, Any
     def over() -> bool:
         app.sweep.run()
         work(app, queue, len(queue.bodies))
-        return app.service.status(instance_id).status == "COMPLETED"
+        return app.status.of(instance_id).status == "COMPLETED"
 
     wait_until(over, what="COMPLETED", seconds=30)
-    return app.service.results(instance_id).results
+    return results_of(app, instance_id).results
 
 
 def key(instance_id: str, node: int) -> str:
@@ -129,8 +129,8 @@ def test_what_the_replica_had_not_got_is_run_again_and_nothing_else(
     wait_until(pair.in_step, what="a replica that has everything")
     pair.cut_off()
     work(app, queue, 3)  # n2, n3, n4: committed, and lost with their messages
-    execution_id = app.service.status(first).execution_id
-    young = app.service.trigger(execution_id, b"", "a key").instance_id
+    execution_id = app.status.of(first).execution_id
+    young = app.triggering.trigger(execution_id, b"", "a key").instance_id
 
     pair.fail_over()
 
@@ -140,10 +140,10 @@ def test_what_the_replica_had_not_got_is_run_again_and_nothing_else(
     assert {node: runs[key(first, node)] for node in range(LENGTH)} == {0: 1, 1: 1, 2: 2, 3: 2, 4: 2, 5: 1}
     # A trigger that was answered may be lost as well. The client asks, and triggers again with its key.
     with pytest.raises(NotFound):
-        app.service.status(young)
-    again = app.service.trigger(execution_id, b"", "a key").instance_id
+        app.status.of(young)
+    again = app.triggering.trigger(execution_id, b"", "a key").instance_id
     assert end(app, queue, again) == expected
-    assert app.service.trigger(execution_id, b"", "a key").instance_id == again
+    assert app.triggering.trigger(execution_id, b"", "a key").instance_id == again
 
 
 def test_a_claim_that_was_lost_is_given_twice_and_one_result_is_kept(
@@ -178,22 +178,22 @@ def test_an_end_that_was_lost_comes_again(pair: Pair, app: Application, queue: M
     pair.cut_off()
     first = end(app, queue, instance_id)
     pair.fail_over()
-    assert app.service.status(instance_id).status == "RUNNING"
+    assert app.status.of(instance_id).status == "RUNNING"
     assert end(app, queue, instance_id) == first
     assert {node: runs[key(instance_id, node)] for node in range(LENGTH)} == {0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 2}
 
 
 def test_a_workflow_that_was_lost_is_started_by_no_memory(pair: Pair, app: Application, queue: MemoryQueue) -> None:
     pair.cut_off()
-    execution_id = app.service.submit(json.dumps(CHAIN).encode(), None).execution_id
-    app.service.trigger(execution_id, b"", None)
+    execution_id = app.submission.submit(json.dumps(CHAIN).encode(), None).execution_id
+    app.triggering.trigger(execution_id, b"", None)
     queue.bodies.clear()
     pair.fail_over()
     with pytest.raises(NotFound):  # this process has its plan still
-        app.service.trigger(execution_id, b"", None)
+        app.triggering.trigger(execution_id, b"", None)
     app.definitions._plans.clear()  # any other process
     with pytest.raises(NotFound):
-        app.service.trigger(execution_id, b"", None)
+        app.triggering.trigger(execution_id, b"", None)
     assert not queue.bodies and not app.store.overdue(limit=10)
 
 

@@ -225,8 +225,8 @@ def traced(valkey_url: str, collector: Collector, monkeypatch: pytest.MonkeyPatc
 def test_a_repeated_trigger_is_beside_the_nodes(traced: Traced) -> None:
     app, queue, spans = traced
     workflow = {"name": "w", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}}
-    execution_id = app.service.submit(json.dumps(workflow).encode(), None).execution_id
-    ids = {app.service.trigger(execution_id, b"", "key").instance_id for _ in range(2)}
+    execution_id = app.submission.submit(json.dumps(workflow).encode(), None).execution_id
+    ids = {app.triggering.trigger(execution_id, b"", "key").instance_id for _ in range(2)}
     drain(app, queue)
     first, again, *nodes = spans(ids.pop())
     assert (first.name, again.name, [node.name for node in nodes]) == ("trigger", "trigger", ["node noop"])
@@ -335,7 +335,7 @@ import sys
 sys.modules["opentelemetry"] = sys.modules["google.protobuf"] = None
 from chalicelib import composition
 app = composition.application()
-app.worker, app.service, app.sweep, app.scheduler, app.dead_letters
+app.worker, app.submission, app.triggering, app.status, app.sweep, app.scheduler, app.dead_letters
 assert app.tracer.carrier("in-" + "0" * 30) == app.tracer.headers() == {}
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=False)

@@ -40,7 +40,7 @@ def ran(app: Application, workflow: dict[str, Any]) -> StatusView:
     """By one worker. The status with its nodes."""
     instance_id = run(app, workflow)
     drain(app, app.queue)  # type: ignore[arg-type]
-    status = app.service.status(instance_id)
+    status = app.status.of(instance_id)
     assert status.status == "COMPLETED"
     return status
 
@@ -100,15 +100,15 @@ def test_what_an_instance_took_is_what_the_next_one_is_planned_by(app: Applicati
 
 
 def test_a_workflow_that_never_ran_or_is_gone(app: Application) -> None:
-    submitted = app.service.submit(json.dumps(fan_out(10)).encode(), None)
-    usage = app.service.status(submitted.execution_id).usage
+    submitted = app.submission.submit(json.dumps(fan_out(10)).encode(), None)
+    usage = app.status.of(submitted.execution_id).usage
     assert usage.planned is not None and (usage.messages, usage.planned.messages) == (0, 1)
     with pytest.raises(NotFound):
         app.forecaster.of_stored(submitted.execution_id, instance_id=submitted.execution_id)
     status = ran(app, fan_out(10))
     app.control.delete(status.execution_id)
     app.definitions._plans.clear()
-    assert app.service.status(str(status.instance_id)).usage.planned is None
+    assert app.status.of(str(status.instance_id)).usage.planned is None
 
 
 def test_a_plan_is_played_through_once_whatever_is_asked(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def test_a_plan_is_played_through_once_whatever_is_asked(app: Application, monke
     monkeypatch.setattr(forecast, "tally", lambda *given: played.append(given) or tally(*given))
     instance_id = run(app, fan_out(50))
     for nodes in (True, False, False):
-        assert app.service.status(instance_id, nodes=nodes).usage.planned is not None
+        assert app.status.of(instance_id, nodes=nodes).usage.planned is not None
     app.control.pause(instance_id)
     assert app.control.resume(instance_id).usage.planned is not None
     drain(app, app.queue)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from chalicelib.errors import NotFound, StillRunning, ValueLost, ValuesUnavailab
 from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
-from tests.support.harness import application, drain, run, sqs_event, wait_until
+from tests.support.harness import application, drain, results_of, run, sqs_event, wait_until
 from tests.support.invariants import check_invariants
 
 LARGE = 1000
@@ -106,7 +106,7 @@ def test_a_large_result_goes_elsewhere_and_nobody_notices(
     app, queue = make(**settings)
     instance_id = run(app, CHAIN)
     drain(app, queue)
-    view = app.service.results(instance_id)
+    view = results_of(app, instance_id)
     assert view.results == {"a": "a1" * 2500, "b": 5000, "c": {"all": "a1" * 2500, "length": 5000}}
     assert view.output == view.results["c"] and view.large == {}
     kept = stored(app, instance_id)
@@ -114,7 +114,7 @@ def test_a_large_result_goes_elsewhere_and_nobody_notices(
     assert all(len(value) < 300 for value in kept.values())
     assert app.redis.hget(keys.meta(instance_id), "schema") == b"2"  # the first release could not read it
     other, _ = make(**settings)  # a process that has nothing in its memory
-    assert other.service.results(instance_id).results == view.results
+    assert results_of(other, instance_id).results == view.results
     check_invariants(app.redis, instance_id)
     app.control.delete(instance_id)
     with pytest.raises(ValueLost):
@@ -126,7 +126,7 @@ def test_what_runs_on_here_reads_nothing_back(make: Make, monkeypatch: pytest.Mo
     monkeypatch.setattr(app.offload._values, "get", None)
     instance_id = run(app, workflow(node("a", "big", size=5000), *(node(f"b{n}", "output", "a") for n in range(50))))
     drain(app, queue)
-    assert app.service.status(instance_id).status == "COMPLETED"
+    assert app.status.of(instance_id).status == "COMPLETED"
 
 
 def test_what_is_small_costs_nothing(make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_what_is_small_costs_nothing(make: Make, folder: Path, monkeypatch: pyte
     exactly = LARGE - 2  # and two quotes
     instance_id = run(app, workflow(node("a", "big", size=exactly), node("b", "output", "a")))
     drain(app, queue)
-    assert app.service.status(instance_id).status == "FAILED"  # b: {"a": ...} is larger by a few bytes
+    assert app.status.of(instance_id).status == "FAILED"  # b: {"a": ...} is larger by a few bytes
     assert stored(app, instance_id) == {0: json.dumps("a1" * (exactly // 2)).encode()} and not folder.exists()
 
 
@@ -144,7 +144,7 @@ def test_without_a_place_the_limit_is_what_it_was(make: Make) -> None:
     app, queue = make(values_url="", large_result_bytes=LARGE, max_result_bytes=4000)
     instance_id = run(app, workflow(node("a", "big", size=3000), node("b", "big", size=5000)))
     drain(app, queue)
-    nodes = app.service.status(instance_id).nodes
+    nodes = app.status.of(instance_id).nodes
     assert nodes["a"].status == "COMPLETED" and nodes["b"].status == "FAILED"
     assert nodes["b"].error is not None and "MAX_RESULT_BYTES" in nodes["b"].error.message
     assert (make()[0].settings.result_limit, app.settings.result_limit) == (16 * 1024 * 1024, 4000)
@@ -155,7 +155,7 @@ def test_secrets_are_taken_out_before(make: Make, folder: Path, monkeypatch: pyt
     app, queue = make()
     instance_id = run(app, workflow(node("a", "big", size=5000, more="{{ secrets.BIG }}")))
     drain(app, queue)
-    assert app.service.results(instance_id).results["a"].endswith("***")
+    assert results_of(app, instance_id).results["a"].endswith("***")
     assert all(secret not in path.read_text() for path in files(folder)) and files(folder)
 
 
@@ -172,17 +172,17 @@ def test_a_result_that_is_not_there_fails_who_needs_it_and_says_why(make: Make, 
     other, _ = make(hop_seconds=0)
     other.queue = queue
     drain(other, queue)
-    view = other.service.status(instance_id)
+    view = other.status.of(instance_id)
     assert view.nodes["b"].status == "FAILED" and view.nodes["b"].attempt == 1  # no retry mends it
     error = view.nodes["b"].error
     assert error is not None and error.type == "ValueLost" and str(path) in error.message
-    results = other.service.results(instance_id)
+    results = results_of(other, instance_id)
     assert results.results == {} and list(results.large) == ["a"]
     with pytest.raises(ValueLost, match="run the instance again"):
         other.results.of_node(instance_id, "a")
     other.control.rerun(instance_id, json.dumps({"from": ["a"]}).encode(), None)
     drain(other, queue)
-    assert other.service.results(instance_id).results["b"] == 5000
+    assert results_of(other, instance_id).results["b"] == 5000
 
 
 def test_a_place_that_does_not_answer_is_asked_again_by_the_policy(make: Make, folder: Path) -> None:
@@ -196,13 +196,13 @@ def test_a_place_that_does_not_answer_is_asked_again_by_the_policy(make: Make, f
     failed, retried = run(app, once), run(app, twice)
     for _ in range(3):
         app.worker.handle(sqs_event(queue.take()))
-    error = app.service.status(failed).nodes["a"].error
+    error = app.status.of(failed).nodes["a"].error
     assert error is not None and error.type == "ValuesUnavailable" and error.traceback is None
     folder.unlink()
     drain(app, queue)
-    view = app.service.status(retried)
+    view = app.status.of(retried)
     assert view.status == "COMPLETED" and view.nodes["a"].attempt > 1
-    assert app.service.status(failed).status == "FAILED"
+    assert app.status.of(failed).status == "FAILED"
 
 
 def test_what_is_too_late_is_not_put_and_never_in_the_way(make: Make, folder: Path) -> None:
@@ -214,7 +214,7 @@ def test_what_is_too_late_is_not_put_and_never_in_the_way(make: Make, folder: Pa
     # Whoever runs the same attempt, and has not noticed, has a name of its own for what it yields.
     app.offload.put(instance_id, "a", 1, b'"other"')
     assert len(files(folder)) == 2 and path.read_bytes() == json.dumps("a1" * 2500).encode()
-    assert app.service.results(instance_id).results["a"] == "a1" * 2500
+    assert results_of(app, instance_id).results["a"] == "a1" * 2500
     app.control.delete(instance_id)
     assert not files(folder)
 
@@ -254,7 +254,7 @@ def test_at_the_end_of_the_retention_the_sweep_deletes_them(make: Make, folder: 
     instance_id = run(app, CHAIN)
     drain(app, queue)
     assert len(files(folder)) == 2
-    wait_until(lambda: app.service._store.status(instance_id) is None, what="the end of the retention")
+    wait_until(lambda: app.store.status(instance_id) is None, what="the end of the retention")
     forget, failing = app.offload._values.forget, [True]
 
     def forget_later(prefix: str) -> None:
@@ -279,8 +279,8 @@ def test_the_results_of_an_earlier_epoch_stay(make: Make) -> None:
     with pytest.raises(StillRunning):
         app.results.of_node(instance_id, "a")
     drain(app, queue)
-    assert app.service.results(instance_id).results["a"] == "a2" * 2500
-    assert app.service.results(instance_id, 1).results["a"] == "a1" * 2500
+    assert results_of(app, instance_id).results["a"] == "a2" * 2500
+    assert results_of(app, instance_id, 1).results["a"] == "a1" * 2500
     assert app.results.of_node(instance_id, "a", 1).value == json.dumps("a1" * 2500).encode()
 
 
@@ -295,7 +295,7 @@ def test_what_an_answer_has_no_room_for_has_a_link(make: Make, place: str, reque
     quotes = node("d", "output", "a", "c", value={"\\" * 500: "{{ c }}"})
     instance_id = run(app, workflow(*nodes, quotes))
     drain(app, queue)
-    view = app.service.results(instance_id, mount="/dev")
+    view = results_of(app, instance_id, mount="/dev")
     # The output counts twice, and a quote or a backslash as well. `a` alone still fits.
     assert set(view.results) == {"a", "c", "d"} and view.output is not None
     b = json.dumps("b1" * 6500).encode()
@@ -312,7 +312,7 @@ def test_what_an_answer_has_no_room_for_has_a_link(make: Make, place: str, reque
     assert app.results.of_node(instance_id, "a").value == json.dumps("a1" * 2500).encode()
     assert app.results.of_node(instance_id, "c").value == json.dumps("c1" * 450).encode()
     small, _ = make(**settings | {"max_answer_bytes": 3000})
-    view = small.service.results(instance_id, 1)
+    view = results_of(small, instance_id, 1)
     assert view.output is None and set(view.results) == {"c"} and set(view.large) == {"a", "b", "d"}
     assert view.large["a"].href.endswith("/results/a?epoch=1")
     with pytest.raises(NotFound, match="no node"):
@@ -327,8 +327,8 @@ def test_room_is_counted_as_lambda_counts_it(make: Make) -> None:
     a, b = (stored(app, instance_id)[number] for number in (0, 1))
     need = len(a) + 2 + 2 * (len(b) + b.count(b'"') + b.count(b"\\"))
     enough, too_little = make(max_answer_bytes=need)[0], make(max_answer_bytes=need - 1)[0]
-    assert not enough.service.results(instance_id).large
-    assert list(too_little.service.results(instance_id).large) == ["a" if len(a) > len(b) else "b"]
+    assert not results_of(enough, instance_id).large
+    assert list(results_of(too_little, instance_id).large) == ["a" if len(a) > len(b) else "b"]
 
 
 @pytest.mark.parametrize("room", [12_000, 3000])

@@ -15,7 +15,7 @@ from chalicelib.core.calls import Wanted
 from chalicelib.handlers import Config, DoNotRetry, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
-from tests.support.harness import application, drain, run, wait_until
+from tests.support.harness import application, drain, results_of, run, wait_until
 
 Make = Callable[..., tuple[Application, MemoryQueue]]
 LONG = "a" + "é" * 300
@@ -78,9 +78,9 @@ def one(handler: str = "odd", **config: Any) -> dict[str, Any]:
 
 def shown(app: Application, instance_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The status and the history, as they go over HTTP."""
-    status = json.loads(app.service.status(instance_id).model_dump_json())
+    status = json.loads(app.status.of(instance_id).model_dump_json())
     history = json.loads(app.history.of(instance_id, node="a", limit=100, cursor=0).model_dump_json())
-    json.loads(app.service.results(instance_id).model_dump_json())
+    json.loads(results_of(app, instance_id).model_dump_json())
     return status, history
 
 
@@ -157,7 +157,7 @@ def test_a_result_may_be_nested_so_deep_and_no_deeper(make: Make) -> None:
     app, queue = make()
     fits, too_deep = run(app, one(depth=strictjson.DEEPEST)), run(app, one(depth=strictjson.DEEPEST + 1))
     drain(app, queue)
-    assert app.service.results(fits).results == {"a": nested(strictjson.DEEPEST)}
+    assert results_of(app, fits).results == {"a": nested(strictjson.DEEPEST)}
     shown(app, fits)
     status, _ = shown(app, too_deep)
     assert status["nodes"]["a"]["status"] == "FAILED"
@@ -170,7 +170,7 @@ def test_a_deep_result_of_an_earlier_release_is_answered_as_it_is_stored(make: M
     drain(app, queue)
     stored = b"[" * 5000 + b"1e2" + b"]" * 5000
     app.redis.hset(keys.results(instance_id), "0", stored)
-    text = app.service.results_json(instance_id)
+    text = app.results.of(instance_id)
     assert f'"output":{{"a":{stored.decode()}}},"results":{{"a":{stored.decode()}}}' in text
 
 
@@ -184,7 +184,7 @@ def test_a_template_cannot_nest_it_deeper(make: Make) -> None:
     ]
     instance_id = run(app, {"name": "Deep", "dag": {"nodes": nodes}})
     drain(app, queue)
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert view.nodes["b"].error is not None and "nested deeper" in view.nodes["b"].error.message
     assert view.nodes["c"].status == "COMPLETED"
 
@@ -194,8 +194,8 @@ def test_next_to_no_time_is_a_limit(make: Make, seconds: float) -> None:
     app, _ = make()
     instance_id = run(app, one() | {"timeout_seconds": seconds})
     assert int(app.redis.hget(keys.meta(instance_id), "timeout_ms") or 0) == 1
-    wait_until(lambda: app.sweep.run() and app.service.status(instance_id).status == "FAILED", what="its end")
-    error = app.service.status(instance_id).error
+    wait_until(lambda: app.sweep.run() and app.status.of(instance_id).status == "FAILED", what="its end")
+    error = app.status.of(instance_id).error
     assert error is not None and error.type == "TimedOut"
 
 
@@ -206,7 +206,7 @@ def test_a_node_that_has_next_to_no_time_times_out(make: Make, seconds: float) -
     workflow["dag"]["nodes"][0]["timeout_seconds"] = seconds
     instance_id = run(app, workflow)
     drain(app, queue)
-    error = app.service.status(instance_id).nodes["a"].error
+    error = app.status.of(instance_id).nodes["a"].error
     assert error is not None and error.type == "TimeoutError"
 
 
@@ -216,8 +216,8 @@ def test_a_backoff_of_next_to_nothing_is_a_retry(make: Make) -> None:
     workflow = one("waits")
     workflow["dag"]["nodes"][0] |= {"retry_policy": policy, "timeout_seconds": 1e-9}
     instance_id = run(app, workflow)
-    wait_until(lambda: drain(app, queue) or app.service.status(instance_id).status == "FAILED", what="its end")
-    assert app.service.status(instance_id).nodes["a"].attempt == 3
+    wait_until(lambda: drain(app, queue) or app.status.of(instance_id).status == "FAILED", what="its end")
+    assert app.status.of(instance_id).nodes["a"].attempt == 3
 
 
 def test_the_largest_backoffs_do_not_overflow(make: Make) -> None:
@@ -230,7 +230,7 @@ def test_the_largest_backoffs_do_not_overflow(make: Make) -> None:
 def test_a_wait_of_next_to_nothing_is_over_at_once(make: Make) -> None:
     app, queue = make()
     instance_id = run(app, one(value=1))
-    assert app.service.status(instance_id, 5e-324).status == "PENDING"
+    assert app.status.of(instance_id, 5e-324).status == "PENDING"
     app.store.wait_terminal(instance_id, 1e-7)
     claim = app.store.claim(instance_id, owner="me", lease_ms=1, wanted=[Wanted(0, 1, ())])
     assert claim.nodes[0].outcome == "CLAIMED"

@@ -129,7 +129,7 @@ def test_a_store_that_takes_nothing_more(alone: tuple[str, redis.Redis], monkeyp
         def over() -> bool:
             http.app.sweep.run()
             drain(http.app, queue)
-            return bool(http.app.service.status(instance_id).status is InstanceStatus.COMPLETED)
+            return bool(http.app.status.of(instance_id).status is InstanceStatus.COMPLETED)
 
         wait_until(over, what="the end")
 

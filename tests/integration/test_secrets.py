@@ -246,10 +246,10 @@ def test_a_missing_secret_fails_the_node_at_once(valkey_url: str) -> None:
     queue = MemoryQueue()
     app = application(valkey_url, queue)
     nodes = [node("a", "noop", {"x": "{{ secrets.NOT_THERE }}"}, retry_policy={"max_attempts": 3})]
-    submitted = app.service.submit(json.dumps({"name": "m", "dag": {"nodes": nodes}}).encode(), None)
-    instance_id = app.service.trigger(submitted.execution_id, b"", None).instance_id
+    submitted = app.submission.submit(json.dumps({"name": "m", "dag": {"nodes": nodes}}).encode(), None)
+    instance_id = app.triggering.trigger(submitted.execution_id, b"", None).instance_id
     drain(app, queue)
-    found = app.service.status(instance_id).nodes["a"]
+    found = app.status.of(instance_id).nodes["a"]
     assert (found.status, found.attempt, found.error.type) == ("FAILED", 1, "MissingSecret")
     assert found.error.message == (
         "there is no secret `NOT_THERE`: put it into the worker's environment as SECRET_NOT_THERE"
@@ -275,9 +275,9 @@ def test_where_secrets_are_may_be_away_for_a_while(valkey_url: str) -> None:
     app.vault = Vault(Away(), keep_seconds=1, clock=app.clock)
     again = {"max_attempts": 3, "initial_backoff_seconds": 0}
     nodes = [node("a", "noop", {"x": "{{ secrets.THERE }}"}, retry_policy=again)]
-    submitted = app.service.submit(json.dumps({"name": "m", "dag": {"nodes": nodes}}).encode(), None)
-    instance_id = app.service.trigger(submitted.execution_id, b"", None).instance_id
+    submitted = app.submission.submit(json.dumps({"name": "m", "dag": {"nodes": nodes}}).encode(), None)
+    instance_id = app.triggering.trigger(submitted.execution_id, b"", None).instance_id
     drain(app, queue)
-    found = app.service.status(instance_id).nodes["a"]
+    found = app.status.of(instance_id).nodes["a"]
     assert (found.status, found.attempt) == ("COMPLETED", 3)
     app.store._client.close()

@@ -42,8 +42,8 @@ def test_a_retry_comes_back_after_its_delay(app: Application, queue_urls: QueueP
     nodes = [{"id": "a", "handler": "second_time", "dependencies": [], "retry_policy": policy}]
     instance_id = run(app, {"name": "w", "dag": {"nodes": nodes}})
     source = mapping(queue_urls, queue_urls.url, app.worker.handle)
-    wait_until(lambda: source.poll() is not None and app.service.status(instance_id).status.terminal, what="the end")
-    view = app.service.status(instance_id)
+    wait_until(lambda: source.poll() is not None and app.status.of(instance_id).status.terminal, what="the end")
+    view = app.status.of(instance_id)
     assert view.status == "COMPLETED" and view.nodes["a"].attempt == 2
     record = app.store.snapshot(instance_id).records[0]
     assert record.started_at - record.queued_at >= 1000
@@ -66,9 +66,9 @@ def test_a_message_that_no_worker_can_take_is_a_lost_attempt(app: Application, q
     dead = mapping(queue_urls, queue_urls.dead_letter_url, app.dead_letters.handle)
     wait_until(lambda: [source.poll(), dead.poll()][1] > 0, seconds=40, what="a dead letter")
     assert [record["attributes"]["ApproximateReceiveCount"] for record in received] == ["1", "2", "3", "4", "5"]
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert view.nodes["a"].error.type == "DeadLettered" and view.nodes["a"].attempt == 2
     assert dead.poll() == 0
     # Another attempt is on the queue already, for a worker that can take it.
     able = mapping(queue_urls, queue_urls.url, app.worker.handle)
-    wait_until(lambda: able.poll() and app.service.status(instance_id).status == "COMPLETED", what="the end")
+    wait_until(lambda: able.poll() and app.status.of(instance_id).status == "COMPLETED", what="the end")

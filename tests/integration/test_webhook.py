@@ -30,7 +30,7 @@ from chalicelib.store import keys
 from chalicelib.store.protocol import Store
 from chalicelib.usecases.listing import Filter
 from scheduler.dead_letters import DeadLetters
-from tests.support.harness import application, drain, run, sqs_event, wait_until
+from tests.support.harness import application, drain, results_of, run, sqs_event, wait_until
 from tests.support.invariants import check_invariants
 
 KEY = b"a key of 24 bytes, or so"
@@ -112,7 +112,7 @@ def workflow(url: str, **more: Any) -> dict[str, Any]:
 
 
 def told(app: Application, instance_id: str) -> WebhookView:
-    view = app.service.status(instance_id).webhook
+    view = app.status.of(instance_id).webhook
     assert view is not None
     assert app.control._view(app.resolver.ref(instance_id)).webhook == view
     return view
@@ -120,11 +120,11 @@ def told(app: Application, instance_id: str) -> WebhookView:
 
 def test_it_is_called_signed_with_what_happened(make: Make, server: str) -> None:
     app, queue = make()
-    submitted = app.service.submit(json.dumps(workflow(server, tags={"team": "a"})).encode(), None)
-    instance_id = app.service.trigger(submitted.execution_id, b"", None).instance_id
+    submitted = app.submission.submit(json.dumps(workflow(server, tags={"team": "a"})).encode(), None)
+    instance_id = app.triggering.trigger(submitted.execution_id, b"", None).instance_id
     assert told(app, instance_id) == WebhookView(status="PENDING")
     drain(app, queue)
-    status = app.service.status(instance_id)
+    status = app.status.of(instance_id)
     [(headers, body)] = Receiver.got
     assert json.loads(body) == {
         "type": "instance.completed",
@@ -184,7 +184,7 @@ def test_it_is_given_up(
     view = told(app, instance_id)
     assert (view.status, view.attempts, view.delivered_at) == ("FAILED", attempts, None)
     assert view.last_error is not None and why in view.last_error.message
-    assert app.service.status(instance_id).status == "COMPLETED"
+    assert app.status.of(instance_id).status == "COMPLETED"
 
 
 def test_its_secret_is_read_by_the_worker_alone_and_stored_nowhere(make: Make, server: str, caplog: Any) -> None:
@@ -257,7 +257,7 @@ def test_every_end_is_told_at_once(make: Make, server: str, end: Callable[..., s
     app, queue = make(max_lost=2)
     instance_id = end(app, queue, server)
     drain(app, queue)  # and no sweep
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     [(_, body)] = Receiver.got
     said = json.loads(body)
     assert said["type"] == f"instance.{view.status.lower()}" and view.status in ("FAILED", "CANCELLED")
@@ -291,7 +291,7 @@ def test_what_could_not_be_begun_at_once_is_the_sweeps(make: Make, server: str) 
     app.store.create = away  # type: ignore[method-assign]
     instance_id = run(app, workflow(server))
     drain(app, queue)
-    assert app.service.status(instance_id).status == "COMPLETED" and not Receiver.got
+    assert app.status.of(instance_id).status == "COMPLETED" and not Receiver.got
     failing.clear()
     wait_until(lambda: app.sweep.run() and queue.bodies, what="the sweep that begins it")
     app.webhooks.tell(instance_id)  # another one, at the same time
@@ -314,12 +314,12 @@ def test_a_call_is_no_instance_of_anybody(make: Make, server: str) -> None:
     assert page.counts[InstanceStatus.COMPLETED] == before[InstanceStatus.COMPLETED] + 1
     listed = [one.instance_id for one in page.instances]
     assert instance_id in listed and call not in listed
-    for ask in (app.service.status, app.service.results, lambda id: app.control.cancel(id, b""), app.control.delete):
+    for ask in (app.status.of, app.results.of, lambda id: app.control.cancel(id, b""), app.control.delete):
         with pytest.raises(NotFound):
             ask(call)
     for execution_id in ("webhook", "webhook:HOOK"):
         with pytest.raises(NotFound):
-            app.service.trigger(execution_id, b'{"params": {"url": "http://127.0.0.1/", "body": 1}}', None)
+            app.triggering.trigger(execution_id, b'{"params": {"url": "http://127.0.0.1/", "body": 1}}', None)
     app.control.delete(instance_id)
     assert app.redis.exists(*keys.instance(call)[:9]) == 0
 
@@ -327,7 +327,7 @@ def test_a_call_is_no_instance_of_anybody(make: Make, server: str) -> None:
 def test_a_deleted_workflow_takes_its_webhook_along(make: Make, server: str) -> None:
     app, queue = make()
     instance_id = run(app, workflow(server))
-    app.control.delete(app.service.status(instance_id).execution_id)
+    app.control.delete(app.status.of(instance_id).execution_id)
     other, _ = make()  # which has never seen it
     drain_into(other, queue)
     other.scheduler.run(instance_id)
@@ -347,7 +347,7 @@ def test_as_a_node_it_signs_whatever_it_is_given(make: Make, server: str) -> Non
     nodes = [{"id": "call", "handler": "webhook", "config": config}]
     instance_id = run(app, {"name": "Signed", "dag": {"nodes": nodes}}, {"x": 1, "secret": "plain"})
     drain(app, queue)
-    assert app.service.results(instance_id).output == {"call": {"status": 204}}
+    assert results_of(app, instance_id).output == {"call": {"status": 204}}
     [(headers, body)] = Receiver.got
     content = f"{instance_id}/call.{headers['webhook-timestamp']}.".encode() + body
     digest = hmac.new(b"plain", content, hashlib.sha256).digest()

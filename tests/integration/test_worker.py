@@ -24,7 +24,7 @@ from chalicelib.worker.run_loop import spawn
 from chalicelib.worker.sizing import ROOM
 from chalicelib.worker.worker import MARGIN_SECONDS
 from scheduler.dispatch import LambdaDispatch
-from tests.support.harness import application, drain, run, sqs_event, wait_until
+from tests.support.harness import application, drain, results_of, run, sqs_event, wait_until
 from tests.support.invariants import check_invariants
 
 calls: list[tuple[str, int, str]] = []
@@ -91,7 +91,7 @@ def finish(app: Application, queue: MemoryQueue, *nodes: dict[str, Any], params:
     instance_id = run(app, {"name": "w", "dag": {"nodes": list(nodes)}}, params)
     drain(app, queue)
     check_invariants(app.store._client, instance_id)
-    return app.service.status(instance_id)
+    return app.status.of(instance_id)
 
 
 OF_A = {"value": "{{ a }}"}
@@ -109,7 +109,7 @@ def test_a_workflow_with_templates(make: Make) -> None:
         params={"b": 7, "key": "k"},
     )
     assert view.status == "COMPLETED"
-    results = app.service.results(view.instance_id)
+    results = results_of(app, view.instance_id)
     assert results.output == {"x": {"k": [1, "b is 7"]}}
     assert results.results["input"] == {"a": 1, "b": 7, "key": "k"}
 
@@ -131,7 +131,7 @@ def test_a_node_out_of_attempts_fails_with_a_bounded_error(make: Make) -> None:
     assert error.type == "RuntimeError" and error.message.startswith("it broke") and len(error.message) <= 2000
     assert "does" in error.traceback and len(error.traceback) <= 4100
     assert sum(1 for call in calls if call[0] == "a") == 3
-    assert app.service.results(view.instance_id).output == {"c": None}
+    assert results_of(app, view.instance_id).output == {"c": None}
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_handler_that_this_worker_lacks(make: Make) -> None:
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a")]}})
     del app.handlers["does"]
     drain(app, queue)
-    assert "HANDLER_MODULES" in app.service.status(instance_id).nodes["a"].error.message
+    assert "HANDLER_MODULES" in app.status.of(instance_id).nodes["a"].error.message
 
 
 def test_a_message_nobody_can_parse_fails_alone(make: Make) -> None:
@@ -189,7 +189,7 @@ def test_a_store_that_is_away_brings_the_message_again(make: Make) -> None:
     lost.store = RedisStore(client, retention_seconds=1, workflow_retention_seconds=1, idempotency_seconds=1)
     assert lost.worker.handle(sqs_event(body)) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
     assert app.worker.handle(sqs_event(body)) == {"batchItemFailures": []}
-    assert app.service.status(instance_id).status == "COMPLETED"
+    assert app.status.of(instance_id).status == "COMPLETED"
 
 
 def test_the_batch_mates_of_a_lost_worker_lose_no_attempt(make: Make) -> None:
@@ -203,13 +203,13 @@ def test_the_batch_mates_of_a_lost_worker_lose_no_attempt(make: Make) -> None:
             app.store.claim(instance_id, owner="gone", lease_ms=0, wanted=[Wanted(number, attempt, ())])
         app.sweep.run()
         queue.take()
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert view.nodes["a"].attempt == 3 and view.nodes["a"].error.type == "WorkerLost"
     app.store._client.zadd(app_due(instance_id), {"0": 0, "1": 0})
     app.store._client.zadd(app_index(instance_id), {instance_id: 0})
     app.sweep.run()
     drain(app, queue)
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert view.status == "COMPLETED" and view.nodes["a"].error is None  # max_attempts is 1, and was never used up
 
 
@@ -234,7 +234,7 @@ def test_of_the_nodes_that_lost_a_lease_one_is_claimed_at_a_time(make: Make) -> 
     assert [name for name, _, _ in calls] == ["c", "a"]  # alone: after what else was there
     assert queue.bodies == [lost[1]]
     drain(app, queue)
-    assert app.service.status(instance_id).status == "COMPLETED"
+    assert app.status.of(instance_id).status == "COMPLETED"
 
 
 def test_a_node_that_runs_alone_has_its_time(make: Make) -> None:
@@ -253,7 +253,7 @@ def test_a_node_that_runs_alone_has_its_time(make: Make) -> None:
     assert app.store.snapshot(instance_id).records[0].state == "Q" and queue.bodies == lost
     # By itself it is not sent on: no invocation may have more time than this one.
     assert app.worker.handle(sqs_event(queue.take()), Short()) == {"batchItemFailures": []}
-    assert app.service.status(instance_id).status == "COMPLETED"
+    assert app.status.of(instance_id).status == "COMPLETED"
 
 
 def test_a_retry_after_a_lost_lease_still_runs_alone(make: Make) -> None:
@@ -266,7 +266,7 @@ def test_a_retry_after_a_lost_lease_still_runs_alone(make: Make) -> None:
     app.worker.handle(sqs_event(queue.take()))
     assert [json.loads(body)["nodes"] for body in queue.bodies] == [[{"node": 0, "attempt": 3, "alone": True}]]
     drain(app, queue)
-    assert app.service.status(instance_id).status == "FAILED"
+    assert app.status.of(instance_id).status == "FAILED"
 
 
 def app_due(instance_id: str) -> str:
@@ -290,7 +290,7 @@ def test_the_heart_keeps_a_lease_that_is_shorter_than_the_handler(make: Make) ->
         app.sweep.run()
         time.sleep(0.02)
     thread.join()
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert view.status == "COMPLETED" and view.nodes["a"].attempt == 1 and len(calls) == 1
 
 
@@ -310,12 +310,12 @@ def test_a_child_whose_results_cannot_be_read_is_let_go(make: Make, monkeypatch:
 
     monkeypatch.setattr(app.store, "results", away_once)
     drain(app, queue)
-    assert asked and app.service.status(instance_id).status == "RUNNING"
+    assert asked and app.status.of(instance_id).status == "RUNNING"
 
     def over() -> bool:
         app.sweep.run()
         drain(app, queue)
-        return app.service.status(instance_id).status == "COMPLETED"
+        return app.status.of(instance_id).status == "COMPLETED"
 
     wait_until(over, what="the lease that nobody keeps is over")
 
@@ -336,12 +336,12 @@ def test_a_node_that_its_invocation_cuts_off_loses_no_attempt(make: Make) -> Non
         app, {"name": "w", "dag": {"nodes": [node("a", config={"what": "hang once"}, timeout_seconds=30)]}}
     )
     app.worker.handle(sqs_event(queue.take()), Ending(MARGIN_SECONDS + 0.5))
-    assert app.service.status(instance_id).nodes["a"].status == "RUNNING"
+    assert app.status.of(instance_id).nodes["a"].status == "RUNNING"
 
     def over() -> bool:
         app.sweep.run()
         drain(app, queue)
-        return app.service.status(instance_id).status == "COMPLETED"
+        return app.status.of(instance_id).status == "COMPLETED"
 
     wait_until(over, what="another worker ran it to its end")
     record = app.store.snapshot(instance_id).records[0]
@@ -359,7 +359,7 @@ def test_a_handler_that_gives_up_just_when_it_is_cut_off_has_not_failed(make: Ma
     nodes = [node("cut", timeout_seconds=30), node("own", timeout_seconds=0.1)]
     instance_id = run(app, {"name": "w", "dag": {"nodes": nodes}})
     app.worker.handle(sqs_event(queue.take()), Ending(0))
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert {id: one.status for id, one in view.nodes.items()} == {"cut": "RUNNING", "own": "FAILED"}
 
 
@@ -379,7 +379,7 @@ def test_what_an_instant_node_leads_to_does_not_keep_the_batch_waiting(make: Mak
     # In this order in one batch: a leads to a handler that waits for what b does.
     view = finish(app, queue, node("a", handler="noop"), node("b", handler="opens"), node("c", "a", handler="needs_it"))
     assert view.status == "COMPLETED"
-    assert app.service.results(view.instance_id).results["c"] is True
+    assert results_of(app, view.instance_id).results["c"] is True
 
 
 def test_without_threads_calls_run_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -399,7 +399,7 @@ def test_a_lost_message_is_sent_again_by_the_sweep(make: Make) -> None:
     assert queue.take()
     wait_until(lambda: app.sweep.run().nodes and queue.bodies, what="a second message")
     drain(app, queue)
-    assert app.service.status(instance_id).status == "COMPLETED"
+    assert app.status.of(instance_id).status == "COMPLETED"
 
 
 def test_a_long_backoff_waits_in_the_store_not_in_the_queue(make: Make) -> None:
@@ -422,10 +422,10 @@ def test_a_dead_letter_is_a_lost_attempt_and_not_the_end(make: Make) -> None:
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a"), node("b", "a")]}})
     dead = queue.take()
     assert app.dead_letters.handle(sqs_event([*dead, "rubbish"])) == {"batchItemFailures": []}
-    assert app.service.status(instance_id).nodes["a"].error.type == "DeadLettered"
+    assert app.status.of(instance_id).nodes["a"].error.type == "DeadLettered"
     assert app.worker.handle(sqs_event(dead)) == {"batchItemFailures": []} and not calls
     drain(app, queue)
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert view.status == "COMPLETED" and view.nodes["a"].attempt == 2 and view.nodes["a"].error is None
 
 
@@ -434,7 +434,7 @@ def test_too_many_dead_letters_fail_a_node_with_the_reason(make: Make) -> None:
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a"), node("b", "a")]}})
     for _ in range(3):
         assert app.dead_letters.handle(sqs_event(queue.take())) == {"batchItemFailures": []}
-    view = app.service.status(instance_id)
+    view = app.status.of(instance_id)
     assert view.status == "FAILED" and view.nodes["b"].status == "SKIPPED"
     assert view.nodes["a"].error.type == "DeadLettered" and not queue.bodies
 
@@ -445,7 +445,7 @@ def test_a_dead_letter_of_a_node_that_ran_changes_nothing(make: Make) -> None:
     message = queue.take()
     app.worker.handle(sqs_event(message))
     app.dead_letters.handle(sqs_event(message))
-    assert app.service.status(instance_id).status == "COMPLETED"
+    assert app.status.of(instance_id).status == "COMPLETED"
 
 
 def test_a_dead_letter_of_a_node_that_runs_changes_nothing(make: Make) -> None:
@@ -457,9 +457,9 @@ def test_a_dead_letter_of_a_node_that_runs_changes_nothing(make: Make) -> None:
     worker.start()
     wait_until(lambda: calls, what="a handler that runs")
     app.dead_letters.handle(sqs_event(message))
-    assert app.service.status(instance_id).nodes["a"].status == "RUNNING"
+    assert app.status.of(instance_id).nodes["a"].status == "RUNNING"
     worker.join()
-    assert app.service.status(instance_id).status == "COMPLETED"
+    assert app.status.of(instance_id).status == "COMPLETED"
 
 
 def test_messages_that_name_what_is_not_there(make: Make) -> None:
@@ -470,7 +470,7 @@ def test_messages_that_name_what_is_not_there(make: Make) -> None:
     stray = encode(Message(Ref(ids.new(ids.INSTANCE), execution_id), (Ready(0, 1),)))
     assert app.worker.handle(sqs_event([beyond, stray])) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
     assert app.dead_letters.handle(sqs_event([beyond, stray])) == {"batchItemFailures": []}
-    assert app.service.status(instance_id).status == "PENDING"
+    assert app.status.of(instance_id).status == "PENDING"
 
 
 def test_lambda_scheduling_runs_the_same_code(make: Make) -> None:
@@ -505,37 +505,37 @@ def test_idempotency_keys(make: Make) -> None:
 
     app, queue = make()
     body = json.dumps({"name": "w", "dag": {"nodes": [node("a")]}}).encode()
-    first = app.service.submit(body, ids.new("key"))
+    first = app.submission.submit(body, ids.new("key"))
     key = ids.new("key")
-    again = [app.service.submit(body, key) for _ in range(2)]
+    again = [app.submission.submit(body, key) for _ in range(2)]
     assert again[0] == again[1] and again[0].execution_id != first.execution_id
     with pytest.raises(IdempotencyConflict):
-        app.service.submit(body.replace(b'"w"', b'"v"'), key)
-    triggers = [app.service.trigger(first.execution_id, b"", key) for _ in range(2)]
+        app.submission.submit(body.replace(b'"w"', b'"v"'), key)
+    triggers = [app.triggering.trigger(first.execution_id, b"", key) for _ in range(2)]
     assert triggers[0] == triggers[1]
     with pytest.raises(IdempotencyConflict):
-        app.service.trigger(first.execution_id, b'{"params":{"x":1}}', key)
+        app.triggering.trigger(first.execution_id, b'{"params":{"x":1}}', key)
     drain(app, queue)
     assert len(calls) == 1
 
 
 def test_status_by_execution_id(make: Make) -> None:
     app, _queue = make()
-    submitted = app.service.submit(json.dumps({"name": "w", "dag": {"nodes": [node("a")]}}).encode(), None)
-    view = app.service.status(submitted.execution_id)
+    submitted = app.submission.submit(json.dumps({"name": "w", "dag": {"nodes": [node("a")]}}).encode(), None)
+    view = app.status.of(submitted.execution_id)
     assert view.instance_id is None and view.status == "PENDING" and view.nodes["a"].status == "PENDING"
-    first = app.service.trigger(submitted.execution_id, b"", None)
-    second = app.service.trigger(submitted.execution_id, b"", None)
+    first = app.triggering.trigger(submitted.execution_id, b"", None)
+    second = app.triggering.trigger(submitted.execution_id, b"", None)
     assert first.instance_id != second.instance_id
-    assert app.service.status(submitted.execution_id).instance_id == second.instance_id
+    assert app.status.of(submitted.execution_id).instance_id == second.instance_id
 
 
 def test_wait_answers_as_soon_as_it_is_over(make: Make) -> None:
     app, queue = make()
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a")]}})
-    assert app.service.status(instance_id, 0.1).status == "PENDING"
+    assert app.status.of(instance_id, 0.1).status == "PENDING"
     views: list[StatusView] = []
-    waiting = [threading.Thread(target=lambda: views.append(app.service.status(instance_id, 20))) for _ in range(150)]
+    waiting = [threading.Thread(target=lambda: views.append(app.status.of(instance_id, 20))) for _ in range(150)]
     for thread in waiting:
         thread.start()
     started = time.monotonic()

@@ -61,12 +61,12 @@ class Quiet:
         for name, seconds in measured.items():
             self._sizing.note(name, seconds)
         outside = self._world.process("outside")
-        submitted = self._world.start(outside, lambda: self.http.service.submit(json.dumps(workflow).encode(), None))
+        submitted = self._world.start(outside, lambda: self.http.submission.submit(json.dumps(workflow).encode(), None))
         self._world.run(lambda: submitted.done, until=1)
         execution_id = submitted._value.execution_id
         self._definitions.get(execution_id)
         self.tally, self.calls, self._begun = Tally(), Counter(), self._world.now
-        triggered = self._world.start(outside, lambda: self.http.service.trigger(execution_id, b"", None))
+        triggered = self._world.start(outside, lambda: self.http.triggering.trigger(execution_id, b"", None))
         self._world.run(lambda: False, until=1e6)
         self.tally.seconds -= self._begun
         self.tally.calls = self.calls.total()

@@ -191,13 +191,13 @@ class Simulation:
         which = self._drawn.triggers[number]
         workflow = json.dumps(self._drawn.workflows[which]).encode()
         while True:
-            execution_id = self._insist(lambda app: app.service.submit(workflow, f"submit {which}").execution_id)
+            execution_id = self._insist(lambda app: app.submission.submit(workflow, f"submit {which}").execution_id)
             stored = self._store.workflow(execution_id)
             if stored is not None:  # a failover may have taken it
                 self._monitor.know(execution_id, plans.Plan.from_json(stored.document))
             with contextlib.suppress(NotFound):
                 self._accepted[number] = self._insist(
-                    lambda app, id=execution_id: app.service.trigger(id, b"", f"trigger {number}").instance_id
+                    lambda app, id=execution_id: app.triggering.trigger(id, b"", f"trigger {number}").instance_id
                 )
                 return
             # It may have taken the key of the submission as well: then there is a new id.

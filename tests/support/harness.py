@@ -10,6 +10,7 @@ from typing import Any
 
 from chalicelib.composition import Application
 from chalicelib.core.handler import Handler
+from chalicelib.models.views import ResultsView
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.settings import Settings
 
@@ -91,8 +92,13 @@ def drain(app: Application, queue: MemoryQueue, *, rounds: int = 10_000) -> None
     raise AssertionError(f"the queue was not empty after {rounds} rounds")
 
 
+def results_of(app: Application, id: str, epoch: int | None = None, *, mount: str = "") -> ResultsView:
+    """The results of an instance, read back from the JSON that the service answers with."""
+    return ResultsView(**json.loads(app.results.of(id, epoch, mount=mount)))
+
+
 def run(app: Application, workflow: dict[str, Any], params: dict[str, Any] | None = None) -> str:
     """Submit and trigger. Returns the instance_id."""
-    submitted = app.service.submit(json.dumps(workflow).encode(), None)
+    submitted = app.submission.submit(json.dumps(workflow).encode(), None)
     body = json.dumps({"params": params}).encode() if params is not None else b""
-    return app.service.trigger(submitted.execution_id, body, None).instance_id
+    return app.triggering.trigger(submitted.execution_id, body, None).instance_id

@@ -161,9 +161,9 @@ def faults(forecaster: Forecaster, body: Any) -> list[tuple[str, str]]:
 
 def test_the_faults_are_those_of_a_submission(forecaster: Forecaster) -> None:
     wrong = workflow(("a", "nop", ["b"]), ("a", "noop", []))
-    service = Application(Settings(queue_url="http://nowhere/0/queue")).service
+    submission = Application(Settings(queue_url="http://nowhere/0/queue")).submission
     with pytest.raises(InvalidDocument) as raised:
-        service.submit(json.dumps(wrong).encode(), None)
+        submission.submit(json.dumps(wrong).encode(), None)
     expected = [(problem.pointer, problem.detail) for problem in raised.value.problems]
     assert len(expected) == 3
     assert faults(forecaster, wrong) == expected

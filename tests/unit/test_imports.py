@@ -78,7 +78,7 @@ def test_protocols_import_no_implementation() -> None:
 
 
 # What marks the parts of a function, and those of the others.
-HTTP, WORKER, OPENAPI = "chalicelib.usecases.service", "chalicelib.worker.node_runner", "chalicelib.web.openapi"
+HTTP, WORKER, OPENAPI = "chalicelib.usecases.submission", "chalicelib.worker.node_runner", "chalicelib.web.openapi"
 HANDLERS, SENDS, SWEEP = "chalicelib.handlers.registry", "boto3", "scheduler.sweep"
 MARKS = {HTTP, WORKER, OPENAPI, HANDLERS, SENDS, SWEEP}
 LOADED = {

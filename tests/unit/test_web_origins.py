@@ -136,7 +136,7 @@ def test_a_local_run_answers_to_the_address_it_was_told_to_listen_on(host: str, 
 def shared(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The app as it is made where CORS_ORIGINS is set."""
     health = Health(status="ok", store="ok", queue="ok", versions={})
-    application = SimpleNamespace(service=SimpleNamespace(health=lambda: health), handlers={}, parts=[])
+    application = SimpleNamespace(health=SimpleNamespace(check=lambda: health), handlers={}, parts=[])
     monkeypatch.setattr("chalicelib.composition.application", lambda: application)
     monkeypatch.setenv("CORS_ORIGINS", f"{PAGE},https://other.example")
     spec = importlib.util.spec_from_file_location("app_with_cors", Path(__file__).parents[2] / "app.py")

@@ -55,7 +55,7 @@ class FakeService:
             nodes={},
         )
 
-    def results_json(self, instance_id: str, epoch: int | None = None, *, mount: str = "") -> str:
+    def results(self, instance_id: str, epoch: int | None = None, *, mount: str = "") -> str:
         self._note("results", instance_id, epoch)
         return ResultsView(
             instance_id=instance_id,
@@ -75,7 +75,11 @@ def service(monkeypatch: pytest.MonkeyPatch) -> FakeService:
     service = FakeService()
     application = SimpleNamespace(
         parts=[],
-        service=service,
+        submission=service,
+        triggering=service,
+        status=SimpleNamespace(of=service.status),
+        results=SimpleNamespace(of=service.results),
+        health=SimpleNamespace(check=service.health),
         handlers={},
         worker=SimpleNamespace(handle=lambda event, context: {"of": ("worker", event, context)}),
         dead_letters=SimpleNamespace(handle=lambda event, context: {"of": ("dead", event)}),

@@ -30,7 +30,7 @@ CHUNKED = b"POST /api/workflow HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     health = Health(status="ok", store="ok", queue="ok", versions={})
-    application = SimpleNamespace(service=SimpleNamespace(health=lambda: health), handlers={}, parts=[])
+    application = SimpleNamespace(health=SimpleNamespace(check=lambda: health), handlers={}, parts=[])
     monkeypatch.setattr("chalicelib.composition.application", lambda: application)
     monkeypatch.setattr(web.app, "__class__", web.app.__class__)  # creating the server changes it
     server = local_server.create(web.app, HOST, 0, max_body_bytes=LIMIT).server

@@ -26,13 +26,14 @@ class Engine:
             Settings(redis_url=redis_url, hop_seconds=0, lease_seconds=0.5, handler_modules="handlers")
         )
         self.app.queue = self.queue
+        self._one = getattr(self.app, "service", None)  # in releases that had one part for all four uses
 
     def home(self) -> str:
         return str(chalicelib.__file__)
 
     def start(self, workflow: dict[str, Any]) -> str:
-        submitted = self.app.service.submit(json.dumps(workflow).encode(), None)
-        return self.app.service.trigger(submitted.execution_id, b"", None).instance_id
+        submitted = (self._one or self.app.submission).submit(json.dumps(workflow).encode(), None)
+        return (self._one or self.app.triggering).trigger(submitted.execution_id, b"", None).instance_id
 
     def work(self, body: str) -> int:
         """The number of messages that it could not handle."""
@@ -44,10 +45,13 @@ class Engine:
         return self.app.sweep.run().failed
 
     def status(self, instance_id: str) -> dict[str, Any]:
-        return json.loads(self.app.service.status(instance_id).model_dump_json())
+        status = self._one.status if self._one else self.app.status.of
+        return json.loads(status(instance_id).model_dump_json())
 
     def results(self, instance_id: str) -> dict[str, Any]:
-        return json.loads(self.app.service.results(instance_id).model_dump_json())["results"]
+        one, app = self._one, self.app
+        text = one.results(instance_id).model_dump_json() if one else app.results.of(instance_id)
+        return json.loads(text)["results"]
 
 
 def main() -> None:
