@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from chalicelib import __version__, errors
+from chalicelib import __version__
 from chalicelib.core.handler import Handler
 from chalicelib.models import views
 from chalicelib.models.forecast import Forecast, PlanRequest
 from chalicelib.models.workflow import Reason, Rerun, Trigger, Workflow
-from chalicelib.web import examples, openapi_instances, openapi_plans, problems
 from chalicelib.web import openapi_parts as parts
+from chalicelib.web import problems
 from chalicelib.web.openapi_parts import Json
+from chalicelib.web.routes import (
+    forecasts_openapi,
+    instances_openapi,
+    pages_openapi,
+    service_openapi,
+    workflows_openapi,
+)
 
 _INPUTS: tuple[type[BaseModel], ...] = (Workflow, PlanRequest, Trigger, Reason, Rerun, views.ProblemDetails)
 _OUTPUTS: tuple[type[BaseModel], ...] = (
@@ -31,6 +37,14 @@ _OUTPUTS: tuple[type[BaseModel], ...] = (
     views.Restarted,
     Forecast,
     views.Health,
+)
+
+# What a first reader needs of the API stands first.
+_FIRST = (
+    "/api/workflow",
+    "/api/workflow/trigger/{execution_id}",
+    "/api/workflows/{instance_id}",
+    "/api/workflows/{instance_id}/results",
 )
 
 _DESCRIPTION = """\
@@ -68,144 +82,17 @@ def document(
             {"name": "service", "description": "the service itself"},
             {"name": "operations", "description": "for whoever runs the service"},
         ],
-        "paths": _merged(_paths(), openapi_instances.paths(), openapi_plans.paths()),
+        "paths": _paths(),
         "components": {"schemas": _schemas(handlers), "headers": parts.HEADERS, "securitySchemes": schemes},
         "security": [{name: []} for name in schemes],
     }
 
 
-def _merged(*all: Json) -> Json:
-    """By path: what one has of it beside what another has."""
-    found: Json = {}
-    for paths in all:
-        for path, item in paths.items():
-            found[path] = found.get(path, {}) | item
-    return found
-
-
 def _paths() -> Json:
-    bodies = parts.BODIES
-    return {
-        "/api/workflow": {
-            "post": parts.operation(
-                "submitWorkflow",
-                "Validate and store a workflow",
-                "Answers with every fault of the document at once. Nothing runs until the workflow is triggered.",
-                parameters=[parts.KEY],
-                requestBody=parts.body("Workflow", examples.WORKFLOWS, required=True),
-                success=parts.success(HTTPStatus.CREATED, "Submitted", "Stored", ["Location"], parts.AFTER_SUBMIT),
-                failures=[*bodies, errors.Unavailable, errors.Overloaded],
-            )
-        },
-        "/api/workflow/trigger/{execution_id}": {
-            "post": parts.operation(
-                "triggerWorkflow",
-                "Start an instance of a workflow",
-                "A workflow can be triggered many times; each time is an instance of its own.",
-                parameters=[parts.path("execution_id", "as a submission answered it"), parts.KEY],
-                requestBody=parts.body("Trigger", examples.TRIGGERS, required=False),
-                success=parts.success(HTTPStatus.ACCEPTED, "Triggered", "Started", ["Location"], parts.AFTER_TRIGGER),
-                failures=[*bodies, errors.NotFound, errors.Unavailable, errors.NewerSchema, errors.Overloaded],
-            )
-        },
-        "/api/workflows/{instance_id}": {
-            "get": parts.operation(
-                "getStatus",
-                "Status of an instance",
-                "By an `execution_id`: of the newest instance of that workflow, PENDING while there is none.",
-                parameters=[
-                    parts.path("instance_id", "an `instance_id` or an `execution_id`"),
-                    parts.WAIT,
-                    parts.NODES,
-                ],
-                success=parts.success(HTTPStatus.OK, "StatusView", "How far the instance is", (), parts.AFTER_STATUS),
-                failures=[errors.NotFound, errors.InvalidDocument, errors.Unavailable, errors.NewerSchema],
-            )
-        },
-        "/api/workflows/{instance_id}/results": {
-            "get": parts.operation(
-                "getResults",
-                "Results of a terminal instance",
-                "409 while it is running: wait with `?wait=` on its status, then ask again. Where one answer has no "
-                "room for all results, the largest are in `large`, with where they are.",
-                parameters=[parts.path("instance_id", "an `instance_id` or an `execution_id`"), parts.EPOCH],
-                success=parts.success(HTTPStatus.OK, "ResultsView", "What the nodes yielded"),
-                failures=[
-                    errors.NotFound,
-                    errors.StillRunning,
-                    errors.InvalidDocument,
-                    errors.Unavailable,
-                    errors.ValuesUnavailable,
-                    errors.NewerSchema,
-                ],
-            )
-        },
-        "/api/health": {
-            "get": parts.operation(
-                "getHealth",
-                "Whether the store and the queue can be reached",
-                "",
-                tag="service",
-                success={
-                    **parts.success(HTTPStatus.OK, "Health", "Everything is well"),
-                    **parts.success(HTTPStatus.SERVICE_UNAVAILABLE, "Health", "Something cannot be reached"),
-                },
-            )
-        },
-        "/api/metrics": {
-            "get": parts.operation(
-                "getMetrics",
-                "Metrics, as Prometheus reads them",
-                "Of every process of this machine. 404 unless the setting METRICS is `prometheus`.",
-                tag="operations",
-                success=parts.text("The exposition format", "text/plain", "application/openmetrics-text"),
-                failures=[errors.NotFound],
-            )
-        },
-        "/api/openapi.json": {
-            "get": parts.operation(
-                "getOpenApi",
-                "This document",
-                "",
-                tag="service",
-                success={"200": {"description": "OpenAPI 3.1", "content": parts.content({"type": "object"})}},
-            )
-        },
-        "/api/docs": {
-            "get": parts.operation(
-                "getDocs", "Swagger UI", "", tag="service", success=parts.text("The page", "text/html")
-            )
-        },
-        "/api/docs/{asset}": {
-            "get": parts.operation(
-                "getDocsAsset",
-                "A file of Swagger UI",
-                "",
-                tag="service",
-                parameters=[parts.path("asset", "its name")],
-                success=parts.text("The file", "text/javascript", "text/css")
-                | {"304": {"description": "The client has it already"}},
-                failures=[errors.NotFound],
-            )
-        },
-        "/api/ui": {
-            "get": parts.operation(
-                "getPage", "The live page", "", tag="service", success=parts.text("The page", "text/html")
-            )
-        },
-        "/api/ui/{release}/{asset}": {
-            "get": parts.operation(
-                "getPageAsset",
-                "A file of the live page",
-                "",
-                tag="service",
-                parameters=[parts.path("release", "as the page names it"), parts.path("asset", "its name")],
-                success=parts.text("The file", "text/javascript", "text/css", "image/svg+xml")
-                | {"304": {"description": "The client has it already"}},
-                failures=[errors.NotFound],
-            )
-        },
-    }
+    found: Json = {}
+    for resource in (service_openapi, pages_openapi, workflows_openapi, instances_openapi, forecasts_openapi):
+        found |= resource.paths()
+    return {path: found[path] for path in dict.fromkeys([*_FIRST, *found])}
 
 
 def _schemas(handlers: Mapping[str, Handler]) -> Json:

@@ -56,6 +56,17 @@ def operation(
     return {"operationId": id, "tags": [tag], "summary": summary, **about, **more, "responses": responses}
 
 
+def deletion(id: str, what: str, parameter: Json, *failures: type[errors.DagServiceError]) -> Json:
+    return operation(
+        id,
+        f"Delete {what}",
+        "",
+        parameters=[parameter],
+        success={"204": {"description": "It is gone"}},
+        failures=[errors.NotFound, errors.Unavailable, *failures],
+    )
+
+
 def _failures(kinds: list[problems.Kind]) -> Json:
     """By status: two kinds may share one."""
     responses: Json = {}
@@ -97,6 +108,29 @@ def path(name: str, description: str) -> Json:
     }
 
 
+def query(name: str, description: str, schema: Json) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def number(name: str, description: str, least: int, most: int, default: int) -> Json:
+    return query(name, description, {"type": "integer", "minimum": least, "maximum": most, "default": default})
+
+
+def page(kind: str) -> list[Json]:
+    """The parameters of a list. `kind` is that of the ids of its entries."""
+    moment = {"type": "string", "format": "date-time"}
+    tag = {"type": "array", "maxItems": 20, "items": {"type": "string", "pattern": "^[^:]+:.*$"}}
+    pattern = f"^{kind}-[0-9a-f]{{28}}[0-3][0-9a-f]$"
+    return [
+        query("name", "a part of the name, in any case", {"type": "string"}),
+        query("tag", "`key:value`; of several, all must fit", tag),
+        query("from", "created at this time or later", moment),
+        query("to", "created at this time or earlier", moment),
+        number("limit", "entries of a page", 1, requests.LIMIT_MAX, requests.LIMIT),
+        query("cursor", "what `next` was in the page before", {"type": "string", "pattern": pattern}),
+    ]
+
+
 def content(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
 
@@ -127,33 +161,9 @@ KEY: Json = {
     "schema": {"type": "string", "pattern": requests.KEY_PATTERN, "maxLength": requests.KEY_MAX_LENGTH},
 }
 
-WAIT: Json = {
-    "name": "wait",
-    "in": "query",
-    "description": "Answer only once the instance is terminal, or after so many seconds.",
-    "schema": {"type": "number", "minimum": 0, "maximum": requests.WAIT_MAX_SECONDS, "default": 0},
-}
+EXECUTION = path("execution_id", "as a submission answered it")
 
-NODES: Json = {
-    "name": "nodes",
-    "in": "query",
-    "description": "`false` leaves the nodes out: the same time whatever the size of the workflow.",
-    "schema": {"type": "boolean", "default": True},
-}
-
-EPOCH: Json = {
-    "name": "epoch",
-    "in": "query",
-    "description": "As they were in an earlier run of the instance; 0, as without it: in its newest one.",
-    "schema": {"type": "integer", "minimum": 0, "maximum": 999_999, "default": 0},
-}
-
-AFTER_SUBMIT = {
-    "trigger": link("triggerWorkflow", "execution_id", "$response.body#/execution_id", "start it"),
-    "status": link("getStatus", "instance_id", "$response.body#/execution_id", "its newest instance"),
-}
-AFTER_TRIGGER = {
+AFTER_START = {
     "status": link("getStatus", "instance_id", "$response.body#/instance_id", "how far it is"),
     "results": link("getResults", "instance_id", "$response.body#/instance_id", "what it yielded"),
 }
-AFTER_STATUS = {"results": link("getResults", "instance_id", "$request.path.instance_id", "what it yielded")}

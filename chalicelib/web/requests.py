@@ -17,6 +17,7 @@ from chalicelib.states import InstanceStatus
 from chalicelib.usecases.listing import Filter
 
 WAIT_MAX_SECONDS = 25
+LIMIT, LIMIT_MAX = 50, 200
 # What API Gateway takes at most.
 INFLATED_MAX_BYTES = 10 * 1024 * 1024
 _MAGIC = {"gzip": b"\x1f\x8b", "deflate": b"\x78"}
@@ -100,6 +101,11 @@ def number(request: Request, name: str, default: int, *, least: int, most: int) 
     if not re.fullmatch(r"[0-9]{1,9}", given) or not least <= int(given) <= most:
         raise InvalidDocument([Problem(f"/query/{name}", f"`{name}` must be a whole number from {least} to {most}")])
     return int(given)
+
+
+def limit(request: Request, default: int = LIMIT) -> int:
+    """The query parameter `limit`: how many entries a page has at most."""
+    return number(request, "limit", default, least=1, most=LIMIT_MAX)
 
 
 def epoch(request: Request) -> int | None:

@@ -1,4 +1,4 @@
-"""The part of the OpenAPI document that web/plans.py is."""
+"""The part of the OpenAPI document for forecasts.py."""
 
 from __future__ import annotations
 
@@ -10,18 +10,10 @@ from chalicelib.web import examples
 from chalicelib.web import openapi_parts as parts
 from chalicelib.web.openapi_parts import Json
 
-_WORKERS = {
-    "name": "workers",
-    "in": "query",
-    "description": "how many invocations there may be at once",
-    "schema": {"type": "integer", "minimum": 1, "maximum": MOST_WORKERS, "default": WORKERS},
-}
-_INSTANCE = {
-    "name": "instance_id",
-    "in": "query",
-    "description": "takes the durations from how long the nodes of this instance took",
-    "schema": {"type": "string"},
-}
+_WORKERS = parts.number("workers", "how many invocations there may be at once", 1, MOST_WORKERS, WORKERS)
+_INSTANCE = parts.query(
+    "instance_id", "takes the durations from how long the nodes of this instance took", {"type": "string"}
+)
 _SUMMARY = "What a run will take, before it runs"
 _DESCRIPTION = """\
 Levels, the widest of them, the critical path; how long a run takes with and without a limit on workers; its messages,
@@ -40,7 +32,6 @@ def paths() -> Json:
             }
         },
     }
-    bodies = parts.BODIES
     return {
         "/api/workflow/plan": {
             "post": parts.operation(
@@ -49,7 +40,7 @@ def paths() -> Json:
                 f"{_DESCRIPTION}\nThe workflow is checked as a submission is.",
                 requestBody=body,
                 success=_forecast(),
-                failures=[*bodies, errors.NotFound, errors.Unavailable],
+                failures=[*parts.BODIES, errors.NotFound, errors.Unavailable],
             )
         },
         "/api/workflow/{execution_id}/plan": {
@@ -57,7 +48,7 @@ def paths() -> Json:
                 "planStored",
                 f"{_SUMMARY}, of a stored workflow",
                 _DESCRIPTION,
-                parameters=[parts.path("execution_id", "as a submission answered it"), _INSTANCE, _WORKERS],
+                parameters=[parts.EXECUTION, _INSTANCE, _WORKERS],
                 success=_forecast(),
                 failures=[errors.NotFound, errors.InvalidDocument, errors.Unavailable],
             )

@@ -1,4 +1,4 @@
-"""The part of the OpenAPI document that web/instances.py is: lists, history, and what is done to an instance."""
+"""The part of the OpenAPI document for instances.py."""
 
 from __future__ import annotations
 
@@ -6,37 +6,29 @@ from http import HTTPStatus
 
 from chalicelib import errors, ids
 from chalicelib.states import InstanceStatus
-from chalicelib.web import examples
+from chalicelib.web import examples, requests
 from chalicelib.web import openapi_parts as parts
-from chalicelib.web.instances import MOST
 from chalicelib.web.openapi_parts import Json
 
 _ID = parts.path("instance_id", "an `instance_id`, or an `execution_id` for its newest instance")
-_EXECUTION = parts.path("execution_id", "as a submission answered it")
-_BODIES = parts.BODIES
+_EITHER = parts.path("instance_id", "an `instance_id` or an `execution_id`")
 _ASKED = [errors.NotFound, errors.Unavailable]
-_TAG = {"type": "array", "maxItems": 20, "items": {"type": "string", "pattern": "^[^:]+:.*$"}}
-
-
-def _query(name: str, description: str, schema: Json) -> Json:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
-
-
-def _number(name: str, description: str, least: int, most: int, default: int) -> Json:
-    return _query(name, description, {"type": "integer", "minimum": least, "maximum": most, "default": default})
-
-
-def _page(kind: str) -> list[Json]:
-    moment = {"type": "string", "format": "date-time"}
-    pattern = f"^{kind}-[0-9a-f]{{28}}[0-3][0-9a-f]$"
-    return [
-        _query("name", "a part of the name, in any case", {"type": "string"}),
-        _query("tag", "`key:value`; of several, all must fit", _TAG),
-        _query("from", "created at this time or later", moment),
-        _query("to", "created at this time or earlier", moment),
-        _number("limit", "entries of a page", 1, MOST, 50),
-        _query("cursor", "what `next` was in the page before", {"type": "string", "pattern": pattern}),
-    ]
+_EPOCH = parts.query(
+    "epoch",
+    "As they were in an earlier run of the instance; 0, as without it: in its newest one.",
+    {"type": "integer", "minimum": 0, "maximum": 999_999, "default": 0},
+)
+_WAIT = parts.query(
+    "wait",
+    "Answer only once the instance is terminal, or after so many seconds.",
+    {"type": "number", "minimum": 0, "maximum": requests.WAIT_MAX_SECONDS, "default": 0},
+)
+_NODES = parts.query(
+    "nodes",
+    "`false` leaves the nodes out: the same time whatever the size of the workflow.",
+    {"type": "boolean", "default": True},
+)
+_AFTER_STATUS = {"results": parts.link("getResults", "instance_id", "$request.path.instance_id", "what it yielded")}
 
 
 def _act(id: str, summary: str, description: str, body: Json | None = None) -> Json:
@@ -47,7 +39,7 @@ def _act(id: str, summary: str, description: str, body: Json | None = None) -> J
             summary,
             description,
             success=parts.success(HTTPStatus.OK, "StatusView", "How the instance is now"),
-            failures=[*_ASKED, errors.Conflict, *(_BODIES if more else [])],
+            failures=[*_ASKED, errors.Conflict, *(parts.BODIES if more else [])],
             tag="workflows",
             parameters=[_ID],
             **more,
@@ -55,65 +47,59 @@ def _act(id: str, summary: str, description: str, body: Json | None = None) -> J
     }
 
 
-def _gone(id: str, what: str, parameter: Json, *failures: type[errors.DagServiceError]) -> Json:
-    return parts.operation(
-        id,
-        f"Delete {what}",
-        "",
-        parameters=[parameter],
-        success={"204": {"description": "It is gone"}},
-        failures=[*_ASKED, *failures],
-    )
-
-
 def paths() -> Json:
     status = ",".join(InstanceStatus)
     statuses = {"type": "string", "pattern": f"^({'|'.join(InstanceStatus)})(,({'|'.join(InstanceStatus)}))*$"}
     return {
-        "/api/workflow": {
-            "get": parts.operation(
-                "listWorkflows",
-                "Workflows, the newest first",
-                "",
-                parameters=_page(ids.EXECUTION),
-                success=parts.success(HTTPStatus.OK, "WorkflowList", "A page of them"),
-                failures=[errors.InvalidDocument, errors.Unavailable],
-            )
-        },
-        "/api/workflow/{execution_id}": {
-            "get": parts.operation(
-                "getWorkflow",
-                "A workflow as it was submitted",
-                "",
-                parameters=[_EXECUTION],
-                success=parts.success(HTTPStatus.OK, "WorkflowView", "The workflow"),
-                failures=_ASKED,
-            ),
-            "delete": _gone("deleteWorkflow", "a workflow; what runs of it ends as `DefinitionGone`", _EXECUTION),
-        },
         "/api/workflows": {
             "get": parts.operation(
                 "listInstances",
                 "Instances, the newest first, and how many there are of each status",
                 "A filter that fits few may give a short page, or an empty one, with a `next`.",
                 parameters=[
-                    _query("status", f"one or more of {status}, separated by commas", statuses),
-                    _query("execution_id", "of this workflow alone", {"type": "string"}),
-                    *_page(ids.INSTANCE),
+                    parts.query("status", f"one or more of {status}, separated by commas", statuses),
+                    parts.query("execution_id", "of this workflow alone", {"type": "string"}),
+                    *parts.page(ids.INSTANCE),
                 ],
                 success=parts.success(HTTPStatus.OK, "InstanceList", "A page of them"),
                 failures=[errors.InvalidDocument, errors.Unavailable],
             )
         },
         "/api/workflows/{instance_id}": {
-            "delete": _gone("deleteInstance", "a terminal instance", _ID, errors.Conflict)
+            "get": parts.operation(
+                "getStatus",
+                "Status of an instance",
+                "By an `execution_id`: of the newest instance of that workflow, PENDING while there is none.",
+                parameters=[_EITHER, _WAIT, _NODES],
+                success=parts.success(HTTPStatus.OK, "StatusView", "How far the instance is", (), _AFTER_STATUS),
+                failures=[errors.NotFound, errors.InvalidDocument, errors.Unavailable, errors.NewerSchema],
+            ),
+            "delete": parts.deletion("deleteInstance", "a terminal instance", _ID, errors.Conflict),
+        },
+        "/api/workflows/{instance_id}/results": {
+            "get": parts.operation(
+                "getResults",
+                "Results of a terminal instance",
+                "409 while it is running: wait with `?wait=` on its status, then ask again. Where one answer has no "
+                "room for all results, the largest are in `large`, with where they are.",
+                parameters=[_EITHER, _EPOCH],
+                success=parts.success(HTTPStatus.OK, "ResultsView", "What the nodes yielded"),
+                failures=[
+                    errors.NotFound,
+                    errors.StillRunning,
+                    errors.InvalidDocument,
+                    errors.Unavailable,
+                    errors.ValuesUnavailable,
+                    errors.NewerSchema,
+                ],
+            )
         },
         "/api/workflows/{instance_id}/results/{node}": {
             "get": parts.operation(
                 "getResult",
                 "The result of one node",
                 "As JSON, whatever it is. To one that no answer has room for the answer leads, for 15 minutes.",
-                parameters=[_ID, parts.path("node", "its id"), parts.EPOCH],
+                parameters=[_ID, parts.path("node", "its id"), _EPOCH],
                 success={
                     "200": {
                         "description": "The result alone; where it is, if `text/uri-list` is accepted",
@@ -140,9 +126,9 @@ def paths() -> Json:
                 "",
                 parameters=[
                     _ID,
-                    _query("node", "of one node, and why it is where it is", {"type": "string"}),
-                    _number("limit", "events of a page", 1, MOST, 100),
-                    _number("cursor", "what `next` was in the page before", 0, 999_999_999, 0),
+                    parts.query("node", "of one node, and why it is where it is", {"type": "string"}),
+                    parts.number("limit", "events of a page", 1, requests.LIMIT_MAX, 100),
+                    parts.number("cursor", "what `next` was in the page before", 0, 999_999_999, 0),
                 ],
                 success=parts.success(HTTPStatus.OK, "HistoryView", "A page of events"),
                 failures=[*_ASKED, errors.InvalidDocument],
@@ -166,8 +152,8 @@ def paths() -> Json:
                 "replaced stay, under `?epoch=` of the results.",
                 parameters=[_ID, parts.KEY],
                 requestBody=parts.body("Rerun", examples.RERUNS, required=False),
-                success=parts.success(HTTPStatus.ACCEPTED, "Restarted", "Begun", ["Location"], parts.AFTER_TRIGGER),
-                failures=[*_BODIES, *_ASKED, errors.Conflict],
+                success=parts.success(HTTPStatus.ACCEPTED, "Restarted", "Begun", ["Location"], parts.AFTER_START),
+                failures=[*parts.BODIES, *_ASKED, errors.Conflict],
             )
         },
     }
