@@ -55,6 +55,7 @@ def sweep(event: CloudWatchEvent) -> dict[str, Any]:
 
 def preflight(**_: str) -> Response:
     """What a page of another origin may send to this address. Open: a browser asks before it sends any key."""
+    assert app.current_request is not None  # chalice sets it before it calls a route
     return origins.preflight(app.routes[app.current_request.path])
 
 

@@ -1,7 +1,8 @@
-"""How the forecaster is put together: by the rules of the real engine."""
+"""Makes the forecaster, by the rules of the real engine."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from chalicelib.core.forecast import Engine
@@ -10,23 +11,31 @@ from chalicelib.queues.sqs import MAX_ENTRIES
 from chalicelib.usecases.forecaster import Forecaster
 from chalicelib.worker import sizing
 from chalicelib.worker.committer import MOST
-from chalicelib.worker.sizing import Requirements
 from chalicelib.worker.worker import DEFAULT_SECONDS, MARGIN_SECONDS
+from scheduler.scheduler import LIMIT
 
 if TYPE_CHECKING:
-    from chalicelib.composition.root import Application
+    from chalicelib.core.handler import Handler
+    from chalicelib.settings import Settings
+    from chalicelib.usecases.request_body import BodyLimits
+    from chalicelib.usecases.resolver import Resolver
+    from chalicelib.worker.sizing import Requirements
 
 
-def make(app: Application, *, due: int) -> Forecaster:
-    """`due`: how many nodes the scheduler takes at a time."""
-    settings = app.settings
-    requirements = Requirements(app.handlers, default_timeout=settings.default_timeout_seconds)
+def make(
+    settings: Settings,
+    *,
+    resolver: Resolver,
+    handlers: Mapping[str, Handler],
+    requirements: Requirements,
+    limits: BodyLimits,
+) -> Forecaster:
     rules = Rules(
         inline=settings.scheduling == "inline",
         room=sizing.ROOM,
         batch=MAX_ENTRIES,
         most=MOST,
-        due=due,
+        due=LIMIT,
         hop_seconds=settings.hop_seconds,
         function_seconds=DEFAULT_SECONDS - MARGIN_SECONDS,
         lease_seconds=settings.lease_seconds,
@@ -38,4 +47,4 @@ def make(app: Application, *, due: int) -> Forecaster:
         longest=requirements.longest,
         weight=sizing.weight,
     )
-    return Forecaster(resolver=app.resolver, handlers=app.handlers, engine=engine, limits=app.body_limits)
+    return Forecaster(resolver=resolver, handlers=handlers, engine=engine, limits=limits)

@@ -1,19 +1,20 @@
-"""How metrics are put together, and around what they are taken from."""
+"""Makes the metrics, and what stands around the parts that they are taken from."""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from chalicelib.errors import NotFound
 from chalicelib.metrics.protocol import OFF, Metrics
 
 if TYPE_CHECKING:
-    from chalicelib.composition.root import Application
     from chalicelib.invocation import Part
+    from chalicelib.metrics.gauges import Gauges
     from chalicelib.metrics.prometheus import Prometheus
     from chalicelib.metrics.recorder import Sink
     from chalicelib.queues.protocol import Queue
+    from chalicelib.settings import Settings
     from chalicelib.store.protocol import Store
 
 
@@ -35,17 +36,16 @@ class Unmetered:
 
 
 class Metering(Unmetered):
-    """Store and queue say what happens and count what is asked of them; an invocation ends with its bill."""
+    """The store and the queue report events and count their calls; an invocation ends with its bill."""
 
-    def __init__(self, app: Application, sink: Sink) -> None:
+    def __init__(self, sink: Sink, *, memory_gb: float, clock: Callable[[], float]) -> None:
         from chalicelib.metrics.meter import InvocationMeter
         from chalicelib.metrics.metered import CallCounts
         from chalicelib.metrics.recorder import Recorder
 
-        memory_gb = app.settings.aws_lambda_function_memory_size / 1024
         self._tally = CallCounts()
         self.metrics = Recorder(sink)
-        self.parts = (InvocationMeter(self.metrics, self._tally, memory_gb=memory_gb, clock=app.clock).part,)
+        self.parts = (InvocationMeter(self.metrics, self._tally, memory_gb=memory_gb, clock=clock).part,)
 
     def store(self, store: Store) -> Store:
         from chalicelib.metrics.metered import MeteredStore
@@ -61,28 +61,25 @@ class Metering(Unmetered):
 class Exposed(Metering):
     """METRICS=prometheus."""
 
-    def __init__(self, app: Application, prometheus: Prometheus) -> None:
-        super().__init__(app, prometheus)
+    def __init__(self, prometheus: Prometheus, *, memory_gb: float, clock: Callable[[], float]) -> None:
+        super().__init__(prometheus, memory_gb=memory_gb, clock=clock)
         self._prometheus = prometheus
 
     def exposition(self, accept: str) -> tuple[str, str]:
         return self._prometheus.exposition(accept)
 
 
-def make(app: Application) -> Unmetered:
-    if app.settings.metrics == "none":
+def make(settings: Settings, *, clock: Callable[[], float], gauges: Callable[[], Gauges]) -> Unmetered:
+    memory_gb = settings.aws_lambda_function_memory_size / 1024
+    if settings.metrics == "none":
         return Unmetered()
-    if app.settings.metrics == "emf":
+    if settings.metrics == "emf":
         from chalicelib.metrics.emf import Emf
 
-        return Metering(app, Emf(app.settings.metrics_service))
-    from chalicelib.metrics.gauges import Gauges
+        return Metering(Emf(settings.metrics_service), memory_gb=memory_gb, clock=clock)
     from chalicelib.metrics.prometheus import Prometheus
 
-    settings = app.settings
-    # Made when it is asked for: the store and the queue need this to be made.
-    gauges = functools.cache(lambda: Gauges(app.store, app.catalogue, app.queue, app.dead_letter_queue))
     prometheus = Prometheus(
         lambda: gauges().read(), directory=settings.prometheus_multiproc_dir, process=settings.metrics_process
     )
-    return Exposed(app, prometheus)
+    return Exposed(prometheus, memory_gb=memory_gb, clock=clock)

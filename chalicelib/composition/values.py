@@ -1,4 +1,4 @@
-"""Where large results go."""
+"""Makes the offload of large results, by the address of the place that keeps them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from urllib.parse import unquote, urlsplit
 from chalicelib.values.offload import Offload
 
 if TYPE_CHECKING:
-    from chalicelib.composition.root import Application
+    from chalicelib.composition.clients import Clients
+    from chalicelib.settings import Settings
     from chalicelib.values.protocol import Values
 
 
-def make(app: Application) -> Offload:
-    settings = app.settings
-    return Offload(_values(app), over=settings.large_result_bytes if settings.values_url else settings.result_limit)
+def make(settings: Settings, clients: Clients) -> Offload:
+    over = settings.large_result_bytes if settings.values_url else settings.result_limit
+    return Offload(_values(settings, clients), over=over)
 
 
-def _values(app: Application) -> Values:
-    url = urlsplit(app.settings.values_url)
+def _values(settings: Settings, clients: Clients) -> Values:
+    url = urlsplit(settings.values_url)
     if url.scheme == "s3":
         from chalicelib.values.s3 import S3Values
 
         prefix = url.path.strip("/")
-        return S3Values(app.clients.later("s3"), url.netloc, f"{prefix}/" if prefix else "")
+        return S3Values(clients.later("s3"), url.netloc, f"{prefix}/" if prefix else "")
     if url.scheme == "file":
         from chalicelib.values.folder import FolderValues
 

@@ -8,13 +8,16 @@ import math
 import re
 import zlib
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from chalice.app import Request
 
 from chalicelib import ids
 from chalicelib.errors import BodyTooLarge, InvalidDocument, Problem, UnsupportedEncoding
 from chalicelib.states import InstanceStatus
-from chalicelib.usecases.listing import Filter
+
+if TYPE_CHECKING:
+    from chalicelib.usecases.listing import Filter
 
 WAIT_MAX_SECONDS = 25
 LIMIT, LIMIT_MAX = 50, 200
@@ -129,6 +132,8 @@ def cursor(request: Request, kind: str) -> str | None:
 
 def wanted(request: Request) -> Filter:
     """The filters of a list."""
+    from chalicelib.usecases.listing import Filter  # with the models of answers, which most functions do not need
+
     statuses = [part for part in (text(request, "status") or "").split(",") if part]
     known = {status.value for status in InstanceStatus}
     if unknown := [status for status in statuses if status not in known]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.models.forecast import MOST_WORKERS, WORKERS
 from chalicelib.web import problems, requests
 from chalicelib.web.answers import answer
 
@@ -36,6 +35,8 @@ def routes(parts: Callable[[], Parts], protected: dict[str, Any]) -> Blueprint:
     @problems.translated
     def forecast_stored(execution_id: str) -> Response:
         """The forecast of a stored workflow; `?instance_id=` takes durations from that instance."""
+        from chalicelib.models.forecast import MOST_WORKERS, WORKERS  # every function imports the routes
+
         request = here.current_request
         workers = requests.number(request, "workers", WORKERS, least=1, most=MOST_WORKERS)
         instance_id = requests.text(request, "instance_id")
