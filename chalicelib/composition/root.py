@@ -66,7 +66,7 @@ class Application(Engine):
             store=self.store,
             definitions=self.definitions,
             resolver=self.resolver,
-            planned=lambda plan: self.forecaster.planned(plan),
+            forecast_usage=lambda plan: self.forecaster.usage(plan),
             webhooks=self.webhooks,
         )
 
@@ -98,7 +98,7 @@ class Application(Engine):
             resolver=self.resolver,
             dispatch=self.dispatch,
             settler=self.scheduler,
-            planned=lambda plan: self.forecaster.planned(plan),
+            forecast_usage=lambda plan: self.forecaster.usage(plan),
             webhooks=self.webhooks,
             limits=self.body_limits,
         )

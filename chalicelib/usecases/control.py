@@ -36,7 +36,7 @@ class Control:
         resolver: Resolver,
         dispatch: Dispatch,
         settler: Settler,
-        planned: Callable[[Plan], Planned],
+        forecast_usage: Callable[[Plan], Planned],
         webhooks: Webhooks,
         limits: BodyLimits,
     ) -> None:
@@ -44,7 +44,7 @@ class Control:
         self._resolver = resolver
         self._dispatch = dispatch
         self._settler = settler
-        self._planned = planned
+        self._forecast_usage = forecast_usage
         self._webhooks = webhooks
         self._limits = limits
 
@@ -152,7 +152,7 @@ class Control:
         if plan is None:  # what was asked for is done all the same
             return present.definition_gone(snapshot)
         webhook = self._webhooks.view(snapshot, plan)
-        return present.status(snapshot, plan, self._planned(plan), nodes=False, webhook=webhook)
+        return present.status(snapshot, plan, self._forecast_usage(plan), nodes=False, webhook=webhook)
 
 
 def _of(ref: Ref) -> dict[str, str]:

@@ -31,7 +31,7 @@ class Forecaster:
         self._handlers = handlers
         self._engine = engine
         self._limits = limits
-        self._planned: WeakKeyDictionary[Plan, Planned] = WeakKeyDictionary()
+        self._usage: WeakKeyDictionary[Plan, Planned] = WeakKeyDictionary()
 
     def of_body(self, body: bytes) -> Forecast:
         """Of a workflow, checked as a submission is, alone or in a PlanRequest."""
@@ -59,12 +59,12 @@ class Forecaster:
         """Of a stored workflow, with the durations of one of its instances or any other."""
         return self._of(self._resolver.plan(execution_id), {}, instance_id, workers)
 
-    def planned(self, plan: Plan) -> Planned:
+    def usage(self, plan: Plan) -> Planned:
         """What the store was to count in one run, on the assumptions of a forecast that knows no durations."""
-        found = self._planned.get(plan)
+        found = self._usage.get(plan)
         if found is None:
             run = forecast.tally(plan, durations(plan, self._engine.instant, {}), self._engine)
-            found = self._planned[plan] = Planned(messages=run.messages, transitions=run.transitions)
+            found = self._usage[plan] = Planned(messages=run.messages, transitions=run.transitions)
         return found
 
     def _checked(self, document: Any) -> Workflow:

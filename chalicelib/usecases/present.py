@@ -35,7 +35,7 @@ def _second(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
-def never_triggered(workflow: StoredWorkflow, plan: Plan, planned: Planned, *, nodes: bool = True) -> StatusView:
+def never_triggered(workflow: StoredWorkflow, plan: Plan, forecast: Planned, *, nodes: bool = True) -> StatusView:
     """A workflow that has no instance: everything is PENDING."""
     total = len(plan.nodes)
     return StatusView(
@@ -46,7 +46,7 @@ def never_triggered(workflow: StoredWorkflow, plan: Plan, planned: Planned, *, n
         status=InstanceStatus.PENDING,
         progress=Progress(total=total, pending=total, running=0, completed=0, failed=0, skipped=0, cancelled=0),
         created_at=rfc3339(workflow.created_at),
-        usage=Usage(messages=0, transitions=0, planned=planned),
+        usage=Usage(messages=0, transitions=0, planned=forecast),
         nodes={node.id: NodeView(status=NodeStatus.PENDING, attempt=0) for node in (plan.nodes if nodes else [])},
     )
 
@@ -54,7 +54,7 @@ def never_triggered(workflow: StoredWorkflow, plan: Plan, planned: Planned, *, n
 def status(
     snapshot: Snapshot,
     plan: Plan,
-    planned: Planned | None,
+    forecast: Planned | None,
     *,
     nodes: bool = True,
     webhook: WebhookView | None = None,
@@ -69,7 +69,7 @@ def status(
         paused=snapshot.paused,
         epoch=snapshot.epoch,
         tags=dict(snapshot.tags),
-        usage=Usage(messages=snapshot.messages, transitions=snapshot.calls, planned=planned),
+        usage=Usage(messages=snapshot.messages, transitions=snapshot.calls, planned=forecast),
         webhook=webhook,
         progress=Progress(**snapshot.counts),
         created_at=rfc3339(snapshot.created_at),

@@ -15,7 +15,7 @@ from chalicelib.usecases.webhooks import Webhooks
 
 
 class Status:
-    """The use case. `planned` forecasts the messages and transitions of a run."""
+    """The use case. `forecast_usage` forecasts the messages and transitions of a run."""
 
     def __init__(
         self,
@@ -23,13 +23,13 @@ class Status:
         store: Store,
         definitions: Definitions,
         resolver: Resolver,
-        planned: Callable[[Plan], Planned],
+        forecast_usage: Callable[[Plan], Planned],
         webhooks: Webhooks,
     ) -> None:
         self._store = store
         self._definitions = definitions
         self._resolver = resolver
-        self._planned = planned
+        self._forecast_usage = forecast_usage
         self._webhooks = webhooks
 
     def of(self, id: str, wait_seconds: float = 0, *, nodes: bool = True) -> StatusView:
@@ -40,7 +40,7 @@ class Status:
         found = self._resolver.instance_or_workflow(id)
         if not isinstance(found, str):
             plan = self._resolver.plan(id)
-            return present.never_triggered(found, plan, self._planned(plan), nodes=nodes)
+            return present.never_triggered(found, plan, self._forecast_usage(plan), nodes=nodes)
         if wait_seconds > 0:
             self._wait(found, wait_seconds)
         snapshot = self._resolver.snapshot(found, whole=nodes)
@@ -48,7 +48,7 @@ class Status:
         if defined is None:
             return present.definition_gone(snapshot)
         webhook = self._webhooks.view(snapshot, defined)
-        return present.status(snapshot, defined, self._planned(defined), nodes=nodes, webhook=webhook)
+        return present.status(snapshot, defined, self._forecast_usage(defined), nodes=nodes, webhook=webhook)
 
     def _wait(self, instance_id: str, seconds: float) -> None:
         current = self._store.status(instance_id)
@@ -60,4 +60,4 @@ class Status:
         """Compute what the answer will need while the instance runs, so that its end is reported without delay."""
         execution_id = self._store.execution_of(instance_id)
         if execution_id and (plan := self._definitions.get(execution_id)):
-            self._planned(plan)
+            self._forecast_usage(plan)

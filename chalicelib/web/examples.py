@@ -50,7 +50,7 @@ WORKFLOWS: dict[str, Any] = {
     },
 }
 
-PLANS: dict[str, Any] = {
+FORECAST_REQUESTS: dict[str, Any] = {
     "workflow": {"summary": "A workflow alone", "value": WORKFLOWS["smallest"]["value"]},
     "durations": {
         "summary": "With how long its nodes take, by id or by handler",

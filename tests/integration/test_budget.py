@@ -40,18 +40,18 @@ def test_what_a_node_costs(meter: Meter, workload: str, scheduling: str) -> None
     print(f"{workload}, {scheduling}: Redis calls, SQS requests, invocations, Redis commands a node: {seen}")
     assert all(count <= most for count, most in zip(seen, BUDGET[workload, scheduling], strict=True)), seen
     if instances == 1 and scheduling == "inline":
-        assert_planned(meter, workflow, usage)
+        assert_forecast(meter, workflow, usage)
     # What the bill promises; the seconds of a test's machine are not priced.
     bill = cost.ours(usage).total - usage.seconds * 0.5 * cost.LAMBDA_GB_SECOND
     assert bill <= cost.standard(usage) / 100
 
 
-def assert_planned(meter: Meter, workflow: dict[str, Any], usage: cost.Consumption) -> None:
-    """What a plan says beforehand. How many messages a receive finds is up to SQS: an invocation more or less."""
-    planned = meter.app.forecaster.of_body(json.dumps({"workflow": workflow, "workers": 1}).encode()).usage
-    print(f"planned {planned}")
-    assert abs(planned.worker_invocations - usage.invocations) <= 1
-    assert planned.sqs_send_requests == usage.sqs_requests - 2 * usage.invocations
+def assert_forecast(meter: Meter, workflow: dict[str, Any], usage: cost.Consumption) -> None:
+    """A run takes what its forecast says. A receive finds what SQS gives: one invocation more or less."""
+    forecast = meter.app.forecaster.of_body(json.dumps({"workflow": workflow, "workers": 1}).encode()).usage
+    print(f"forecast {forecast}")
+    assert abs(forecast.worker_invocations - usage.invocations) <= 1
+    assert forecast.sqs_send_requests == usage.sqs_requests - 2 * usage.invocations
     # A process asks for the workflow once, and now and then how much there is to do.
-    assert planned.redis_calls <= meter.calls["redis"] <= planned.redis_calls + 6
-    assert planned.redis_commands == pytest.approx(usage.redis_commands, rel=0.05)
+    assert forecast.redis_calls <= meter.calls["redis"] <= forecast.redis_calls + 6
+    assert forecast.redis_commands == pytest.approx(usage.redis_commands, rel=0.05)

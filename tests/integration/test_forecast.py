@@ -1,4 +1,4 @@
-"""The plan beside what was counted, on a real store: over HTTP's use cases, with handlers that wait in real time."""
+"""The forecast compared with what was counted, on a real store, with handlers that wait in real time."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def napping(workflow: dict[str, Any], seconds: float) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "workflow", [chain(200), fan_out(100), fan_out(1000), layered()], ids=lambda workflow: workflow["name"]
 )
-def test_instant_nodes_take_exactly_what_was_planned(app: Application, workflow: dict[str, Any]) -> None:
+def test_instant_nodes_take_exactly_what_was_forecast(app: Application, workflow: dict[str, Any]) -> None:
     usage = ran(app, workflow).usage
     assert usage.planned is not None
     assert (usage.messages, usage.transitions) == (usage.planned.messages, usage.planned.transitions)
-    planned = app.forecaster.of_body(json.dumps({"workflow": workflow, "workers": 1}).encode()).usage
-    assert (usage.messages, usage.transitions) == (planned.messages, planned.transitions)
+    predicted = app.forecaster.of_body(json.dumps({"workflow": workflow, "workers": 1}).encode()).usage
+    assert (usage.messages, usage.transitions) == (predicted.messages, predicted.transitions)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_instant_nodes_take_exactly_what_was_planned(app: Application, workflow:
     [napping(chain(20), 0.01), napping(fan_out(100), 0.02), napping(layered(3, 20), 0.02)],
     ids=lambda workflow: workflow["name"],
 )
-def test_nodes_that_wait_take_about_what_was_planned(app: Application, workflow: dict[str, Any]) -> None:
+def test_nodes_that_wait_take_about_what_was_forecast(app: Application, workflow: dict[str, Any]) -> None:
     """Which of them end in the same moment, and are committed together, is up to the operating system: at most all ten
     of a batch, at least none. Who is committed together decides whose children run on in the same message."""
     usage = ran(app, workflow).usage
@@ -81,7 +81,7 @@ def test_nodes_that_wait_take_about_what_was_planned(app: Application, workflow:
     assert usage.messages + waiting / 10 < planned.transitions <= usage.messages + waiting + 2
 
 
-def test_what_an_instance_took_is_what_the_next_one_is_planned_by(app: Application) -> None:
+def test_what_an_instance_took_is_what_the_next_forecast_rests_on(app: Application) -> None:
     workflow = fan_out(6)
     for number, node in enumerate(workflow["dag"]["nodes"][1:], start=1):
         node |= {"handler": "nap", "config": {"seconds": 0.05 * number}}

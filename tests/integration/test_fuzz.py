@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 
 import app as web
 from chalicelib.queues.memory import MemoryQueue
-from chalicelib.web.examples import PLANS, WORKFLOWS
+from chalicelib.web.examples import FORECAST_REQUESTS, WORKFLOWS
 from local import server as local_server
 from tests.support.harness import RunLoop, application
 
@@ -132,9 +132,9 @@ def test_the_examples_of_the_document_are_accepted(service_url: str) -> None:
         assert requests.get(service_url + submitted.headers["Location"], timeout=10).status_code == 200
         stored = requests.get(f"{service_url}/api/workflow/{execution_id}/plan?workers=3", timeout=10)
         assert stored.json()["makespan"]["workers"] == 3
-    for example in PLANS.values():
-        planned = requests.post(f"{service_url}/api/workflow/plan", json=example["value"], timeout=10)
-        assert planned.json()["usage"]["messages"] >= 1, planned.text
+    for example in FORECAST_REQUESTS.values():
+        forecast = requests.post(f"{service_url}/api/workflow/plan", json=example["value"], timeout=10)
+        assert forecast.json()["usage"]["messages"] >= 1, forecast.text
 
 
 def test_the_smallest_example_gives_its_params_back(service_url: str) -> None:

@@ -46,12 +46,12 @@ DIAMOND = workflow(
 )
 
 
-def plan(forecaster: Forecaster, workflow: Any, **more: Any) -> Forecast:
+def forecast(forecaster: Forecaster, workflow: Any, **more: Any) -> Forecast:
     return forecaster.of_body(json.dumps({"workflow": workflow, **more}).encode())
 
 
 def test_levels_and_the_critical_path(forecaster: Forecaster) -> None:
-    found = plan(forecaster, DIAMOND, durations={"b": 5, CALL: 1.5})
+    found = forecast(forecaster, DIAMOND, durations={"b": 5, CALL: 1.5})
     assert (found.nodes, found.edges) == (5, 5)
     assert found.levels == [["a"], ["b", "c"], ["d"], ["e"]]
     assert found.max_parallelism == 2
@@ -63,11 +63,11 @@ def test_levels_and_the_critical_path(forecaster: Forecaster) -> None:
         "assumed": 3,
         "total_seconds": pytest.approx(6.5 + 3 * INSTANT),
     }
-    assert plan(forecaster, DIAMOND, durations={"c": 9}).critical_path.nodes == ["a", "c", "d", "e"]
+    assert forecast(forecaster, DIAMOND, durations={"c": 9}).critical_path.nodes == ["a", "c", "d", "e"]
 
 
 def test_a_workflow_alone_is_the_same_as_one_in_a_request(forecaster: Forecaster) -> None:
-    assert forecaster.of_body(json.dumps(DIAMOND).encode()) == plan(forecaster, DIAMOND)
+    assert forecaster.of_body(json.dumps(DIAMOND).encode()) == forecast(forecaster, DIAMOND)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -130,16 +130,18 @@ def test_workers_that_are_scarce(forecaster: Forecaster) -> None:
     """60 nodes that wait a second: a worker runs those of ten messages at once. The first one runs on with a node."""
     middle = [(f"n{number}", CALL, ["a"]) for number in range(60)]
     wide = workflow(("a", "input", []), *middle, ("z", "output", [id for id, _, _ in middle]))
-    seconds = [plan(forecaster, wide, durations={CALL: 1}, workers=most).makespan.seconds for most in (1, 2, 3, 6, 50)]
+    seconds = [
+        forecast(forecaster, wide, durations={CALL: 1}, workers=most).makespan.seconds for most in (1, 2, 3, 6, 50)
+    ]
     assert [round(each) for each in seconds] == [7, 4, 3, 2, 1]
-    found = plan(forecaster, wide, durations={CALL: 1}, workers=2)
+    found = forecast(forecaster, wide, durations={CALL: 1}, workers=2)
     assert found.makespan.workers == 2 and found.makespan.unlimited_workers == 7
     assert found.critical_path.seconds < found.makespan.unlimited_seconds < 1.2 < found.makespan.seconds
     assert found.usage.messages == 60 and found.usage.worker_invocations == 7 and found.usage.sqs_requests == 7 + 2 * 7
 
 
 def test_what_it_costs(forecaster: Forecaster) -> None:
-    found = plan(forecaster, DIAMOND, durations={CALL: 2})
+    found = forecast(forecaster, DIAMOND, durations={CALL: 2})
     usage, bill = found.usage, found.cost_usd
     assert bill.dag_service.sqs == pytest.approx(usage.sqs_requests * cost.SQS_REQUEST)
     functions = usage.worker_invocations * cost.LAMBDA_REQUEST + usage.lambda_seconds * 0.5 * cost.LAMBDA_GB_SECOND
@@ -196,19 +198,19 @@ def test_bodies_that_are_none(forecaster: Forecaster) -> None:
     for body in (None, [], 1, {"workflow": None}, {"workflow": []}):
         assert len(faults(forecaster, body)) == 1
     with pytest.raises(NotFound):
-        plan(forecaster, DIAMOND, instance_id="in-1")
+        forecast(forecaster, DIAMOND, instance_id="in-1")
     with pytest.raises(NotFound):
         forecaster.of_stored("ex-1")
 
 
 def test_the_example_of_the_document_is_what_it_answers(forecaster: Forecaster) -> None:
-    bodies = {name: json.dumps(each["value"]).encode() for name, each in examples.PLANS.items()}
+    bodies = {name: json.dumps(each["value"]).encode() for name, each in examples.FORECAST_REQUESTS.items()}
     assert forecaster.of_body(bodies["durations"]).model_dump() == examples.FORECAST
     assert forecaster.of_body(bodies["workflow"]).levels == [["input"], ["output"]]
 
 
 def test_a_heart_beats_while_nodes_wait(forecaster: Forecaster) -> None:
     alone = workflow(("a", CALL, []))
-    short, long = (plan(forecaster, alone, durations={CALL: seconds}).usage for seconds in (1, 65))
+    short, long = (forecast(forecaster, alone, durations={CALL: seconds}).usage for seconds in (1, 65))
     assert long.redis_calls - short.redis_calls == 6  # a lease of 30 s is extended every 10 s
     assert long.transitions == short.transitions

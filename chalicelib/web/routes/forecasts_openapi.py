@@ -28,7 +28,7 @@ def paths() -> Json:
         "content": {
             "application/json": {
                 "schema": {"anyOf": [parts.ref("Workflow"), parts.ref("PlanRequest")]},
-                "examples": examples.PLANS,
+                "examples": examples.FORECAST_REQUESTS,
             }
         },
     }
