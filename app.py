@@ -20,7 +20,7 @@ app.register_middleware(origins.middleware(CALLERS), "http")
 app.register_middleware(problems.middleware, "http")
 app.register_middleware(parameters.middleware(lambda: app.routes), "http")
 
-# Chalice packages the routes that are made here. The application is made when the first of them is called.
+# Chalice packages the routes that are made here. The application itself is made when a route is first called.
 PROTECTED = access.protected(API_AUTH)
 app.register_blueprint(workflows.routes(lambda: composition.application(), PROTECTED))
 app.register_blueprint(instances.routes(lambda: composition.application(), PROTECTED))
@@ -49,17 +49,17 @@ def scheduler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep")
 def sweep(event: CloudWatchEvent) -> dict[str, Any]:
-    """Find all instances that are overdue and carry them on."""
+    """Find the instances that are overdue and carry them on."""
     return composition.application().sweep.run().as_dict()
 
 
 def preflight(**_: str) -> Response:
-    """What a page of another origin may send to this address. Open: a browser asks before it sends any key."""
+    """The answer to OPTIONS. Open, since a browser sends the request without a key."""
     assert app.current_request is not None  # chalice sets it before it calls a route
     return origins.preflight(app.routes[app.current_request.path])
 
 
-if CALLERS.origins:  # chalice's own CORS knows one origin only, and names it to pages of every other
+if CALLERS.origins:  # chalice's own CORS allows one origin, and sends it to pages of all others
     for path in list(app.routes):
         app.route(path, methods=["OPTIONS"], name="preflight", **access.OPEN)(preflight)
 

@@ -1,4 +1,4 @@
-"""Reads the environment, builds clients, and puts the parts together. Everything lazily, once."""
+"""Reads the environment, builds clients, and puts the parts together, each lazily and once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Application", "api_auth", "application", "callers", "prepare"]
 
 log = logging.getLogger(__name__)
 
-# What a function needs, by the name in its entry point (`app.worker`).
+# The parts that a Lambda function needs, by the name of its entry point (`worker` in `app.worker`).
 PARTS = {
     "app": ("submission", "triggering", "status", "results", "health", "signals"),
     "worker": ("worker", "signals"),
@@ -30,12 +30,12 @@ PARTS = {
 
 
 def api_auth() -> Literal["none", "api_key", "iam"]:
-    """Who may call the API: asked for when `app` is imported, which packaging does too, long before any client."""
+    """Who may call the API. `app` reads it when it is imported, for packaging too, where no client can be made."""
     return _settings().api_auth
 
 
 def callers() -> Policy:
-    """Which pages and names may call: asked for when `app` is imported, too. In a Lambda function any name may."""
+    """The origins that may call and the hosts that are answered to; in a Lambda function every host is."""
     from chalicelib.web.origins import Policy
 
     settings = _settings()
@@ -44,7 +44,7 @@ def callers() -> Policy:
 
 @functools.cache
 def application() -> Application:
-    """The one application of this process, made of its environment. Raises BadSettings."""
+    """The one application of this process, configured by its environment. Raises BadSettings."""
     settings = _settings()
     application = Application(settings)
     logs.configure(settings.log_level, settings.log_format, lambda line: application.vault.redactor.text(line))
@@ -52,9 +52,9 @@ def application() -> Application:
 
 
 def prepare() -> None:
-    """In a Lambda function, make what it needs before its first event: a start has more of a processor than a call.
+    """In a Lambda function, make the parts that it needs before its first event: a start gets more CPU than a call.
 
-    Nothing is connected to. Elsewhere (a local run, packaging) there is no saying what will be needed.
+    This opens no connection. Elsewhere (a local run, packaging) the needed parts are not known, and none is made.
     """
     for part in PARTS.get(os.environ.get("_HANDLER", "").rpartition(".")[2], ()):
         try:
@@ -71,7 +71,7 @@ def _settings() -> Settings:
 
 
 def _refused(error: BadSettings) -> BadSettings:
-    """In a Lambda function, the one line of the log that says so: all that Lambda itself tells is in a traceback."""
+    """Log the faults, in a Lambda function: Lambda itself logs only a traceback."""
     if "_HANDLER" in os.environ:
         logs.configure("INFO", "json")
         log.error("settings refused", extra={"faults": list(error.faults)})

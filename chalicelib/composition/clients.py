@@ -1,4 +1,4 @@
-"""Clients of AWS. boto3 is imported where one is made, and nowhere earlier: with the first client it takes 120 ms."""
+"""Clients of AWS. boto3 is imported when the first one is made, not earlier: together they take 120 ms."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ class Clients:
         self._signals: dict[str, Any] = {}
 
     def later(self, service: str) -> Callable[[], Any]:
-        """What makes such a client at its first call."""
+        """Return a function that makes the client at its first call."""
         return functools.cache(lambda: self.make(service))
 
     def signal(self, service: str) -> Any:
-        """The one for what only signals: what is not taken soon is left to the sweep, and holds nobody up."""
+        """The client for signals. It gives up early: the sweep makes up for what was not sent, so no caller waits."""
         if service not in self._signals:
             self._signals[service] = self.make(service, attempts=1, seconds=4)
         return self._signals[service]
 
     def signal_later(self, service: str) -> Callable[[], Any]:
-        """What makes that one at its first call."""
+        """Return a function that makes the client for signals at its first call."""
         return functools.partial(self.signal, service)
 
     def make(self, service: str, *, attempts: int = 4, seconds: float = 30) -> Any:
         import boto3
         from botocore.config import Config
 
-        # S3 alone: links are signed so, and no endpoint of one's own has a name for each bucket.
+        # For S3 only: presigned links need version 4, and a custom endpoint has no host name for each bucket.
         style = "path" if self._settings.aws_endpoint_url else "auto"
         options = {"signature_version": "s3v4", "s3": {"addressing_style": style}} if service == "s3" else {}
         config = Config(

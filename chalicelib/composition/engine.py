@@ -1,4 +1,4 @@
-"""The parts that run instances: what sends nodes to the queue, what runs them, and what looks after the rest."""
+"""The parts that run instances: scheduler, sweep, dispatch, webhooks and the worker with its parts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Engine(Infrastructure):
-    """The worker, the scheduler and the sweep, on the infrastructure. See root.py for how parts are made."""
+    """The parts that run instances. See root.py for how parts are made."""
 
     # the scheduler
 
@@ -70,7 +70,7 @@ class Engine(Infrastructure):
         from scheduler.dispatch import InlineDispatch, LambdaDispatch
 
         def weight(handler: str) -> int:
-            return self.sizing.weight(handler)  # a sweep with nothing to send loads no handlers
+            return self.sizing.weight(handler)  # looked up late: a sweep with nothing to send loads no handlers
 
         resend_ms = round(self.settings.resend_seconds * 1000)
         if self.settings.scheduling == "inline":
@@ -147,7 +147,7 @@ class Engine(Infrastructure):
 
     @cached_property
     def spawn(self) -> Callable[[Callable[[], None]], Callable[[], None]]:
-        """Starts a thread. The simulation replaces it."""
+        """Starts a call in a thread, and returns the function that joins it. The simulation replaces it."""
         from chalicelib.worker.run_loop import spawn
 
         return spawn

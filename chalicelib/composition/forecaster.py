@@ -1,4 +1,4 @@
-"""Makes the forecaster, by the rules of the real engine."""
+"""Makes the forecaster, with the rules of the real engine."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ OTLP_SECONDS = 2.0
 
 
 class Infrastructure:
-    """What everything else is built on. See root.py for how parts are made."""
+    """The parts on which all others are built. See root.py for how parts are made."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -44,7 +44,7 @@ class Infrastructure:
 
     @cached_property
     def parts(self) -> list[Part]:
-        """What begins and ends with each invocation, the outermost first."""
+        """The context managers around each invocation, the outermost first."""
         return [logs.invocation, *self.metering.parts, self.tracer.invocation]
 
     # the store
@@ -118,7 +118,7 @@ class Infrastructure:
 
     @cached_property
     def signals(self) -> list[Any]:
-        """The clients that send what follows a commit. Functions that surely send make them at their start."""
+        """The clients that send signals after a commit. A function that is sure to send makes them at its start."""
         services = ["sqs"] if self.settings.scheduling == "inline" else ["sqs", "lambda"]
         return [self.clients.signal(service) for service in services]
 
@@ -159,7 +159,7 @@ class Infrastructure:
     def metering(self) -> Unmetered:
         from chalicelib.composition import metering
 
-        # The store and the queue need the metering to be made: so it gets the gauges, which read them, later.
+        # The store and the queue are made with the metering, so the gauges, which read both, can only follow.
         return metering.make(self.settings, clock=self.clock, gauges=lambda: self.gauges)
 
     @property

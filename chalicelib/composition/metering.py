@@ -1,4 +1,4 @@
-"""Makes the metrics, and what stands around the parts that they are taken from."""
+"""Makes the metrics, and wraps the parts that are measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Unmetered:
-    """METRICS=none: nothing stands around anything."""
+    """METRICS=none: nothing is wrapped."""
 
     metrics: Metrics = OFF
     parts: tuple[Part, ...] = ()
@@ -36,7 +36,7 @@ class Unmetered:
 
 
 class Metering(Unmetered):
-    """The store and the queue report events and count their calls; an invocation ends with its bill."""
+    """The wrapped store and queue report events and count calls; each invocation reports its cost at its end."""
 
     def __init__(self, sink: Sink, *, memory_gb: float, clock: Callable[[], float]) -> None:
         from chalicelib.metrics.meter import InvocationMeter

@@ -1,7 +1,7 @@
-"""The application: the parts behind HTTP, on those of the engine, on the infrastructure.
+"""The application: the parts behind HTTP, built on those of the engine and of the infrastructure.
 
-A part is a property, made when it is first asked for. It imports what it is made of then: so a function loads no
-other's parts. Tests replace parts by assigning to them before their first use.
+Each part is a property that is computed, with its imports, when it is first read: so a Lambda function loads only the
+parts that it uses. Tests replace a part by assigning to it before it is first read.
 """
 
 from __future__ import annotations

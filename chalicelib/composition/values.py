@@ -1,4 +1,4 @@
-"""Makes the offload of large results, by the address of the place that keeps them."""
+"""Makes the offload of large results; the scheme of VALUES_URL decides where they are kept."""
 
 from __future__ import annotations
 

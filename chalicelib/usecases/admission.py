@@ -1,4 +1,4 @@
-"""Keeps the newest reading of the load, and refuses what the service cannot carry now."""
+"""Keeps the latest reading of the load, and refuses work that the service cannot take on now."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from chalicelib.store.protocol import Store
 
 T = TypeVar("T")
 
-# How old a reading may be. A process costs the queue and the store one question each in that time, whatever comes in.
+# How old a reading may be. In that time a process asks the queue and the store once each, however many requests come.
 FRESH_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
 
 class Admission:
-    """In front of submit and trigger. Nobody waits for a reading that somebody else makes: the last one will do."""
+    """Stands before submit and trigger. While one thread takes a reading, the others use the last one."""
 
     def __init__(
         self,
@@ -44,15 +44,15 @@ class Admission:
         self._until = float("-inf")
 
     def submit(self) -> None:
-        """Raises Overloaded where nothing more can be stored. A workflow costs memory, and no worker's time."""
+        """Raise Overloaded if nothing more can be stored. A workflow takes memory, and no time of a worker."""
         self._refuse(admission.full(self.load(), self._ceilings))
 
     def trigger(self) -> None:
-        """Raises Overloaded where no instance more can be carried."""
+        """Raise Overloaded if no further instance can be taken on."""
         self._refuse(self.why_not())
 
     def why_not(self) -> str | None:
-        """Why no new instance is let in, or None."""
+        """The reason why no new instance is admitted, or None."""
         return admission.behind(self.load(), self._ceilings)
 
     def load(self) -> Load:
@@ -71,7 +71,8 @@ class Admission:
         raise Overloaded(f"{why}. What runs goes on; nothing of this request was kept: send it again after Retry-After")
 
     def _read(self) -> Load:
-        # Without the store nothing begins, and nobody is to wait for it twice. Without the queue the sweep sends.
+        # Without the store nothing can begin: raising its error spares the caller a second timeout.
+        # Without the queue work can begin, since the sweep sends later.
         pressure = _asked(lambda: self._store.pressure(late_ms=self._ceilings.late_ms), but=Unavailable)
         return Load(
             backlog=_asked(self._queue.backlog),
@@ -81,7 +82,7 @@ class Admission:
 
 
 def _asked(question: Callable[[], T], *, but: type[Exception] | tuple[()] = ()) -> T | None:
-    """None where the question goes wrong: a reading that is missing must not refuse what might well succeed."""
+    """The answer, or None if asking fails: work is not refused for lack of a reading."""
     try:
         return question()
     except but:

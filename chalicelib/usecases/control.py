@@ -1,4 +1,4 @@
-"""What people do to an instance while it runs or after: cancel, pause, resume, run again, delete."""
+"""Controls instances, running and ended: cancel, pause, resume, rerun, delete."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Control:
-    """The use cases. Each may be asked for again: the second time changes nothing."""
+    """The use cases. Each is idempotent: a second request changes nothing."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Control:
         self._limits = limits
 
     def cancel(self, id: str, body: bytes) -> StatusView:
-        """No further node starts, running handlers see it in their context, and what they still yield is refused."""
+        """End an instance. Running handlers see it in their context, and their results are refused."""
         reason = request_body.read(body, Reason, self._limits).reason
         ref = self._resolver.ref(id)
         error = NodeError("Cancelled", reason or "somebody asked for it").encode()
@@ -61,7 +61,7 @@ class Control:
         return self._view(ref)
 
     def pause(self, id: str) -> StatusView:
-        """What runs goes on; no further node starts until it is resumed."""
+        """Start no further node until the instance is resumed. Running nodes go on."""
         ref = self._resolver.ref(id)
         self._live(ref, self._store.pause(ref.instance_id))
         log.info("instance paused", extra=_of(ref))
@@ -75,13 +75,13 @@ class Control:
         return self._view(ref)
 
     def rerun(self, id: str, body: bytes, idempotency_key: str | None) -> Restarted:
-        """Begin the next epoch of a terminal instance: with nodes of its own choice, or with what did not complete."""
+        """Begin the next epoch of a terminal instance: from the nodes in the body, or with those left undone."""
         wanted = request_body.read(body, Rerun, self._limits)
         snapshot = self._resolver.snapshot(id)
         ref = Ref(snapshot.instance_id, snapshot.execution_id)
         plan = self._resolver.plan(ref.execution_id)
         epoch = self._epoch(ref, snapshot.epoch, body, idempotency_key)
-        if epoch < snapshot.epoch:  # this very request was answered before
+        if epoch < snapshot.epoch:  # the same request was answered before
             return self._restarted(ref, snapshot.epoch, 0)
         if not InstanceStatus(snapshot.status).terminal:
             raise Conflict(f"instance `{ref.instance_id}` is {snapshot.status}: wait for its end, or cancel it first")
@@ -108,7 +108,7 @@ class Control:
         return self._restarted(ref, epoch + 1, len(rerun_nodes.ready) + len(rerun_nodes.waiting))
 
     def delete(self, id: str) -> None:
-        """A terminal instance, or a workflow, with all that is stored of it."""
+        """Delete a terminal instance, or a workflow, with all that is stored of it."""
         if ids.is_valid(id, ids.EXECUTION):
             if not self._store.forget_workflow(id):
                 raise no_workflow(id)
@@ -124,11 +124,11 @@ class Control:
         if outcome is Outcome.LEFT:
             try:
                 self._settler.run(ref.instance_id)
-            except ValuesUnavailable as error:  # it is in the index until they are gone
+            except ValuesUnavailable as error:  # the instance stays in the index until they are gone
                 log.warning("large results left to the sweep", extra=_of(ref) | {"error": str(error)})
 
     def _epoch(self, ref: Ref, current: int, body: bytes, key: str | None) -> int:
-        """The epoch that this request ends: with an Idempotency-Key, the one that it was first sent in."""
+        """The epoch that this request ends: with an Idempotency-Key, the epoch in which it was first sent."""
         return int(request_body.bind(self._store, f"rerun/{ref.instance_id}", key, body=body, id=str(current)))
 
     def _restarted(self, ref: Ref, epoch: int, nodes: int) -> Restarted:
@@ -149,7 +149,7 @@ class Control:
     def _view(self, ref: Ref) -> StatusView:
         snapshot = self._resolver.snapshot(ref.instance_id, whole=False)
         plan = self._resolver.find(ref.execution_id)
-        if plan is None:  # what was asked for is done all the same
+        if plan is None:  # the request itself has succeeded
             return present.definition_gone(snapshot)
         webhook = self._webhooks.view(snapshot, plan)
         return present.status(snapshot, plan, self._forecast_usage(plan), nodes=False, webhook=webhook)

@@ -1,4 +1,4 @@
-"""What a workflow will take, before it runs; and what it was to take, beside what it took."""
+"""Forecasts what a run of a workflow will take."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chalicelib.usecases.resolver import Resolver, find_node
 
 
 class Forecaster:
-    """The use cases. Nothing is stored, and nothing runs."""
+    """The use cases. They store nothing and run nothing."""
 
     def __init__(
         self, *, resolver: Resolver, handlers: Mapping[str, Handler], engine: Engine, limits: BodyLimits
@@ -34,7 +34,7 @@ class Forecaster:
         self._usage: WeakKeyDictionary[Plan, Planned] = WeakKeyDictionary()
 
     def of_body(self, body: bytes) -> Forecast:
-        """Of a workflow, checked as a submission is, alone or in a PlanRequest."""
+        """The forecast of a workflow, checked as a submission is. The body is the workflow alone, or a PlanRequest."""
         document = request_body.document(body, self._limits)
         if not (isinstance(document, dict) and "workflow" in document):
             return self._of(self._plan(self._checked(document)), {}, None, WORKERS)
@@ -56,11 +56,11 @@ class Forecaster:
         return self._of(plan, request.durations, request.instance_id, request.workers)
 
     def of_stored(self, execution_id: str, *, instance_id: str | None = None, workers: int = WORKERS) -> Forecast:
-        """Of a stored workflow, with the durations of one of its instances or any other."""
+        """The forecast of a stored workflow, with the durations of an instance, of this or any other workflow."""
         return self._of(self._resolver.plan(execution_id), {}, instance_id, workers)
 
     def usage(self, plan: Plan) -> Planned:
-        """What the store was to count in one run, on the assumptions of a forecast that knows no durations."""
+        """The usage of one run that the store will count, if it goes by a forecast without known durations."""
         found = self._usage.get(plan)
         if found is None:
             run = forecast.tally(plan, durations(plan, self._engine.instant, {}), self._engine)

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Health:
-    """The use case. `versions` are those of this service and its Python; the store's is added when it answers."""
+    """The use case. `versions` are those of the service and of Python; that of the store is added when it answers."""
 
     def __init__(self, *, store: Store, queue: Queue, admission: Admission, versions: Mapping[str, str]) -> None:
         self._store = store
@@ -26,7 +26,7 @@ class Health:
     def check(self) -> views.Health:
         """Whether the store and the queue answer, and whether new instances are admitted.
 
-        A service that admits none is not degraded: what runs goes on, and a load balancer must not take the API away.
+        Refusing new instances is not "degraded": others go on, and a load balancer must not cut off the API.
         """
         store = queue = "ok"
         versions = dict(self._versions)

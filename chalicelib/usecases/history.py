@@ -1,4 +1,4 @@
-"""What happened to an instance, a page at a time, and why a node is where it is."""
+"""The history of an instance, a page of events at a time, and the reason for the state of a node."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from chalicelib.usecases.resolver import Resolver, find_node, no_node
 
 
 class History:
-    """Bounded by the nodes, their epochs, and the events that the store keeps: `forgotten` says how many it dropped."""
+    """The use case. Its answers are bounded: the store keeps a limited log, and `forgotten` counts what it dropped."""
 
     def __init__(self, store: Store, resolver: Resolver) -> None:
         self._store = store
         self._resolver = resolver
 
     def of(self, id: str, *, node: str | None, limit: int, cursor: int) -> HistoryView:
-        """From the `cursor`-th event on, the oldest first; of one node, without those of the others."""
+        """The events from the `cursor`-th on, the oldest first; with `node`, without the events of other nodes."""
         snapshot = self._resolver.snapshot(id)
         plan = self._resolver.plan(snapshot.execution_id)
         number = None if node is None else find_node(plan, node)

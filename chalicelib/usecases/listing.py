@@ -1,4 +1,4 @@
-"""Lists of workflows and instances: filtered, the newest first, a page at a time."""
+"""Lists workflows and instances: filtered, the newest first, a page at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chalicelib.store.protocol import Catalogue
 from chalicelib.usecases.present import moment, rfc3339
 from chalicelib.usecases.resolver import Resolver
 
-# How many entries a request looks through at most: where a filter fits few of them the page is short, and has a `next`.
+# How many entries one request reads at most. If few of them match, the page is short, and has a `next`.
 LOOKED_AT = 1000
 
 
@@ -28,7 +28,7 @@ E = TypeVar("E", bound=_Entry)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What an entry must be like. Times are in ms since 1970; `name` is a part of it in any case."""
+    """The conditions that an entry must meet. Times are in ms since 1970; `name` is a substring, in any case."""
 
     statuses: Sequence[InstanceStatus] = tuple(InstanceStatus)
     name: str = ""
@@ -48,7 +48,7 @@ class Filter:
 
 
 class Listings:
-    """See store/protocol.py for what is asked of the store."""
+    """The use cases. Order and retention are the catalogue's: see store/protocol.py."""
 
     def __init__(self, catalogue: Catalogue, resolver: Resolver) -> None:
         self._catalogue = catalogue
@@ -97,7 +97,7 @@ def _page(
     limit: int,
     cursor: str | None,
 ) -> tuple[list[E], str | None]:
-    """The entries that fit, and the cursor of the next page; None where there is nothing behind."""
+    """The entries that match, and the cursor of the next page, or None after the last one."""
     found: list[E] = []
     looked_at = 0
     while looked_at < LOOKED_AT:

@@ -1,4 +1,4 @@
-"""From what the store has to what the HTTP interface shows. Pure."""
+"""Makes the answers of the HTTP interface from what the store has. Pure."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def rfc3339(milliseconds: int) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _second(seconds: int) -> str:
-    # Formatting is most of what a large status costs, and its times share their seconds.
+    # Formatting takes most of the time of a large status, and its times share their seconds.
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def never_triggered(workflow: StoredWorkflow, plan: Plan, forecast: Planned, *, nodes: bool = True) -> StatusView:
-    """A workflow that has no instance: everything is PENDING."""
+    """The status of a workflow that has no instance: everything is PENDING."""
     total = len(plan.nodes)
     return StatusView(
         instance_id=None,
@@ -84,16 +84,16 @@ def status(
 
 
 def definition_gone(snapshot: Snapshot) -> StatusView:
-    """Of an instance whose workflow is deleted: how it went, without what only the definition had."""
+    """The status of an instance whose workflow is deleted, without what only the definition had."""
     return status(snapshot, Plan(snapshot.name, [], {}), None)
 
 
 def results(
     now: Snapshot, epoch: int, plan: Plan, values: Mapping[int, bytes], large: Mapping[int, LargeResult]
 ) -> str:
-    """Every committed result, and the output of these: a ResultsView as JSON.
+    """All committed results and the output: a ResultsView as JSON.
 
-    Each value is passed on as it is stored: no parser stands between, with limits or numbers of its own.
+    Values are copied as they are stored: a parser in between would have its own limits, and change numbers.
     """
     ends, alone = output_nodes(plan)
     output = values.get(ends[0], b"null").decode() if alone else _by_id(plan, values, ends)
@@ -116,13 +116,13 @@ def _by_id(plan: Plan, values: Mapping[int, bytes], nodes: Iterable[int]) -> str
 
 
 def output_nodes(plan: Plan) -> tuple[list[int], bool]:
-    """The nodes whose handler is `output`, else those that nobody depends on; and whether its result is the output."""
+    """The nodes whose handler is `output`, else the leaves; and whether the result of the only one is the output."""
     named = [number for number, node in enumerate(plan.nodes) if node.handler == "output"]
     return named or plan.leaves, len(named) == 1
 
 
 def node_status(record: Record | None, terminal: bool) -> NodeStatus:
-    """In a terminal instance, whatever had not ended reads as CANCELLED (see lua/lib/ending.lua)."""
+    """The status of a node. In a terminal instance, a node that has not ended is CANCELLED (see lua/lib/ending.lua)."""
     if terminal and (record is None or record.state.live):
         return NodeStatus.CANCELLED
     return NodeStatus.PENDING if record is None else record.state.status
@@ -156,5 +156,5 @@ def error_view(stored: bytes | None) -> ErrorView | None:
 
 
 def moment(milliseconds: int | None) -> str | None:
-    """What has not happened has no time."""
+    """A time as RFC 3339; None if it has not come."""
     return None if milliseconds is None else rfc3339(milliseconds)

@@ -1,4 +1,4 @@
-"""What comes with a request: its body as a document or a model, and its Idempotency-Key bound to what it is for."""
+"""Reads the body of a request, as a document or a model, and binds its Idempotency-Key to an id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyLimits:
-    """What a body may hold at most."""
+    """The limits of a body."""
 
     body_bytes: int
     nodes: int
@@ -31,19 +31,19 @@ def document(body: bytes, limits: BodyLimits) -> Any:
 
 
 def read(body: bytes, model: type[M], limits: BodyLimits) -> M:
-    """The body as a model, none as an empty object. Raises InvalidDocument as well."""
+    """The body as a model; an empty body counts as an empty object. Raises InvalidDocument as well."""
     return definition.check_body(document(body if body.strip() else b"{}", limits), model)
 
 
 def new_id(store: Store, kind: str, scope: str, key: str | None, *, body: bytes) -> tuple[str, bool]:
-    """A new id and False; with an Idempotency-Key that was used before, the id of that time and True."""
+    """A new id and False; with an Idempotency-Key that was used before, the id that it is bound to and True."""
     id = ids.new(kind)
     bound = bind(store, scope, key, body=body, id=id)
     return bound, bound != id
 
 
 def bind(store: Store, scope: str, key: str | None, *, body: bytes, id: str) -> str:
-    """`id`; with an Idempotency-Key, the one that the key was first used for. Raises IdempotencyConflict."""
+    """Return `id`; with an Idempotency-Key, the id that it was first used for. Raises IdempotencyConflict."""
     if key is None:
         return id
     fingerprint = hashlib.sha256(body).hexdigest()

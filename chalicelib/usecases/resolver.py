@@ -1,4 +1,4 @@
-"""From the ids that clients send to what they name, or NotFound."""
+"""Finds the workflow, instance or node that an id from a client means."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chalicelib.store.protocol import Store
 
 
 class Resolver:
-    """Workflows by execution_id; instances by instance_id, or by the execution_id of which they are the newest."""
+    """Finds workflows by execution_id, and instances by instance_id or as the newest one of an execution_id."""
 
     def __init__(self, store: Store, definitions: Definitions) -> None:
         self._store = store
@@ -25,11 +25,11 @@ class Resolver:
         return plan
 
     def find(self, execution_id: str) -> Plan | None:
-        """None where the workflow is deleted: its instances are there still."""
+        """The plan, or None if the workflow is deleted, which its instances may outlive."""
         return self._definitions.current(execution_id) if ids.is_valid(execution_id, ids.EXECUTION) else None
 
     def plan_to_start(self, execution_id: str) -> Plan:
-        """Of one that may be deleted since: whoever starts an instance of it is told so by the store (note_latest)."""
+        """The plan, perhaps of a workflow that was deleted: note_latest finds that out when an instance starts."""
         plan = self._definitions.get(execution_id) if ids.is_valid(execution_id, ids.EXECUTION) else None
         if plan is None:
             raise no_workflow(execution_id)
@@ -56,7 +56,7 @@ class Resolver:
         return snapshot
 
     def instance_id(self, id: str) -> str:
-        """The instance that an id means. Raises NotFound where a workflow has none."""
+        """The instance that an id means. Raises NotFound if it means a workflow without instances."""
         meant = self._meant(id)
         if isinstance(meant, str):
             return meant
@@ -65,9 +65,9 @@ class Resolver:
         return meant.latest
 
     def instance_or_workflow(self, id: str) -> str | StoredWorkflow:
-        """The instance that an id means; the workflow, where it has no instance or the newest one is not kept any more.
+        """The instance that an id means, or the workflow if it has no instance or its newest one is past retention.
 
-        That asks the store for the newest instance.
+        For an execution_id this asks the store whether the newest instance is there.
         """
         meant = self._meant(id)
         if isinstance(meant, str):
@@ -75,7 +75,7 @@ class Resolver:
         return meant if meant.latest is None or self._store.status(meant.latest) is None else meant.latest
 
     def _meant(self, id: str) -> str | StoredWorkflow:
-        """The instance_id that an id is, or the workflow whose newest instance it means."""
+        """The id itself if it is an instance_id, else the workflow, whose newest instance it means."""
         if ids.is_valid(id, ids.INSTANCE):
             return id
         if not ids.is_valid(id, ids.EXECUTION):
@@ -84,7 +84,7 @@ class Resolver:
 
 
 def find_node(plan: Plan, id: str) -> int | None:
-    """The index of the node that an id names; None where the workflow has no such node."""
+    """The index of a node by its id, or None if the workflow has no such node."""
     return plan.index.get(id)
 
 
@@ -93,7 +93,7 @@ def no_workflow(execution_id: str) -> NotFound:
 
 
 def no_node(id: str) -> str:
-    """The sentence for that: which error it belongs to depends on where the id was given."""
+    """The detail of the error, whose type depends on where the id was given."""
     return f"there is no node `{id[:60]}`"
 
 

@@ -1,4 +1,4 @@
-"""The results of an instance: all of them in one answer as far as there is room, any of them alone."""
+"""Shows the results of an instance: as many as one answer has room for, or one alone."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from chalicelib.values.offload import Offload
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A result as JSON, or else where it can be read."""
+    """A result as JSON, or the address at which it can be read."""
 
     value: bytes = b""
     url: str | None = None
 
 
 class Results:
-    """The use cases. `room`: how many bytes of results one answer may have."""
+    """The use cases. `room` is how many bytes of results fit into one answer."""
 
     def __init__(self, *, store: Store, resolver: Resolver, offload: Offload, room: int) -> None:
         self._store = store
@@ -37,9 +37,9 @@ class Results:
         self._room = room
 
     def of(self, id: str, epoch: int | None = None, *, mount: str = "") -> str:
-        """A ResultsView as JSON, of a terminal instance; of an earlier epoch at any time.
+        """A ResultsView as JSON. The instance must be terminal, unless an earlier epoch is asked for.
 
-        `mount` is what stands before paths in links.
+        `mount` is the prefix of paths in links.
         """
         now = self._ended(id, epoch)
         plan = self._resolver.plan(now.execution_id)
@@ -57,7 +57,7 @@ class Results:
         return present.results(now, epoch or now.epoch, plan, values, large)
 
     def of_node(self, id: str, node: str, epoch: int | None = None) -> Found:
-        """Of one node. What one answer has no room for is read elsewhere, if there is an elsewhere."""
+        """The result of one node. One that no answer has room for is linked, if its storage has links."""
         now = self._ended(id, epoch)
         plan = self._resolver.plan(now.execution_id)
         index = find_node(plan, node)
@@ -71,7 +71,7 @@ class Results:
         return Found(self._offload.get(stored))
 
     def _ended(self, id: str, epoch: int | None) -> Snapshot:
-        """The instance, if it has results of this epoch."""
+        """The instance, if the results of the epoch are final."""
         found = self._resolver.instance_or_workflow(id)
         if not isinstance(found, str):
             raise StillRunning(f"workflow `{id}` was never triggered: there are no results")
@@ -85,7 +85,7 @@ class Results:
         return now
 
     def _values(self, now: Snapshot, epoch: int | None) -> dict[int, bytes]:
-        """As they are stored."""
+        """The values of an epoch, as they are stored."""
         values = self._store.results(now.instance_id)
         if _is_past(now, epoch):
             return as_of(values, self._store.archive(now.instance_id), epoch or 1)
@@ -94,7 +94,7 @@ class Results:
     def _fitting(
         self, values: Mapping[int, bytes], output: Collection[int]
     ) -> tuple[dict[int, bytes], dict[int, bytes]]:
-        """Those that there is room for, the smallest first, and the others as they are stored."""
+        """The values that there is room for, taken from the smallest up, and the others as they are stored."""
         fitting: dict[int, bytes] = {}
         others: dict[int, bytes] = {}
         twice, room = set(output), self._room
@@ -109,7 +109,7 @@ class Results:
         return fitting, others
 
     def _read(self, stored: bytes) -> bytes | None:
-        """None where it is lost: the others can be answered all the same."""
+        """The value, or None if it is lost, so that the others can still be shown."""
         try:
             return self._offload.get(stored)
         except ValueLost:
@@ -131,5 +131,5 @@ def _sha256(stored: bytes) -> str:
 
 
 def _weight(value: bytes) -> int:
-    """In an answer of a Lambda function the body is a string of JSON: what is escaped there counts twice."""
+    """The size in the response of a Lambda function: the body is a JSON string there, with quotes and \\ escaped."""
     return len(value) + value.count(b'"') + value.count(b"\\")

@@ -1,4 +1,4 @@
-"""Shows how far an instance is, after a wait for its end if the client asks for one."""
+"""Shows the status of an instance, after a wait for its end if the client asks for one."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Status:
         self._webhooks = webhooks
 
     def of(self, id: str, wait_seconds: float = 0, *, nodes: bool = True) -> StatusView:
-        """The status of an instance: of the newest one if `id` is an execution_id. Waits no longer than to its end.
+        """The status of an instance, or of the newest one of a workflow. The wait is over when the instance ends.
 
-        Without `nodes` it takes the same time whatever the size of the workflow.
+        Without `nodes` it takes the same time for a workflow of any size.
         """
         found = self._resolver.instance_or_workflow(id)
         if not isinstance(found, str):
@@ -57,7 +57,7 @@ class Status:
             self._store.wait_terminal(instance_id, seconds)
 
     def _prepare(self, instance_id: str) -> None:
-        """Compute what the answer will need while the instance runs, so that its end is reported without delay."""
+        """Compute what the answer needs while the instance still runs, so that its end is reported without delay."""
         execution_id = self._store.execution_of(instance_id)
         if execution_id and (plan := self._definitions.get(execution_id)):
             self._forecast_usage(plan)

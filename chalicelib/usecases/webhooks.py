@@ -1,4 +1,4 @@
-"""Tells who wants to know that an instance has ended: each call is an instance of a workflow of its own."""
+"""Calls webhooks when instances end. Each call is itself an instance, of a built-in workflow."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ from chalicelib.usecases import present
 
 log = logging.getLogger(__name__)
 
-# What a delivery's own instance has come to.
-# No results: whoever wants them knows where they are.
-_TOLD: Any = dict.fromkeys(
+# The fields of the status that a call sends. Results are left out: the receiver can fetch them.
+_SENT: Any = dict.fromkeys(
     ("instance_id", "execution_id", "name", "status", "epoch", "tags", "created_at", "finished_at"), True
 )
-_TOLD["error"] = {"type", "message", "node"}
+_SENT["error"] = {"type", "message", "node"}
 
 
 class Webhooks:
-    """One call for each epoch of an instance whose workflow has a webhook."""
+    """The use cases: one call for each epoch of an instance whose workflow has a webhook."""
 
     def __init__(self, store: Store, definitions: Definitions, dispatch: Dispatch) -> None:
         self._store = store
@@ -39,7 +38,7 @@ class Webhooks:
         self._dispatch = dispatch
 
     def tell(self, instance_id: str) -> None:
-        """See to it that the call is made. Doing so twice is harmless: the second time it is there."""
+        """Start the call for an instance that has ended. It is idempotent: the second call finds the first."""
         snapshot = self._store.snapshot(instance_id, whole=False)
         if snapshot is None or not InstanceStatus(snapshot.status).terminal:
             return
@@ -51,7 +50,7 @@ class Webhooks:
         self._store.clear_outbox(instance_id, epoch=snapshot.epoch)
 
     def view(self, snapshot: Snapshot, plan: Plan) -> WebhookView | None:
-        """How far the call is: None where the workflow has none. Asks the store only once there may be one."""
+        """The status of the call; None if the workflow has no webhook. The store is read only after the end."""
         if plan.webhook is None:
             return None
         view = WebhookView(status=DeliveryStatus.PENDING)
@@ -69,7 +68,7 @@ class Webhooks:
         return view
 
     def forget(self, snapshot: Snapshot) -> None:
-        """What is known of calls that were made, of every epoch. One that is under way goes on."""
+        """Delete the records of the calls of all epochs. A call that is under way goes on."""
         for epoch in range(1, snapshot.epoch + 1):
             self._store.forget(ids.delivery(snapshot.instance_id, epoch))
 
@@ -95,17 +94,17 @@ class Webhooks:
 
 
 def body(snapshot: Snapshot, plan: Plan) -> dict[str, Any]:
-    """What is sent: what happened, and to what."""
+    """The body of the call: what happened, and to which instance."""
     view = present.status(snapshot, plan, None, nodes=False)
     return {
         "type": f"instance.{view.status.lower()}",
         "timestamp": view.finished_at,
-        "data": view.model_dump(mode="json", include=_TOLD),
+        "data": view.model_dump(mode="json", include=_SENT),
     }
 
 
 def _delivery(status: InstanceStatus) -> DeliveryStatus:
-    """What the instance that calls the webhook says of the call."""
+    """The status of a call, by the status of the instance that makes it."""
     if not status.terminal:
         return DeliveryStatus.PENDING
     return DeliveryStatus.DELIVERED if status is InstanceStatus.COMPLETED else DeliveryStatus.FAILED

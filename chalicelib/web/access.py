@@ -1,4 +1,4 @@
-"""Who may call the API on API Gateway. Chalice reads this when it packages; nothing here runs for a request."""
+"""Who may call the API on API Gateway. Chalice reads this when it packages; it plays no part in a request."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from chalice.app import IAMAuthorizer
 
 ApiAuth = Literal["none", "api_key", "iam"]
 
-# The options of a route that anybody gets to. `curl -d` without a header sends application/x-www-form-urlencoded, and
-# some clients a Content-Type where there is no body: a body is read as JSON whatever it claims.
+# The options of a route that every client may call. A body is read as JSON whatever its Content-Type: `curl -d` sends
+# application/x-www-form-urlencoded by default, and some clients send a Content-Type without a body.
 OPEN: dict[str, Any] = {"content_types": ["*/*"]}
 
 
 def protected(auth: ApiAuth) -> dict[str, Any]:
-    """The options of a route that only those who may call the API get to."""
+    """The options of a route that only authorized clients may call."""
     if auth == "iam":
         return {**OPEN, "authorizer": IAMAuthorizer()}
     return {**OPEN, "api_key_required": True} if auth == "api_key" else {**OPEN}

@@ -1,4 +1,4 @@
-"""What the routes answer with."""
+"""The responses of the routes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chalicelib.web import requests
 
 
 def answer(body: BaseModel | str, status_code: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A model as JSON, or what is JSON already. Chalice passes a body that is a string through as it is."""
+    """A model as JSON, or a text that is JSON already: chalice passes on a body that is a string unchanged."""
     text = body if isinstance(body, str) else body.model_dump_json()
     return Response(text, headers={"Content-Type": "application/json", **(headers or {})}, status_code=status_code)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A static file. Text on purpose: API Gateway compresses text by itself (`minimum_compression_size`)."""
+    """A static file. It is text, because API Gateway compresses that by itself (`minimum_compression_size`)."""
 
     text: str
     content_type: str
@@ -16,7 +16,7 @@ class Asset:
 
     @property
     def etag(self) -> str:
-        """Weak: proxies compress on the way."""
+        """A weak ETag, since proxies compress on the way."""
         return f'W/"{hashlib.sha256(self.text.encode()).hexdigest()[:16]}"'
 
     @property

@@ -1,4 +1,4 @@
-"""Swagger UI with no internet: its files come from the installed aws_lambda_powertools, which carries version 5."""
+"""Swagger UI without the internet: its files come from the installed aws_lambda_powertools, which has version 5."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from chalicelib.errors import NotFound
 from chalicelib.web.assets import Asset
 
-# Relative to the package. The package is found, never imported: importing it would cost every cold start.
+# The folder is relative to the package. The package is located, never imported: that would slow every cold start.
 _PACKAGE = "aws_lambda_powertools"
 _FOLDER = "event_handler/openapi/swagger_ui"
 
@@ -23,8 +23,8 @@ CONTENT_TYPES = {
     _INIT: "text/javascript; charset=utf-8",
 }
 
-# A file of its own, so that the policy needs no 'unsafe-inline'. The document's address is taken from the script's,
-# so that it is right under an API Gateway stage (/dev/api/docs) and behind any proxy.
+# It is a file, so that the policy needs no 'unsafe-inline'. It takes the address of the document from its own, which is
+# right under an API Gateway stage (/dev/api/docs) and behind any proxy.
 _INIT_SCRIPT = """\
 "use strict";
 const here = document.currentScript.src;
@@ -74,7 +74,7 @@ PAGE_HEADERS = {
 
 
 def page(*, trailing_slash: bool) -> str:
-    """The page. Its addresses are relative to it, hence the question how its own ends."""
+    """The page. Its links are relative, so they depend on whether its own address ends with a slash."""
     return _PAGE.format(base="../" if trailing_slash else "", style=_STYLE, bundle=_BUNDLE, init=_INIT)
 
 
@@ -85,7 +85,7 @@ def _asset(name: str) -> Asset:
 
 
 def asset(name: str) -> Asset:
-    """A file of the page by its name; no other name reaches the file system."""
+    """A file of the page by its name. Only known names reach the file system."""
     if name not in CONTENT_TYPES:
         raise NotFound(f"there is no file `{name}` here")
     return _asset(name)

@@ -1,4 +1,4 @@
-"""One line in the log for each request, and its id in the answer."""
+"""Logs one line for each request, and puts the id of the request into its answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
-    """A middleware of chalice for HTTP. Whoever reports what went wrong has the id of the lines to look at."""
+    """A middleware of chalice for HTTP. With the id, a client that reports a fault names the log lines to look at."""
     started = time.monotonic()
     with logs.bound(_named(request)):
         response = get_response(request)
@@ -29,7 +29,7 @@ def middleware(request: Request, get_response: Callable[[Request], Response]) ->
 
 
 def _named(request: Request) -> dict[str, str]:
-    """The instance or workflow in the path. What is no id of ours is the client's own text, and left out."""
+    """The instance or workflow in the path. A value that is not a valid id is arbitrary text, and left out."""
     given = (request.uri_params or {}).values()
     kinds = {"instance_id": ids.INSTANCE, "execution_id": ids.EXECUTION}
     return {name: value for value in given for name, kind in kinds.items() if ids.is_valid(value, kind)}

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of the pydantic models that the routes use: it cannot say what the code does not."""
+"""The OpenAPI 3.1 document. It is made of the pydantic models of the routes, so it cannot differ from the code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _OUTPUTS: tuple[type[BaseModel], ...] = (
     views.Health,
 )
 
-# What a first reader needs of the API stands first.
+# The paths that a first reader needs come first.
 _FIRST = (
     "/api/workflow",
     "/api/workflow/trigger/{execution_id}",
@@ -65,7 +65,7 @@ Every answer has an `X-Request-Id`: with it, whoever runs the service finds its 
 def document(
     handlers: Mapping[str, Handler], *, server: str = "", auth: Literal["none", "api_key", "iam"] = "none"
 ) -> Json:
-    """The document. `server` is what stands before the paths (an API Gateway stage: `/dev`)."""
+    """The document. `server` is the prefix of all paths (an API Gateway stage: `/dev`)."""
     kinds = [*problems.KINDS.values(), problems.INTERNAL]
     schemes = parts.SECURITY[auth]
     types = "\n".join(f"- `{kind.type}`: {kind.title} ({kind.status.value})" for kind in kinds)
@@ -96,14 +96,14 @@ def _paths() -> Json:
 
 
 def _schemas(handlers: Mapping[str, Handler]) -> Json:
-    """Every model, those of the registered handlers' configs too."""
+    """The schemas of all models, including the configs of the registered handlers."""
     Mode = Literal["validation", "serialization"]
     inputs: list[tuple[type[BaseModel], Mode]] = [(model, "validation") for model in _INPUTS]
     inputs += [(model, "validation") for model in {handler.config: None for handler in handlers.values()}]
     outputs: list[tuple[type[BaseModel], Mode]] = [(model, "serialization") for model in _OUTPUTS]
     refs, generated = models_json_schema(inputs + outputs, ref_template=parts.REF)
     schemas: Json = generated["$defs"]
-    # As a dict in the model: core/definition.py finds more faults of it than pydantic does.
+    # It is a dict in the model, since core/definition.py finds more faults than pydantic.
     schemas["PlanRequest"]["properties"]["workflow"] = parts.ref("Workflow")
     node = schemas["Node"]["properties"]
     lines = ["", "", "Templates may stand for any value. By handler:", ""]

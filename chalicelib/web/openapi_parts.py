@@ -1,4 +1,4 @@
-"""The pieces that chalicelib/web/openapi.py puts together: operations, responses, parameters, links."""
+"""The pieces of the OpenAPI document that its parts share: operations, responses, parameters, links."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chalicelib.web import problems, requests
 Json = dict[str, Any]
 
 REF = "#/components/schemas/{model}"
-# By the setting API_AUTH. API Gateway checks it.
+# The schemes by the setting API_AUTH. API Gateway checks the credentials.
 SECURITY: dict[str, Json] = {
     "none": {},
     "api_key": {"api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
@@ -28,7 +28,7 @@ SECURITY: dict[str, Json] = {
 }
 
 
-# A page of another origin, or a name that is not the service's; a parameter of the query that is unknown.
+# The errors of every operation: a foreign origin or host, and an unknown query parameter.
 EVERYWHERE = (errors.Refused, errors.InvalidDocument)
 BODIES: list[type[errors.DagServiceError]] = [
     errors.MalformedBody,
@@ -51,7 +51,7 @@ def operation(
     kinds = [problems.KINDS[error] for error in dict.fromkeys([*(failures or []), *EVERYWHERE])] + [problems.INTERNAL]
     about: Json = {"description": description} if description else {}
     if tag == "service":
-        about["security"] = []  # open, whatever API_AUTH is
+        about["security"] = []  # open with any API_AUTH
     responses = success | {key: value for key, value in _failures(kinds).items() if key not in success}
     return {"operationId": id, "tags": [tag], "summary": summary, **about, **more, "responses": responses}
 
@@ -68,7 +68,7 @@ def deletion(id: str, what: str, parameter: Json, *failures: type[errors.DagServ
 
 
 def _failures(kinds: list[problems.Kind]) -> Json:
-    """By status: two kinds may share one."""
+    """The responses by status. Kinds of one status share a response."""
     responses: Json = {}
     for kind in kinds:
         key = str(kind.status.value)
@@ -117,7 +117,7 @@ def number(name: str, description: str, least: int, most: int, default: int) -> 
 
 
 def page(kind: str) -> list[Json]:
-    """The parameters of a list. `kind` is that of the ids of its entries."""
+    """The parameters of a list. `kind` is the kind of ids that its entries have."""
     moment = {"type": "string", "format": "date-time"}
     tag = {"type": "array", "maxItems": 20, "items": {"type": "string", "pattern": "^[^:]+:.*$"}}
     pattern = f"^{kind}-[0-9a-f]{{28}}[0-3][0-9a-f]$"

@@ -1,9 +1,9 @@
-"""Which pages may call the service from a browser, and under which names it answers on a machine of its own.
+"""Decides which pages may call the service from a browser, and to which host names it answers on a local run.
 
-A browser sends what any page asks it to, and to the loopback address as well. So on a local run a request is refused
-when it comes by a name that somebody else may have pointed here (DNS rebinding), or when the browser says that a page
-of another origin is behind it. Programs send no such headers. On API Gateway there is nothing that a browser would
-send along by itself (keys and signatures are headers that a page must know), and Hosts are the gateway's own.
+A browser sends requests for any page, to the loopback address too. So a local run refuses a request if its Host is a
+name that an attacker may have pointed here (DNS rebinding), or if the browser's headers show that a page of another
+origin sent it. Other clients do not send these headers. On API Gateway a browser adds no credentials by itself (keys
+and signatures are headers that a page must know), and the gateway has host names of its own.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ PREFLIGHT_SECONDS = 600
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:@/\[\]]+)(:[0-9]*)?")
 
-Headers = Mapping[str, str]  # of any case
+Headers = Mapping[str, str]  # their names in any case
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`hosts` are the names beside the loopback ones, None where any is right; `origins` may call from a browser."""
+    """`hosts` are allowed besides the loopback names; None allows all. `origins` may call from a browser."""
 
     hosts: frozenset[str] | None
     origins: frozenset[str]
 
     def fault(self, method: str, headers: Headers) -> str | None:
-        """Why a request is refused, and what to do; None if it is not."""
+        """The reason why a request is refused, with the remedy; None if it is not."""
         if self.hosts is None:
             return None
         host = headers.get("host", "")
@@ -52,7 +52,7 @@ class Policy:
         return f"a page of {page} may not call this service: if it should, name its origin in CORS_ORIGINS"
 
     def headers(self, origin: str | None) -> dict[str, str]:
-        """What an answer to a page of `origin` has, so that the browser lets the page read it."""
+        """The headers that let a page of `origin` read the answer."""
         if not self.origins:
             return {}
         if origin not in self.origins:
@@ -69,10 +69,10 @@ class Policy:
         return bool(name) and (is_loopback(name) or name in (self.hosts or ()))
 
     def _is_ours(self, origin: str | None, site: str | None, host: str) -> bool:
-        """Whether no page is behind a request, or one of ours, or one that may call."""
+        """Whether the request comes from no page, from one of the service's own, or from one that may call."""
         if origin in self.origins:
             return True
-        if site is not None:  # only the browser itself can set it, and it knows best: behind a proxy Host is another
+        if site is not None:  # set by the browser alone, and right behind a proxy too, where Host differs
             return site in ("same-origin", "none")
         return origin is None or (origin != "null" and urlsplit(origin).netloc == host.lower())
 
@@ -86,13 +86,13 @@ def is_loopback(name: str) -> bool:
 
 
 def _is_navigation(method: str, headers: Headers) -> bool:
-    """Whether the person follows a link to us, in a tab of its own: the page that has it can read nothing of it."""
+    """Whether a user follows a link to the service: the page with the link cannot read the answer."""
     mode, to = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")
     return method == "GET" and mode == "navigate" and to == "document"
 
 
 def middleware(policy: Policy) -> Callable[[Request, Callable[[Request], Response]], Response]:
-    """A middleware of chalice for HTTP. It goes around whatever answers with an error, so that errors can be read."""
+    """A middleware of chalice for HTTP. It is outside those that make errors, so that pages can read errors too."""
 
     def handle(request: Request, get_response: Callable[[Request], Response]) -> Response:
         fault = policy.fault(request.method, request.headers)
@@ -104,7 +104,7 @@ def middleware(policy: Policy) -> Callable[[Request, Callable[[Request], Respons
 
 
 def preflight(methods: Iterable[str]) -> Response:
-    """The answer to OPTIONS: what a page may send to an address that has `methods`."""
+    """The answer to OPTIONS: what a page may send to a path that has `methods`."""
     allowed = ", ".join(sorted(methods))
     headers = {
         "Allow": allowed,

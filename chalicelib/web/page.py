@@ -1,4 +1,4 @@
-"""The live page at /api/ui: JavaScript modules and a style sheet as they lie in the folder `ui`, with no build step."""
+"""The live page at /api/ui: the JavaScript modules and style sheets of the folder `ui`, without a build step."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml; charset=utf-8",
 }
-# Loaded by a worker, or by a tag of its own: the page does not fetch these ahead.
+# The page does not preload these: a worker loads them, or a tag of their own.
 _LATER = ("theme.js", "layout.worker.js", "fold.js", "d3-dag.min.js")
 
-# No inline script or style, and no string ever becomes HTML or code: browsers that know trusted types refuse it.
+# It allows no inline script or style. Browsers that know trusted types let no string become HTML or code either.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; worker-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -34,12 +34,12 @@ PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-# A worker obeys the policy of its own file.
+# A worker has the policy of its own file.
 ASSET_HEADERS = {"Content-Security-Policy": _POLICY}
 
 
 def page(*, trailing_slash: bool, auth: ApiAuth) -> str:
-    """The page. Its addresses are relative to it, hence the question how its own ends."""
+    """The page. Its links are relative, so they depend on whether its own address ends with a slash."""
     base = f"{'' if trailing_slash else 'ui/'}{release()}"
     ahead = [name for name in _files() if name.endswith(".js") and name not in _LATER]
     links = "\n".join(f'<link rel="modulepreload" href="{base}/{name}">' for name in ahead)
@@ -47,9 +47,10 @@ def page(*, trailing_slash: bool, auth: ApiAuth) -> str:
 
 
 def asset(named: str, name: str) -> Asset:
-    """A file of the page by its name; no other name reaches the file system.
+    """A file of the page by its name. Only known names reach the file system.
 
-    Its address has the release in it, so browsers keep it for good; with another one it is what this release has.
+    `named` is the release in its address. Browsers cache a file of this release for good; an address with another
+    release gets the file of this one, uncached.
     """
     if name not in _files():
         raise NotFound(f"there is no file `{name}` here")
@@ -59,7 +60,7 @@ def asset(named: str, name: str) -> Asset:
 
 @functools.cache
 def release() -> str:
-    """A digest of all files: modules of two releases never mix in a browser."""
+    """A digest of all files, by which a browser never mixes modules of two releases."""
     etags = [f"{name} {file.etag}" for name, file in _files().items()]
     return hashlib.sha256("\n".join(etags).encode()).hexdigest()[:12]
 

@@ -1,7 +1,7 @@
-"""Which parameters the query of each address takes. Any other is refused, as a field of a body would be.
+"""Refuses query parameters that a path does not take, as it would unknown fields of a body.
 
-A filter whose name is misspelt, or whose value is a variable that was not set, would list everything, and a script that
-deletes what a list has would delete it.
+A filter with a misspelt name, or with an unset variable as its value, would otherwise list everything, and a script
+that deletes what is listed would delete everything.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chalicelib.errors import InvalidDocument, Problem
 from chalicelib.web import problems
 
 _LIST = ("name", "tag", "from", "to", "limit", "cursor")
-# Of GET: no other method takes any. A test compares them with the OpenAPI document.
+# The parameters of GET; no other method takes any. A test compares them with the OpenAPI document.
 TAKEN: dict[str, tuple[str, ...]] = {
     "/api/workflow": _LIST,
     "/api/workflow/{execution_id}/plan": ("instance_id", "workers"),
@@ -26,14 +26,14 @@ TAKEN: dict[str, tuple[str, ...]] = {
     "/api/workflows/{instance_id}/history": ("node", "limit", "cursor"),
 }
 REPEATED = ("tag",)
-MAY_BE_EMPTY = ("name",)  # a part of every name
-MOST = 100  # faults in an answer
+MAY_BE_EMPTY = ("name",)  # which every name contains
+MOST = 100  # faults in one answer
 
 Routes = Mapping[str, Collection[str]]
 
 
 def faults(query: Mapping[str, Collection[str]], taken: Collection[str]) -> list[Problem]:
-    """What is wrong with the names in a query: unknown, there too often, without a value."""
+    """The faults of a query: parameters that are unknown, repeated or empty."""
     found = []
     for name, values in query.items():
         shown = name[:60]
@@ -54,7 +54,7 @@ def _hint(name: str, taken: Collection[str]) -> str:
 
 
 def middleware(routes: Callable[[], Routes]) -> Callable[[Request, Callable[[Request], Response]], Response]:
-    """A middleware of chalice for HTTP. `routes` are the methods by path: what is no route gets its 405."""
+    """A middleware of chalice for HTTP. `routes` are the methods by path: a method that is not there gets its 405."""
 
     def handle(request: Request, get_response: Callable[[Request], Response]) -> Response:
         if request.query_params and request.method in routes()[request.path]:

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details. The only place that knows which error is which HTTP status."""
+"""Errors as RFC 9457 problem details. Only here are errors mapped to HTTP statuses."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of problem: its status, the fixed title, the last part of its type, and when to try again."""
+    """A kind of problem: its status, its title, the last part of its type, and the seconds to wait before a retry."""
 
     status: HTTPStatus
     title: str
     slug: str
     retry_after: int | None = None
-    # Set where the error's own text could name hosts or code: it goes to the log, and this to the client.
+    # Set if the error's own text could name hosts or code: the log gets that text, the client this one.
     detail: str | None = None
 
     @property
@@ -80,7 +80,7 @@ INTERNAL = Kind(
     "internal-error",
     detail="Something went wrong on the server. It was logged; the same request may well succeed later.",
 )
-# What the framework answers by itself (405, 415) has no remedy beyond what the status says.
+# The type of the framework's own errors (405, 415): the status says all there is to say.
 BLANK = "about:blank"
 
 
@@ -94,7 +94,7 @@ def problem(kind: Kind, detail: str, faults: list[errors.Problem] | None = None)
 
 
 def of_error(error: Exception) -> Response:
-    """A response for any exception. Whatever was not raised on purpose is a 500 that says nothing of the inside."""
+    """A response for any exception. One that was not raised on purpose becomes a 500 without internal details."""
     kind = next((KINDS[base] for base in type(error).__mro__ if base in KINDS), INTERNAL)
     if kind is INTERNAL:
         log.error("unexpected error in a request", exc_info=error)
@@ -104,9 +104,9 @@ def of_error(error: Exception) -> Response:
 
 
 def translated(view: Callable[..., Response]) -> Callable[..., Response]:
-    """Decorator of a route's function. (A chalice middleware would come too late: chalice catches exceptions first.)
+    """Make a route answer with problem details. (In a chalice middleware it would be too late: chalice catches first.)
 
-    What the path captures is decoded here, since neither API Gateway nor chalice does: no id of ours has a `%`.
+    It also decodes what the path captures, which neither API Gateway nor chalice does: the service's ids have no `%`.
     """
 
     @functools.wraps(view)
@@ -120,7 +120,7 @@ def translated(view: Callable[..., Response]) -> Callable[..., Response]:
 
 
 def middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
-    """Chalice's own errors (405 and the like, `{"Code": ..., "Message": ...}`) as problem details."""
+    """A middleware of chalice for HTTP: its own errors (`{"Code": ..., "Message": ...}`) become problem details."""
     response = get_response(request)
     if response.status_code >= HTTPStatus.BAD_REQUEST and isinstance(response.body, dict) and "Code" in response.body:
         status = HTTPStatus(response.status_code)
@@ -133,8 +133,8 @@ def middleware(request: Request, get_response: Callable[[Request], Response]) ->
 def _document(
     type: str, title: str, status: HTTPStatus, detail: str, faults: list[errors.Problem] | None = None
 ) -> str:
-    """As JSON, without `errors` where there are none."""
-    # Every function imports this module, and only one of them the models of its answers.
+    """The problem as JSON, without `errors` if there are none."""
+    # Every Lambda function imports this module, but only the one for HTTP needs the models.
     from chalicelib.models.views import ProblemDetails, ProblemError
 
     document = ProblemDetails(type=type, title=title, status=status, detail=detail)

@@ -1,4 +1,4 @@
-"""What the routes read from a request, checked."""
+"""Reads bodies, headers and query parameters from requests, and checks them."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 
 WAIT_MAX_SECONDS = 25
 LIMIT, LIMIT_MAX = 50, 200
-# What API Gateway takes at most.
+# The most that API Gateway takes.
 INFLATED_MAX_BYTES = 10 * 1024 * 1024
 _MAGIC = {"gzip": b"\x1f\x8b", "deflate": b"\x78"}
 KEY_MAX_LENGTH = 255
-# Visible ASCII: what every proxy passes on unchanged.
+# Visible ASCII, which every proxy passes on unchanged.
 KEY_PATTERN = "^[!-~]{1,255}$"
 _KEY = re.compile(KEY_PATTERN[:-1] + r"\Z")
 
 
 def body(request: Request) -> bytes:
-    """The body whatever its content type, empty when there is none. Raises UnsupportedEncoding, BodyTooLarge."""
+    """The body, of any content type, decompressed; empty if there is none. Raises UnsupportedEncoding, BodyTooLarge."""
     raw = request.raw_body
     given = raw if isinstance(raw, bytes) else raw.encode()
     coding = str(request.headers.get("content-encoding", "")).strip().lower()
     if coding not in ("", "identity", *_MAGIC):
         raise UnsupportedEncoding(f"the Content-Encoding `{coding[:60]}` is not known here: use gzip, or none")
-    # Without its first bytes it was decompressed on the way: API Gateway does so.
+    # Without the first bytes of the coding it was decompressed on the way, as API Gateway does.
     return _inflated(given, coding) if coding in _MAGIC and given.startswith(_MAGIC[coding]) else given
 
 
 def _inflated(given: bytes, coding: str) -> bytes:
-    """A few bytes can hold gigabytes, so this reads no more than may be there."""
+    """The decompressed body. A few bytes can expand to gigabytes, so this reads no more than the limit."""
     most = INFLATED_MAX_BYTES + 1
     try:
         if coding == "gzip":
@@ -60,7 +60,7 @@ def _inflated(given: bytes, coding: str) -> bytes:
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The header `Idempotency-Key`, None without it."""
+    """The header `Idempotency-Key`, or None."""
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
@@ -77,7 +77,7 @@ def accepts(request: Request, type: str) -> bool:
 
 
 def wait_seconds(request: Request) -> float:
-    """The query parameter `wait`, 0 without it."""
+    """The query parameter `wait`; 0 by default."""
     given = request.query_params.get("wait", "0") if request.query_params else "0"
     try:
         seconds = float(given)
@@ -91,7 +91,7 @@ def wait_seconds(request: Request) -> float:
 
 
 def nodes(request: Request) -> bool:
-    """The query parameter `nodes`, true without it."""
+    """The query parameter `nodes`; true by default."""
     given = request.query_params.get("nodes", "true") if request.query_params else "true"
     if given not in ("true", "false"):
         raise InvalidDocument([Problem("/query/nodes", "`nodes` must be `true` or `false`")])
@@ -99,7 +99,7 @@ def nodes(request: Request) -> bool:
 
 
 def number(request: Request, name: str, default: int, *, least: int, most: int) -> int:
-    """A whole number in the query, `default` without it."""
+    """A query parameter that is a whole number."""
     given = text(request, name) or str(default)
     if not re.fullmatch(r"[0-9]{1,9}", given) or not least <= int(given) <= most:
         raise InvalidDocument([Problem(f"/query/{name}", f"`{name}` must be a whole number from {least} to {most}")])
@@ -107,23 +107,23 @@ def number(request: Request, name: str, default: int, *, least: int, most: int) 
 
 
 def limit(request: Request, default: int = LIMIT) -> int:
-    """The query parameter `limit`: how many entries a page has at most."""
+    """The query parameter `limit`: the most entries that a page has."""
     return number(request, "limit", default, least=1, most=LIMIT_MAX)
 
 
 def epoch(request: Request) -> int | None:
-    """The query parameter `epoch`; None for the newest."""
+    """The query parameter `epoch`; None for the newest epoch."""
     return number(request, "epoch", 0, least=0, most=999_999) or None
 
 
 def text(request: Request, name: str) -> str | None:
-    """A parameter of the query, None without it."""
+    """A query parameter, or None."""
     given = request.query_params.get(name) if request.query_params else None
     return given if isinstance(given, str) and given else None
 
 
 def cursor(request: Request, kind: str) -> str | None:
-    """The id that a page begins after."""
+    """The query parameter `cursor`: the id after which a page begins."""
     given = text(request, "cursor")
     if given is not None and not ids.is_valid(given, kind):
         raise InvalidDocument([Problem("/query/cursor", "`cursor` must be what `next` was in the page before")])
@@ -131,8 +131,8 @@ def cursor(request: Request, kind: str) -> str | None:
 
 
 def wanted(request: Request) -> Filter:
-    """The filters of a list."""
-    from chalicelib.usecases.listing import Filter  # with the models of answers, which most functions do not need
+    """The filter of a list, from its query parameters."""
+    from chalicelib.usecases.listing import Filter  # loads models that most Lambda functions do not need
 
     statuses = [part for part in (text(request, "status") or "").split(",") if part]
     known = {status.value for status in InstanceStatus}
@@ -172,8 +172,8 @@ def _moment(request: Request, name: str) -> int | None:
 
 
 def mount(request: Request) -> str:
-    """What stands before our paths: `/dev` under an API Gateway stage, else nothing."""
+    """The prefix of the service's paths: `/dev` under an API Gateway stage, else empty."""
     parts = str(request.context.get("path") or "").rstrip("/").split("/")
     prefix = "/".join(parts[: -request.path.count("/")])
-    # The path is the client's: nothing but a plain prefix is passed on.
+    # The client chose the path: only a plain prefix is passed on.
     return prefix if re.fullmatch(r"(/[A-Za-z0-9_.~-]+)*", prefix) else ""

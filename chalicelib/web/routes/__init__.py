@@ -1,4 +1,4 @@
-"""The HTTP routes, a file for each resource, and next to each its part of the OpenAPI document.
+"""The HTTP routes: a file for each resource, and next to it the part of the OpenAPI document.
 
-The document is made for one address only: no route file imports its part of it, since every function loads the routes.
+Every Lambda function loads the routes, so they do not import their part: only a request for the document needs it.
 """

@@ -35,7 +35,7 @@ def routes(parts: Callable[[], Parts], protected: dict[str, Any]) -> Blueprint:
     @problems.translated
     def forecast_stored(execution_id: str) -> Response:
         """The forecast of a stored workflow; `?instance_id=` takes durations from that instance."""
-        from chalicelib.models.forecast import MOST_WORKERS, WORKERS  # every function imports the routes
+        from chalicelib.models.forecast import MOST_WORKERS, WORKERS  # models that most Lambda functions do not need
 
         request = here.current_request
         workers = requests.number(request, "workers", WORKERS, least=1, most=MOST_WORKERS)

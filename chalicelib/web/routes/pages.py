@@ -1,4 +1,4 @@
-"""Routes of what people open in a browser. All are open: they hold nothing of any workflow."""
+"""Routes of the pages for a browser. All are open: they contain nothing of any workflow."""
 
 from __future__ import annotations
 

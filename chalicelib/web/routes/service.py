@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Metering(Protocol):
-    """Where the metrics of this process can be read."""
+    """The part that exposes metrics to Prometheus."""
 
     def exposition(self, accept: str) -> tuple[str, str]: ...
 
@@ -37,7 +37,7 @@ class Parts(Protocol):
 def routes(parts: Callable[[], Parts], protected: dict[str, Any], auth: ApiAuth) -> Blueprint:
     """`protected` are the options of routes that only authorized clients may call; `auth` is how they authorize.
 
-    Health and the document are open: they hold nothing of any workflow.
+    Health and the document are open: they contain nothing of any workflow.
     """
     here = Blueprint(__name__)
 
@@ -62,7 +62,7 @@ def routes(parts: Callable[[], Parts], protected: dict[str, Any], auth: ApiAuth)
     @problems.translated
     def openapi_document() -> Response:
         """The OpenAPI document of exactly this deployment: its address, its handlers."""
-        from chalicelib.web import openapi  # costs much to import, and no other route needs it
+        from chalicelib.web import openapi  # slow to import, and no other route needs it
 
         document = openapi.document(parts().handlers, server=requests.mount(request()), auth=auth)
         return Response(json.dumps(document), headers={"Content-Type": "application/json", "Cache-Control": "no-cache"})

@@ -56,7 +56,7 @@ def routes(parts: Callable[[], Parts], protected: dict[str, Any]) -> Blueprint:
     @here.route("/api/workflow/{execution_id}", methods=["GET", "DELETE"], **protected)
     @problems.translated
     def workflow(execution_id: str) -> Response:
-        """Show a workflow as it was submitted; DELETE removes it."""
+        """Show a workflow as it was submitted, or delete it."""
         if request().method == "GET":
             return answer(parts().listings.workflow(execution_id))
         if not ids.is_valid(execution_id, ids.EXECUTION):
