@@ -1,4 +1,4 @@
-// What people do to a workflow or an instance. Each asks first, where it cannot be undone.
+// The actions on a workflow or an instance. One that cannot be undone asks first.
 
 import { path, post, remove } from "./api.js";
 import { dialog, field } from "./dialog.js";
@@ -9,7 +9,7 @@ import { lineOf } from "./pointer.js";
 import { go } from "./router.js";
 import { toast } from "./toast.js";
 
-/** A field for JSON: an object, or nothing. It is sent as it was typed. */
+/** A field for a JSON object, or for nothing. Its text is sent as it was typed. */
 function objectField(value, label, rows = 5) {
   const area = el("textarea", { class: "code", rows, spellcheck: "false", autocomplete: "off" });
   area.value = value;
@@ -49,7 +49,7 @@ export async function pause(id, paused) {
   }
 }
 
-/** `from` is a node, or undefined for whatever did not complete. */
+/** `from` is a node, or undefined for all nodes that did not complete. */
 export async function rerun(id, from) {
   const params = objectField("", "Params");
   const what = from

@@ -1,11 +1,11 @@
-// Calls of the HTTP interface. The page lies at .../api/ui/<release>/, so all addresses are relative to its modules.
+// Calls the HTTP interface. The page is at .../api/ui/<release>/, so addresses are relative to this module.
 
 import { parse, stringify } from "./exact.js";
 
 const API = new URL("../../", import.meta.url);
 const KEY = "api-key";
 
-/** What the service answered instead: RFC 9457, or as near as it comes. `status` is 0 where there was no answer. */
+/** An answer that is an error: RFC 9457, or the nearest to it. `status` is 0 if there was no answer. */
 export class Problem extends Error {
   constructor(status, document = {}) {
     super(document.detail || document.title || document.message || `the service answered ${status}`);
@@ -31,12 +31,12 @@ export const key = {
 
 export const address = (path) => new URL(path, API).href;
 
-/** GET; `query` leaves out what is empty, and takes lists. */
+/** GET. Values in `query` may be lists; empty ones are left out. */
 export const get = (path, query = {}, signal) => call("GET", path, { query, signal });
 export const post = (path, body) => call("POST", path, { body });
 export const remove = (path) => call("DELETE", path, {});
 
-/** GET of what may be large: {blob}, or the {url} of where it is. (A redirect would take the key along, or be refused.) */
+/** GET of a value that may be large: {blob}, or its {url}. (A redirect would pass on the key, or be refused.) */
 export const file = (path) => call("GET", path, { accept: "text/uri-list, application/json", read: fileOf });
 
 async function call(method, path, { read = answer, ...options }) {

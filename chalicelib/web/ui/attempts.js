@@ -1,12 +1,12 @@
-// The attempts of a node, of its status and its history. Pure.
+// The attempts of a node, from its status and its history. Pure.
 
 import { at } from "./format.js";
 
 const OUTCOMES = new Map(Object.entries({ completed: "COMPLETED", failed: "FAILED", lost: "LOST", cancelled: "CANCELLED", "cut off": "CANCELLED" }));
 
 /**
- * The attempts, oldest first: {attempt, epoch, queued, started, ended (ms, NaN for none), outcome, reason, worker}.
- * `outcome` is a node status or LOST. Events of other nodes are left out; without events there is one attempt, the last.
+ * The attempts, the oldest first: {attempt, epoch, queued, started, ended (ms, NaN for none), outcome, reason, worker}.
+ * `outcome` is a node status or LOST. Events of other nodes are ignored; without events only the last attempt is known.
  */
 export function attempts(id, node, events = [], epoch = 1) {
   const all = new Map();
@@ -25,7 +25,7 @@ export function attempts(id, node, events = [], epoch = 1) {
     }
   }
   if (node.attempt > 0) {
-    // A result that an earlier epoch committed keeps that epoch's number in the history.
+    // In the history, a result of an earlier epoch has the number of that epoch.
     const known = [...all.values()].filter((one) => one.attempt === node.attempt).at(-1);
     const last = known ?? of({ attempt: node.attempt, epoch });
     last.queued = at(node.queued_at);

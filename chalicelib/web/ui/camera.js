@@ -1,4 +1,4 @@
-// What part of the drawing is seen: pan, zoom, fit.
+// The visible part of the drawing: pan, zoom, fit.
 
 const LEAST = 0.02;
 const MOST = 2.5;
@@ -10,7 +10,7 @@ export class Camera {
     this.y = 0;
   }
 
-  /** From the screen to the drawing. */
+  /** The point of the drawing at a point of the screen. */
   world(x, y) {
     return [(x - this.x) / this.scale, (y - this.y) / this.scale];
   }
@@ -20,7 +20,7 @@ export class Camera {
     this.y += dy;
   }
 
-  /** Zooms; the point of the screen stays where it is. */
+  /** Zooms around a point of the screen. */
   zoom(factor, x, y) {
     const scale = Math.min(MOST, Math.max(LEAST, this.scale * factor));
     this.x = x - ((x - this.x) * scale) / this.scale;
@@ -28,7 +28,7 @@ export class Camera {
     this.scale = scale;
   }
 
-  /** All of a drawing in a screen, at most at its own size. */
+  /** Shows the whole drawing, at most at its natural size. */
   fit(drawing, width, height, aside = 28, above = 56) {
     const fitting = Math.min((width - 2 * aside) / drawing.width, (height - 2 * above) / drawing.height);
     this.scale = Math.max(LEAST, Math.min(1, fitting));
@@ -36,7 +36,7 @@ export class Camera {
     this.y = (height - drawing.height * this.scale) / 2;
   }
 
-  /** Brings a point to the middle, near enough to be read. */
+  /** Brings a point to the middle, at a scale at which it can be read. */
   show(x, y, width, height) {
     this.scale = Math.max(this.scale, 0.8);
     this.x = width / 2 - x * this.scale;

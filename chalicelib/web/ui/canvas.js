@@ -7,7 +7,7 @@ import { onTheme } from "./palette.js";
 export const FONT = "Inter, ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
 export class Surface {
-  /** `paint(context, width, height)` gets CSS pixels. */
+  /** `paint(context, width, height)` works in CSS pixels. */
   constructor(host, attributes, paint) {
     this.canvas = el("canvas", attributes);
     this.width = this.height = 0;
@@ -57,7 +57,7 @@ export class Surface {
 
 const cut = new Map();
 
-/** `text`, cut to `width` with an ellipsis. The context's font is part of the question. */
+/** `text`, cut to `width` with an ellipsis, in the font of the context. */
 export function fitted(context, text, width) {
   const key = `${context.font}|${Math.round(width)}|${text}`;
   if (cut.has(key)) return cut.get(key);

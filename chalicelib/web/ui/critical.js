@@ -2,7 +2,7 @@
 
 import { at } from "./format.js";
 
-/** The ids on the path. `parents` is a Map of lists of ids, `nodes` are those of a status. */
+/** The ids on the path. `parents` maps ids to lists of ids; `nodes` are the nodes of a status. */
 export function critical(parents, nodes, now = Date.now()) {
   const end = (id) => {
     const node = nodes[id];
@@ -14,7 +14,7 @@ export function critical(parents, nodes, now = Date.now()) {
     for (const id of ids) if (!Number.isNaN(end(id)) && !(end(id) <= end(found))) found = id;
     return found;
   };
-  // A child may end in the same millisecond as its parent: the path ends with one that nothing has followed.
+  // A child may end in the same millisecond as its parent, so the path has to end with a node without started children.
   const followed = new Set([...parents].flatMap(([id, above]) => (nodes[id]?.started_at ? above : [])));
   const path = new Set();
   const last = latest([...parents.keys()].filter((id) => !followed.has(id)));

@@ -1,11 +1,11 @@
-// Questions: a native dialog, which keeps the focus inside and closes with Escape.
+// Dialogs. They are native ones, which keep the focus inside and close with Escape.
 
 import { el, say } from "./element.js";
 import { icon } from "./icons.js";
 
 /**
- * Shows `body` under `title`. With `act`, there is a button named `confirm`: it calls act(), and the dialog closes once
- * that has resolved, or shows what went wrong. Resolves to what act() did, or undefined.
+ * Shows `body` under `title`. With `act` it has a button named `confirm`, which calls act(): when that resolves, the
+ * dialog closes; if it rejects, the error is shown. Resolves to the value of act(), or undefined.
  */
 export function dialog({ title, body, confirm, act, danger = false, wide = false }) {
   const fault = el("p", { class: "fault", role: "alert", hidden: true });
@@ -45,6 +45,6 @@ export function dialog({ title, body, confirm, act, danger = false, wide = false
   });
 }
 
-/** A label over a field. */
+/** A field with a label above it. */
 export const field = (label, input, hint) =>
   el("label", { class: "field" }, el("span", {}, label), input, hint && el("small", {}, hint));

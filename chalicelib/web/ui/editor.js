@@ -1,4 +1,4 @@
-// A text field for JSON with numbered lines, and messages at the lines that they are about.
+// A text field for JSON with numbered lines and with messages at lines.
 
 import { el, put } from "./element.js";
 import { Malformed, lineOf, place, places } from "./pointer.js";
@@ -29,7 +29,7 @@ export class Editor {
     this._area.focus();
   }
 
-  /** Whether it is JSON at all; if not, the place where it stops being so is marked. */
+  /** Whether the text is JSON. If not, the first fault is marked. */
   check() {
     try {
       places(this.text);
@@ -53,7 +53,7 @@ export class Editor {
     return lines;
   }
 
-  /** Puts the cursor into a line, or at an offset. */
+  /** Puts the cursor at the start of a line, or at an offset. */
   go(line, offset = this.text.split("\n").slice(0, line).join("\n").length + (line ? 1 : 0)) {
     this._area.focus();
     this._area.setSelectionRange(offset, offset);

@@ -1,13 +1,13 @@
-// The only way by which anything gets onto the page. Strings become text nodes, never HTML.
+// The only module that makes elements. Strings become text nodes, never HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element. Of `attributes`, functions are listeners, true and false set and leave out, undefined and null are skipped. */
+/** An element. An attribute that is a function is a listener; true sets it without a value; false, undefined and null skip it. */
 export function el(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
-/** The same for SVG. */
+/** An SVG element, likewise. */
 export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
@@ -22,13 +22,13 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** Replaces what is in `parent`. */
+/** Replaces the children of `parent`. */
 export function put(parent, ...children) {
   parent.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return parent;
 }
 
-/** Sets the text only where it differs: a live page must not disturb a selection, or a screen reader. */
+/** Sets the text only if it differs: updates must not disturb a selection or a screen reader. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -1,12 +1,12 @@
-// JSON as it was written: no number changes on its way through the page, and no key is taken for what objects inherit.
+// Lossless JSON: numbers keep their digits, and no key is confused with an inherited property.
 
 const SPACE = /[ \t\n\r]*/y;
 const WORD = /-?\d[\d.eE+-]*|true|false|null/y;
 const INDEX = /^(?:0|[1-9]\d*)$/;
-const ORDER = Symbol("the keys as they were written"); // of themselves objects put those that look like an index first
+const ORDER = Symbol("the keys as they were written"); // an object by itself puts keys that look like an index first
 const DEEPEST = 1000;
 
-/** A value that is kept as its text: a number that a double cannot say, or says in other digits. It counts as the double. */
+/** A value that is kept as its text: a number that a double would change or write differently. In arithmetic it is the double. */
 export class Verbatim {
   constructor(text) {
     this.text = text;
@@ -28,17 +28,17 @@ export class Malformed extends Error {
   }
 }
 
-/** The value of a JSON text. Its objects inherit nothing: `found[id]` is undefined for "constructor". Throws Malformed. */
+/** The value of a JSON text. Its objects have no prototype, so `found["constructor"]` is undefined. Throws Malformed. */
 export const parse = (text) => new Reader(text, null).whole();
 
-/** Every value's place: pointer → [from, to), offsets in the text; of a member, from its key on. Throws Malformed. */
+/** The place of every value: pointer → [from, to), offsets in the text; a member begins at its key. Throws Malformed. */
 export function places(text) {
   const found = new Map();
   new Reader(text, found).whole();
   return found;
 }
 
-/** As JSON.stringify(value, null, space), save that what parse() read keeps its digits and the order of its keys. */
+/** Like JSON.stringify(value, null, space), but values of parse() keep the digits and the order of keys. */
 export function stringify(value, space = "", before = "") {
   if (value instanceof Verbatim) return value.text;
   if (single(value)) return JSON.stringify(value) ?? "null";
@@ -51,14 +51,14 @@ export function stringify(value, space = "", before = "") {
   return `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${before}${close}`;
 }
 
-/** Whether it is neither an array nor an object. */
+/** Whether a value is neither an array nor an object. */
 export const single = (value) => value === null || typeof value !== "object" || value instanceof Verbatim;
 
-/** [key, value] of each member, in the order in which they were written; those that are undefined are none. */
+/** [key, value] of each member that is not undefined, in the order of the text. */
 export const entries = (object) => [...(object[ORDER] ?? Object.keys(object))].map((key) => [key, object[key]]).filter(([, one]) => one !== undefined);
 
 class Reader {
-  /** `places` is a Map that is filled, or null. */
+  /** `places` is a Map to fill, or null. */
   constructor(text, places) {
     this._text = text;
     this._places = places;
@@ -137,7 +137,7 @@ class Reader {
     return this._parsed(start);
   }
 
-  /** Whether an odd number of backslashes stands before it. */
+  /** Whether an odd number of backslashes precedes the quote. */
   _escaped(end) {
     let before = end;
     while (this._text[before - 1] === "\\") before -= 1;

@@ -1,11 +1,11 @@
-// What the head of an instance says beside its name: where it comes from, how its webhook went, what it used.
+// The facts in the head of an instance: its ids, times, webhook, tags and usage.
 
 import { el } from "./element.js";
 import { ago, at, count, duration, moment, several } from "./format.js";
 import { to } from "./router.js";
 import { terminal } from "./status.js";
 
-/** All of them, of a status; durations grow while it runs. */
+/** All facts of a status. Durations grow while it runs. */
 export function facts(status) {
   const end = terminal(status.status) ? at(status.finished_at) : Date.now();
   return [
@@ -19,7 +19,7 @@ export function facts(status) {
   ];
 }
 
-/** "12 messages (10 planned), 34 transitions (30 planned)"; a plan is of one run, the counts are of all. */
+/** "12 messages (10 planned), 34 transitions (30 planned)"; the plan is for one run, the counts are for all runs. */
 export function used({ messages, transitions, planned }, epoch) {
   const beside = (number) => (planned ? ` (${count(number)} planned${epoch > 1 ? " a run" : ""})` : "");
   return `${several(messages, "message")}${beside(planned?.messages)}, ${several(transitions, "transition")}${beside(planned?.transitions)}`;

@@ -1,5 +1,5 @@
-// Nodes that have the same parents and the same children are drawn as one block, a grid: 1 → 1,000 → 1 would be
-// a strip of 1,000 boxes otherwise, whatever the layout.
+// Draws nodes that have the same parents and the same children as one block, a grid. Otherwise 1 → 1,000 → 1 would be
+// a strip of 1,000 boxes in any layout.
 
 const LEAST = 6;
 const ASPECT = 1.7;
@@ -18,7 +18,7 @@ export function fold(parents) {
   return [...alike.values()].flatMap((nodes) => (nodes.length < LEAST ? nodes.map((node) => [node]) : [nodes]));
 }
 
-/** How a block of `count` boxes is divided: columns and rows, about as wide as a screen. */
+/** The columns and rows of a block of `count` boxes, with about the aspect ratio of a screen. */
 export function grid(count, [width, height], gap) {
   if (count === 1) return { columns: 1, rows: 1 };
   const columns = Math.max(1, Math.round(Math.sqrt((count * ASPECT * (height + gap)) / (width + gap))));

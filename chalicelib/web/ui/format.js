@@ -1,4 +1,4 @@
-// Times, sizes and numbers as people read them.
+// Formats times, sizes and numbers for people.
 
 const DAY = 86_400_000;
 const two = (number) => String(number).padStart(2, "0");
@@ -6,7 +6,7 @@ const two = (number) => String(number).padStart(2, "0");
 /** Milliseconds since 1970, NaN for none. */
 export const at = (rfc3339) => (rfc3339 ? Date.parse(rfc3339) : NaN);
 
-/** A length of time in ms: "7 ms", "1.52 s", "3 min 07 s", "2 h 05 min". */
+/** A duration in ms: "7 ms", "1.52 s", "3 min 07 s", "2 h 05 min". */
 export function duration(ms) {
   if (!Number.isFinite(ms)) return "–";
   const left = Math.max(0, ms);
@@ -20,7 +20,7 @@ export function duration(ms) {
   return `${Math.floor(minutes / 1440)} d ${Math.round((minutes % 1440) / 60)} h`;
 }
 
-/** The time of day with milliseconds, and the date where it is not today's. */
+/** The time of day with milliseconds, and the date unless it is today. */
 export function moment(rfc3339) {
   if (!rfc3339) return "–";
   const date = new Date(rfc3339);
@@ -30,7 +30,7 @@ export function moment(rfc3339) {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
 }
 
-/** How long ago: "just now", "4 min ago", or the date. */
+/** The time since: "just now", "4 min ago", or the date. */
 export function ago(rfc3339, now = Date.now()) {
   const passed = now - at(rfc3339);
   if (!Number.isFinite(passed)) return "–";
@@ -47,7 +47,7 @@ export const count = (number) => number.toLocaleString("en");
 /** "1 node", "3 nodes". */
 export const several = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
-/** The first characters of a text. Its length counts halves of what lies beyond 16 bits: none is left alone at the end. */
+/** The first code units of a text, without half a surrogate pair at the end. */
 export const beginning = (text, most) => (text.length > most ? text.slice(0, most).replace(/[\ud800-\udbff]$/, "") : text);
 
 export const bytes = (size) =>

@@ -1,8 +1,8 @@
-// Mouse, pen and fingers on a canvas: drag pans, the wheel and two fingers zoom, a tap is a tap.
+// Mouse, pen and touch on a canvas: a drag pans, the wheel and two fingers zoom, a tap selects.
 
 const SLACK = 5;
 
-/** `on` has pan(dx, dy), zoom(factor, x, y), tap(x, y), hover(x, y) or hover(null). Coordinates are of the canvas. */
+/** `on` has pan(dx, dy), zoom(factor, x, y), tap(x, y), hover(x, y) or hover(null). Coordinates are relative to the canvas. */
 export function gestures(canvas, on) {
   const fingers = new Map();
   let moved = 0;

@@ -1,4 +1,4 @@
-// The DAG, drawn on a canvas: 1,000 nodes and more stay smooth. Keys and a search reach every node too.
+// The DAG, drawn on a canvas, so that 1,000 nodes and more stay smooth. Keys and a search reach every node too.
 
 import { Camera } from "./camera.js";
 import { Surface } from "./canvas.js";
@@ -115,7 +115,7 @@ export class Graph {
     paint(context, { width, height, scene: this._scene, camera: this._camera, ids: this._ids, model: this._model, selected: this._selected, hovered: this._hovered, only: this._only });
   }
 
-  /** Running nodes breathe, and their times grow. */
+  /** Animates running nodes: they pulse, and their times grow. */
   _beat() {
     const { running } = this._model.status.progress;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -186,7 +186,7 @@ export class Graph {
     if (place && !this._camera.sees(place, [0, 0], this._surface.width, this._surface.height)) this._center(id);
   }
 
-  /** To the nearest node in a direction, those that are linked first. */
+  /** Selects the nearest node in a direction, preferring linked ones. */
   _step(dx, dy) {
     if (!this._scene) return;
     const start = this._selected || this._ids[0];

@@ -1,4 +1,4 @@
-// What happened, the newest last.
+// The events of an instance, the newest last.
 
 import { el, put } from "./element.js";
 import { count, moment } from "./format.js";

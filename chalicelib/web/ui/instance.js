@@ -1,4 +1,4 @@
-// One instance: what it is, what can be done to it, and the ways to look at it.
+// The view of one instance: its facts, its actions, its tabs.
 
 import { cancel, pause, removeInstance, rerun, trigger } from "./actions.js";
 import { el, put } from "./element.js";
@@ -52,7 +52,7 @@ class InstanceView {
     this._polling = live(() => this._turn(), EVERY);
   }
 
-  /** Another tab or node of the same instance needs no new view. */
+  /** Shows another tab or node of the same instance, without a new view. */
   moved(view, id, query) {
     if (view !== "instances" || id !== this.id || !this.model) return false;
     this._open(query.get("tab") ?? "graph");
@@ -138,7 +138,7 @@ class InstanceView {
     this._panel.update();
   }
 
-  /** The head. Also once a second, since durations grow. */
+  /** Updates the head. Also called once a second, since durations grow. */
   _describe() {
     const { status } = this.model;
     put(this._facts, facts(status));

@@ -1,4 +1,4 @@
-// A JSON value to read: indented, its parts told apart, with a button that copies it.
+// Shows a JSON value: indented, highlighted, with a button that copies it.
 
 import { el } from "./element.js";
 import { stringify } from "./exact.js";

@@ -1,4 +1,4 @@
-// A result that had no room in the answer with the others: how large it is, and a button that gets it alone.
+// A result that did not fit into the answer with the others: its size, and a button that fetches it alone.
 
 import { el, put, say } from "./element.js";
 import { parse } from "./exact.js";
@@ -8,7 +8,7 @@ import { json } from "./json.js";
 
 const MOST_SHOWN = 1_048_576;
 
-/** Of the node `id`. What is no burden is shown in place of the button, the rest becomes a file. */
+/** The result of the node `id`. A small one is shown in place of the button, a large one is saved as a file. */
 export function large(model, id, { bytes: size, sha256 }) {
   const small = size <= MOST_SHOWN;
   const fault = el("p", { class: "fault", role: "alert", hidden: true });
@@ -38,5 +38,5 @@ const follow = (link) => el("a", link).click();
 function save(blob, name) {
   const href = URL.createObjectURL(blob);
   follow({ href, download: name });
-  setTimeout(() => URL.revokeObjectURL(href), 60_000); // the browser reads it after the click
+  setTimeout(() => URL.revokeObjectURL(href), 60_000); // the browser reads the object after the click
 }

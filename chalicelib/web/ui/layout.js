@@ -1,4 +1,4 @@
-// Where everything is drawn. The work is done by layout.worker.js.
+// The positions of nodes and edges. layout.worker.js computes them.
 
 export const BOX = [184, 46];
 const GAP = { right: [18, 64], down: [24, 46] };
@@ -30,7 +30,7 @@ function settle(id, how, value) {
   waiting.delete(id);
 }
 
-/** The page's policy lets no string name a script; this one address is the exception. */
+/** The page's policy lets no string be the address of a script, with this one exception. */
 function trusted(url) {
   return globalThis.trustedTypes ? trustedTypes.createPolicy("layout", { createScriptURL: () => url.href }).createScriptURL("") : url;
 }

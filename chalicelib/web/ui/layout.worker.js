@@ -1,4 +1,4 @@
-// Lays a DAG out, away from the page's own thread. What goes in and comes out: layout.js.
+// Lays out a DAG, outside the page's main thread. layout.js describes its input and output.
 
 import {
   coordGreedy,
@@ -44,7 +44,7 @@ export function layout({ parents, box, gap, direction }) {
   return { width: right, height: bottom, nodes: places(blocks, parents.length, box), edges, blocks: blocks.map(frame) };
 }
 
-/** Whether siblings are mostly in the opposite order of the definition: then the drawing is mirrored. */
+/** Whether most siblings are in the reverse of their order in the definition. The drawing is mirrored then. */
 function backwards(graph) {
   let sum = 0;
   for (const node of graph.nodes()) {
@@ -54,7 +54,7 @@ function backwards(graph) {
   return sum < 0;
 }
 
-/** Half of how far the layer at `y` reaches, by `y`. */
+/** Returns a function from the `y` of a layer to half of its thickness. */
 function thickness(graph, blocks, turned) {
   const half = new Map();
   for (const { y, data } of graph.nodes()) {
@@ -63,7 +63,7 @@ function thickness(graph, blocks, turned) {
   return (y) => half.get(Math.round(y)) ?? 0;
 }
 
-/** From border to border, and straight through the layers between: an edge bends only where there are no nodes. */
+/** The points of an edge, from border to border and straight through the layers between: it bends only between layers. */
 function routed(points, thick) {
   const last = points.length - 1;
   return points.flatMap(([x, y], place) => {
@@ -74,7 +74,7 @@ function routed(points, thick) {
   });
 }
 
-/** The better methods take minutes for what the quicker ones lay out in a second. */
+/** The method for a DAG of `count` blocks. The better methods take minutes where the fast ones take a second. */
 function method(count) {
   if (count <= 60) return sugiyama().layering(layeringSimplex()).decross(decrossTwoLayer()).coord(coordSimplex());
   const passes = count <= 300 ? 24 : count <= 2000 ? 4 : 1;

@@ -1,4 +1,4 @@
-// The instances: filters, counts by status, a page at a time, live.
+// The list of instances: filters, counts by status, pages, live updates.
 
 import { get } from "./api.js";
 import { el, put, say } from "./element.js";

@@ -1,8 +1,8 @@
-// Asking again and again, without being a burden: never two at once, not while nobody looks, less often where it takes long.
+// Polling that spares the service: one request at a time, none while the page is hidden, fewer when answers are slow.
 
 const SHARE = 8;
 
-/** Calls `work` until it resolves to false, with `pause` ms between (or as many as it resolves to), or eight times what it took. Returns {now, stop}. */
+/** Calls `work` until it resolves to false. Waits `pause` ms (or the number that it resolves to) in between, or eight times its duration if that is longer. Returns {now, stop}. */
 export function live(work, pause) {
   let timer = 0;
   let running = false;

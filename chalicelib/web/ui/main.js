@@ -1,4 +1,4 @@
-// The page: its head, what the address names, shortcuts, and the key where the API asks for one.
+// The page: its head, the view that the address names, shortcuts, and the key if the API wants one.
 
 import { key, onRefused } from "./api.js";
 import { dialog, field } from "./dialog.js";
@@ -58,7 +58,7 @@ const missing = () => ({
   element: el("div", { class: "empty" }, el("h1", {}, "There is nothing at this address"), el("a", { class: "button", href: "#/" }, "All instances")),
 });
 
-/** Once the API has refused a call: asks for the key, or says what is needed instead. */
+/** After the API refused a call: asks for the key, or shows what else is needed. */
 async function refused() {
   if (auth === "api_key") {
     const input = el("input", { type: "password", autocomplete: "off", required: true, autofocus: true });

@@ -1,4 +1,4 @@
-// An instance as the page knows it: its definition, its newest status, and what was asked for beside these.
+// The data of an instance in the page: its definition and newest status, and on request its results and history.
 
 import { file, get, path } from "./api.js";
 import { terminal } from "./status.js";
@@ -7,7 +7,7 @@ const PAGE = 200;
 const MOST_PAGES = 60;
 
 export class Model {
-  /** Reads the status and the definition. `id` is an instance, or a workflow, which means its newest instance. */
+  /** Reads the status and the definition. `id` is that of an instance, or of a workflow for its newest instance. */
   static async load(id, signal) {
     const status = await get(path`workflows/${id}`, {}, signal);
     const { definition } = await get(path`workflow/${status.execution_id}`, {}, signal);
@@ -32,12 +32,12 @@ export class Model {
     return this.id !== null && !terminal(this.status.status);
   }
 
-  /** Whether it has ended, and its webhook is still to be called. */
+  /** Whether it has ended, and the call of its webhook is still pending. */
   get telling() {
     return this.id !== null && !this.live && this.status.webhook?.status === "PENDING";
   }
 
-  /** The newest status. The nodes, which may be many, are read only where something has changed. Resolves to whether it has. */
+  /** Reads the newest status, and the nodes, which may be many, only if something changed. Resolves to whether it did. */
   async refresh() {
     if (!this.id) return false;
     const brief = await get(path`workflows/${this.id}`, { nodes: "false" });
@@ -47,18 +47,18 @@ export class Model {
     return true;
   }
 
-  /** The results; null while they cannot be read. */
+  /** The results, or null while they cannot be read. */
   async results() {
     if (this.id === null || this.live) return null;
     return (this._results ??= await get(path`workflows/${this.id}/results`));
   }
 
-  /** Of one node alone: {blob}, or the {url} of where it is. */
+  /** The result of one node: {blob}, or its {url}. */
   result(node) {
     return file(path`workflows/${this.id}/results/${node}`);
   }
 
-  /** Everything that happened, of one node or of all: {events, why, forgotten, whole}. */
+  /** The history of one node or of all: {events, why, forgotten, whole}. */
   async history(node) {
     const all = { events: [], why: "", forgotten: 0, whole: true };
     let cursor = null;
@@ -73,9 +73,9 @@ export class Model {
   }
 }
 
-/** What changes whenever anything does. */
+/** A string that differs whenever anything in the status does. */
 const mark = ({ status, paused, epoch, progress, usage, finished_at, webhook }) =>
   JSON.stringify([status, paused, epoch, progress, usage, finished_at, webhook]);
 
-/** What tells one set of results from another. */
+/** A string that differs between any two sets of results. */
 const end = ({ epoch, finished_at }) => `${epoch} ${finished_at}`;

@@ -1,4 +1,4 @@
-// One node in detail: why it is where it is, its attempts, error, result, config.
+// One node in detail: the reason for its state, its attempts, error, result, config.
 
 import { attempts } from "./attempts.js";
 import { el, put, say } from "./element.js";
@@ -9,7 +9,7 @@ import { large } from "./large.js";
 import { badge, sign, terminal, word } from "./status.js";
 
 export class NodePanel {
-  /** `on` has select(id), "" closes it, and rerun(id). */
+  /** `on` has select(id), which closes the panel if `id` is "", and rerun(id). */
   constructor(model, on) {
     this._model = model;
     this._on = on;
@@ -28,7 +28,7 @@ export class NodePanel {
     this.update();
   }
 
-  /** What may have changed, and only that. */
+  /** Updates only what has changed. */
   update() {
     if (!this._id) return;
     const node = this._model.status.nodes[this._id] ?? { status: "PENDING", attempt: 0, error: null };

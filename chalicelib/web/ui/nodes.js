@@ -1,4 +1,4 @@
-// The nodes as a table: by status, then as they are in the definition. What the graph shows, for those who read.
+// The nodes as a table, by status, then in the order of the definition: the graph as text.
 
 import { el, put } from "./element.js";
 import { at, count, duration } from "./format.js";

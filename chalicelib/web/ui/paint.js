@@ -1,4 +1,4 @@
-// How the graph looks. Far away a node is a patch of its colour; nearer it has a name; at last, what it is doing.
+// Paints the graph. The closer the view, the more a node shows: its colour, its name, its state.
 
 import { FONT, fitted } from "./canvas.js";
 import { at, duration } from "./format.js";
@@ -55,7 +55,7 @@ function edges(context, { scene, camera, selected, ids, only }, colours) {
   context.stroke();
 }
 
-/** Through the points, leaving and arriving straight. */
+/** A curve through the points, straight at both ends. */
 function curve(context, scene, { points }) {
   const along = scene.right ? 0 : 1;
   context.moveTo(...points[0]);
@@ -78,7 +78,7 @@ function frame(context, { centre, size }, colours) {
 }
 
 function patch(context, { selected, hovered, camera }, colours, id, node, [x, y]) {
-  // What is done, or has not begun, steps back.
+  // Nodes that are done or have not begun are less prominent.
   const quiet = node.status === "COMPLETED" || node.status === "PENDING" || node.status === "SKIPPED";
   context.fillStyle = colours[quiet ? `${node.status}=` : node.status];
   context.beginPath();

@@ -1,4 +1,4 @@
-// How the Gantt chart looks: a row for each node, a ruler above.
+// Paints the Gantt chart: a row for each node, a ruler above.
 
 import { FONT, fitted } from "./canvas.js";
 import { duration } from "./format.js";
@@ -8,7 +8,7 @@ export const ROW = 26;
 const BAR = 12;
 const STEPS = [1, 2, 5];
 
-/** Only the rows that are seen. `about` has width, height, label, head, x(time), top, selected, critical, now. */
+/** Paints the visible rows. `about` has width, height, label, head, x(time), top, selected, critical, now. */
 export function rows(context, all, about) {
   const { width, height, head, top } = about;
   const colours = palette();
@@ -49,7 +49,7 @@ function row(context, { id, tries, backoff }, y, about, colours) {
   }
 }
 
-/** Before a first attempt it was queued. Before another one it waited for its backoff first, as long as the policy may say. */
+/** The wait before an attempt. The first one was queued; a later one first waited for its backoff, at most as the policy says. */
 function wait(context, one, before, backoff, middle, { x, now }, colours) {
   const last = before.at(-1);
   const end = Number.isNaN(one.started) ? (Number.isNaN(one.ended) ? now : one.ended) : one.started;
@@ -94,7 +94,7 @@ function dashed(context, left, right, middle, colour) {
   context.setLineDash([]);
 }
 
-/** The times, above, as long after the first moment. */
+/** The ruler: times since the start. */
 export function ruler(context, about) {
   const { width, head, label } = about;
   const colours = palette();

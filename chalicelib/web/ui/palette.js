@@ -1,4 +1,4 @@
-// The style sheet's colours, for the canvas.
+// The colours of the style sheet, for the canvas.
 
 const NAMES = ["ground", "surface", "line", "edge", "ink", "muted", "accent", "PENDING", "RUNNING", "COMPLETED", "FAILED", "SKIPPED", "CANCELLED", "LOST", "critical"];
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -10,13 +10,13 @@ export function palette() {
   return (known ??= read());
 }
 
-/** Calls `listener` when light becomes dark, or dark light. Returns how to stop that. */
+/** Calls `listener` when the theme changes. Returns a function that stops that. */
 export function onTheme(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-/** What is shown now: "light" or "dark". */
+/** The current theme: "light" or "dark". */
 export const theme = () => document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
 
 export function toggleTheme() {
@@ -25,7 +25,7 @@ export function toggleTheme() {
   try {
     localStorage.setItem("theme", chosen);
   } catch {
-    // Then it holds until the page is left.
+    // Without storage the choice holds until the page is left.
   }
   changed();
 }

@@ -1,8 +1,8 @@
-// Where in a JSON text the value is that a JSON pointer (RFC 6901) names.
+// Finds the place of a JSON pointer (RFC 6901) in a JSON text.
 
 export { Malformed, places } from "./exact.js";
 
-/** The place of `pointer`, or of the nearest value around it that exists: of what is missing, where it belongs. */
+/** The place of `pointer`; if its value is missing, that of the nearest value around it. */
 export function place(found, pointer) {
   for (let near = pointer; near; near = near.slice(0, near.lastIndexOf("/"))) {
     if (found.has(near)) return found.get(near);

@@ -1,4 +1,4 @@
-// What an instance yielded.
+// The results of an instance.
 
 import { el, put } from "./element.js";
 import { count } from "./format.js";
@@ -20,7 +20,7 @@ export class Results {
     }
     try {
       const found = await this._model.results();
-      if (found === this._shown) return; // what was opened stays open
+      if (found === this._shown) return; // keeps what the user has opened
       this._shown = found;
       const { output, results, large: others } = found;
       const number = Object.keys(results).length;

@@ -1,4 +1,4 @@
-// What the address names: #/view/id?query.
+// Reads and writes the address: #/view/id?query.
 
 /** {view, id, query}; `query` is a URLSearchParams. */
 export function place() {
@@ -7,7 +7,7 @@ export function place() {
   return { view, id, query: new URLSearchParams(query) };
 }
 
-/** A part of the address; what somebody typed may be no encoding of anything. */
+/** A part of the address, decoded. An address that was typed may be no valid encoding. */
 function decoded(part) {
   try {
     return decodeURIComponent(part);
@@ -27,7 +27,7 @@ export function go(view, id, query) {
   location.hash = to(view, id, query);
 }
 
-/** Changes the query without a step in the browser's history, and without a new view. */
+/** Changes the query without an entry in the browser's history, and without a new view. */
 export function note(view, id, query) {
   history.replaceState(null, "", to(view, id, query));
 }

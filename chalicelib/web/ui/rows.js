@@ -1,11 +1,11 @@
-// A list of any length: only the rows that are seen are in the page.
+// A list of any length: only the visible rows are in the page.
 
 import { el } from "./element.js";
 
 const AROUND = 8;
 
 export class Rows {
-  /** `make(item)` gives a row's element, `height` CSS px high. */
+  /** `make(item)` returns the element of a row, `height` CSS pixels high. */
   constructor(height, label, make) {
     this._height = height;
     this._make = make;

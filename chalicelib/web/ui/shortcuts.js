@@ -1,4 +1,4 @@
-// Keys, and the list of them.
+// Keyboard shortcuts, and the list of them.
 
 import { dialog } from "./dialog.js";
 import { el } from "./element.js";
@@ -18,7 +18,7 @@ export function showShortcuts() {
   dialog({ title: "Keyboard shortcuts", body: el("div", { class: "shortcuts" }, ALL.map(group)), wide: true });
 }
 
-/** `common` and what `own()` returns map keys to functions; the latter comes first. Nothing happens while somebody types. */
+/** `common` and what `own()` returns map keys to functions; the latter takes precedence. Keys do nothing while the user types in a field. */
 export function keyboard(common, own) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
@@ -34,7 +34,7 @@ export function keyboard(common, own) {
   });
 }
 
-/** Moves the focus among links: for lists. */
+/** Moves the focus between the links of a list. */
 export function step(container, selector, by) {
   const all = [...container.querySelectorAll(selector)];
   const now = all.indexOf(document.activeElement);

@@ -1,11 +1,11 @@
-// The statuses: their order, their signs (never colour alone), and how they are shown.
+// The statuses: their order, their signs (never colour alone), and their elements.
 
 import { el, svg } from "./element.js";
 
 export const NODE = ["RUNNING", "PENDING", "COMPLETED", "FAILED", "SKIPPED", "CANCELLED"];
 export const INSTANCE = ["RUNNING", "PENDING", "COMPLETED", "FAILED", "CANCELLED"];
 
-/** Paths in a square of 12, stroked. The canvas draws the same. */
+/** Paths in a square of 12, to be stroked. The canvas draws them too. */
 export const SIGNS = {
   PENDING: "M6 3.3V6.2L8 7.4",
   RUNNING: "M4.7 3.4 8.9 6 4.7 8.6Z",
@@ -19,22 +19,22 @@ export const SIGNS = {
 
 export const terminal = (status) => status === "COMPLETED" || status === "FAILED" || status === "CANCELLED";
 
-/** The word as it is shown: "Completed". */
+/** The word for users: "Completed". */
 export const word = (status) => status[0] + status.slice(1).toLowerCase();
 
-/** The round sign. */
+/** The sign in a circle. */
 export function sign(status) {
   const path = svg("path", { d: SIGNS[status] });
   return svg("svg", { class: `sign is-${status}`, viewBox: "0 0 12 12", "aria-hidden": "true" }, svg("circle", { cx: 6, cy: 6, r: 6 }), path);
 }
 
-/** Sign and word. `paused` is a flag beside the status. */
+/** The sign and the word. `paused` is a flag besides the status. */
 export function badge(status, paused = false) {
   if (paused && !terminal(status)) return el("span", { class: "badge is-PAUSED" }, sign("PAUSED"), "Paused");
   return el("span", { class: `badge is-${status}` }, sign(status), word(status));
 }
 
-/** A bar of the shares of each status. `progress` as in a status. */
+/** A bar with the share of each status. `progress` is that of a status. */
 export function bar(progress) {
   const parts = ["COMPLETED", "FAILED", "RUNNING", "SKIPPED", "CANCELLED", "PENDING"].map((status) => {
     const number = progress[status.toLowerCase()];

@@ -1,4 +1,4 @@
-// The form that submits a workflow, and triggers it. What is wrong with it is said at its place.
+// The form that submits a workflow and triggers it. Faults are shown where they are.
 
 import { get, path, post } from "./api.js";
 import { field } from "./dialog.js";
@@ -90,7 +90,7 @@ async function send(editor, params, trigger, verdict) {
   }
 }
 
-/** What the editor begins with: a stored workflow, or one of the API document's own examples. */
+/** Fills the editor with a stored workflow, or with an example of the OpenAPI document. */
 async function begin(editor, samples, from) {
   try {
     if (from) {
@@ -107,7 +107,7 @@ async function begin(editor, samples, from) {
   }
 }
 
-/** As people write it: whatever fits on a line is on one. */
+/** JSON as people write it: a value that fits on a line is on one. */
 export function pretty(value, indent = "") {
   const flat = stringify(value, " ").replace(/\n\s*/g, " ");
   if (indent.length + flat.length <= 96 || single(value)) return flat;

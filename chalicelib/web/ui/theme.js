@@ -1,9 +1,9 @@
-// Light or dark, before the first paint: a classic script, so that no frame shows the other one.
-// The choice is the system's until somebody makes one here.
+// Sets light or dark before the first paint. It is a classic script, so that no frame shows the other one.
+// The system's choice holds until the user makes one here.
 "use strict";
 try {
   const theme = localStorage.getItem("theme");
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 } catch {
-  // Storage may be forbidden: then the system decides.
+  // Storage may be forbidden. The system decides then.
 }

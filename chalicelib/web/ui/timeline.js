@@ -1,4 +1,4 @@
-// The Gantt chart: for each node when it waited, ran, and was tried again; and the critical path.
+// The Gantt chart: when each node waited, ran and was retried, and the critical path.
 
 import { attempts } from "./attempts.js";
 import { Surface } from "./canvas.js";
@@ -76,7 +76,7 @@ export class Timeline {
     this._forget();
   }
 
-  /** Earlier attempts are in the history alone: it is read for the nodes that had some, in whole where they are many. */
+  /** Reads the history, which alone has earlier attempts: that of each node with some, or all of it if these are many. */
   async _retried() {
     const { nodes, epoch } = this._model.status;
     const again = Object.keys(nodes).filter((id) => nodes[id].attempt > 1);
@@ -85,13 +85,13 @@ export class Timeline {
     this._read = mark;
     delete this.element.dataset.whole;
     try {
-      const asked = again.length <= MOST_SINGLE ? again : [undefined]; // none, each, or all in one go
+      const asked = again.length <= MOST_SINGLE ? again : [undefined]; // no request, one for each, or one for all
       const found = (await Promise.all(asked.map((id) => this._model.history(id)))).flatMap(({ events }) => events);
       this._events = grouped(found);
       this._arrange();
       this.element.dataset.whole = "true";
     } catch {
-      this._read = ""; // The chart is right without it, save for earlier attempts; the next change asks again.
+      this._read = ""; // Only earlier attempts are missing in the chart. The next change asks again.
     }
   }
 
@@ -117,7 +117,7 @@ export class Timeline {
     this._surface.invalidate();
   }
 
-  /** The longest that the policy lets a node wait after so many failures, in ms; what is longer is the queue's doing. */
+  /** The longest backoff after a number of failures, in ms. A longer wait was in the queue. */
   _backoff(id) {
     const policy = this._model.nodes.get(id)?.retry_policy ?? this._model.definition.defaults?.retry_policy ?? {};
     const { initial_backoff_seconds: initial = 1, backoff_multiplier: multiplier = 2, max_backoff_seconds: most = 300 } = policy;

@@ -1,4 +1,4 @@
-// A short word that something was done, or went wrong. Screen readers say it too.
+// A short message that something was done or failed. Screen readers announce it too.
 
 import { el } from "./element.js";
 

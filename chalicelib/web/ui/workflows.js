@@ -1,4 +1,4 @@
-// The workflows that are stored: trigger one, see its runs, take it as the start of another.
+// The list of stored workflows: trigger one, see its instances, use it to begin another.
 
 import { removeWorkflow, trigger } from "./actions.js";
 import { get } from "./api.js";
