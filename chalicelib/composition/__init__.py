@@ -30,12 +30,12 @@ PARTS = {
 
 
 def api_auth() -> Literal["none", "api_key", "iam"]:
-    """Who may call the API. `app` reads it when it is imported, for packaging too, where no client can be made."""
+    """Who may call the API. It is read when `app` is imported, by packaging too, long before a client is made."""
     return _settings().api_auth
 
 
 def callers() -> Policy:
-    """The origins that may call and the hosts that are answered to; in a Lambda function every host is."""
+    """The origins and hosts that are allowed, read when `app` is imported, too. A Lambda function allows every host."""
     from chalicelib.web.origins import Policy
 
     settings = _settings()

@@ -15,6 +15,7 @@ from chalicelib.models.forecast import Forecast, PlanRequest
 from chalicelib.models.workflow import Reason, Rerun, Trigger, Workflow
 from chalicelib.web import openapi_parts as parts
 from chalicelib.web import problems
+from chalicelib.web.access import ApiAuth
 from chalicelib.web.openapi_parts import Json
 from chalicelib.web.routes import (
     forecasts_openapi,
@@ -62,9 +63,7 @@ Every answer has an `X-Request-Id`: with it, whoever runs the service finds its 
 """
 
 
-def document(
-    handlers: Mapping[str, Handler], *, server: str = "", auth: Literal["none", "api_key", "iam"] = "none"
-) -> Json:
+def document(handlers: Mapping[str, Handler], *, server: str = "", auth: ApiAuth = "none") -> Json:
     """The document. `server` is the prefix of all paths (an API Gateway stage: `/dev`)."""
     kinds = [*problems.KINDS.values(), problems.INTERNAL]
     schemes = parts.SECURITY[auth]
