@@ -14,10 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import BadSettings, ValuesUnavailable
 from chalicelib.values.s3 import S3Values
-from deploy import plan
+from deploy import deployment
 from deploy.bucket import Bucket
-from deploy.plan import NotDeployed
-from deploy.stack import CloudFormationStack
+from deploy.cloudformation import CloudFormationStack
+from deploy.deployment import NotDeployed
 from local.package import TEMPLATE, NotPackaged, package
 from local.processes import ROOT
 
@@ -29,7 +29,7 @@ def main() -> None:
     arguments = _arguments()
     try:
         if arguments.action != "destroy":
-            for line in plan.check_settings(_config(), arguments.stage):
+            for line in deployment.check_settings(_config(), arguments.stage):
                 _say(f"warning: .chalice/config.json: {line}")
         ACTIONS[arguments.action](arguments)
     except BadSettings as error:
@@ -59,19 +59,19 @@ def _deploy(arguments: argparse.Namespace) -> None:
     _say(f"packaging {arguments.stage}")
     archive = package(arguments.stage, _out(arguments.stage))
     template = yaml.safe_load((archive.parent / TEMPLATE).read_text("utf-8"))
-    parameters = plan.parameters(template, _stage(arguments.stage), given, stack.parameters())
+    parameters = deployment.parameters(template, _stage(arguments.stage), given, stack.parameters())
     if bucket.ensure():
         _say(f"made the bucket {bucket.name}")
     _say(f"uploading {archive.stat().st_size / 1e6:.1f} MB")
     moved = archive.with_name("deployed.yaml")
-    moved.write_text(yaml.safe_dump(plan.located(template, bucket.name, bucket.upload(archive))), "utf-8")
+    moved.write_text(yaml.safe_dump(deployment.located(template, bucket.name, bucket.upload(archive))), "utf-8")
     tags = {"service": "dag-service", "stage": arguments.stage, **_pairs(arguments.tag)}
     change_set = stack.propose(bucket.url(bucket.upload(moved)), parameters, tags)
     if change_set is None:
         _say(f"{stack.name}: nothing changes")
     else:
         changes = change_set.changes or []
-        at_risk = plan.state_at_risk(changes)
+        at_risk = deployment.state_at_risk(changes)
         if at_risk and not arguments.lose_state:
             stack.withdraw(change_set)
             raise NotDeployed(
@@ -125,7 +125,7 @@ def _pairs(words: list[str]) -> dict[str, str]:
 
 
 def _stage(stage: str) -> dict[str, str]:
-    """What the stage sets, of the template's parameters."""
+    """The parameters of the template that the stage sets."""
     return dict(_config()["stages"].get(stage, {}).get("parameters", {}))
 
 
@@ -134,7 +134,7 @@ def _config() -> dict[str, Any]:
 
 
 def _out(stage: str) -> Path:
-    out = ROOT / "build" / plan.stack_name(stage)
+    out = ROOT / "build" / deployment.stack_name(stage)
     out.mkdir(parents=True, exist_ok=True)
     return out
 
@@ -149,7 +149,7 @@ def _session() -> Any:
 
 
 def _stack(stage: str) -> CloudFormationStack:
-    name = plan.stack_name(stage)
+    name = deployment.stack_name(stage)
     return CloudFormationStack(_session().client("cloudformation"), name, say=_say)
 
 

@@ -8,28 +8,31 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.plan import NotDeployed
+from deploy.deployment import NotDeployed
 
 
 class Bucket:
-    """dag-service-artifacts-ACCOUNT-REGION. Made at its first use."""
+    """dag-service-artifacts-ACCOUNT-REGION, created at its first use."""
 
     def __init__(self, s3: Any, *, account: str, region: str) -> None:
         self._s3 = s3
         self._region = region
-        # Whoever else may have taken the name: nothing is given to another account.
+        # Another account may own a bucket of this name: it must not receive what is uploaded.
         self._owner = {"ExpectedBucketOwner": account}
         self.name = f"dag-service-artifacts-{account}-{region}"
 
     def ensure(self) -> bool:
-        """Whether it had to be made. Raises NotDeployed where the name is another account's."""
+        """Create the bucket unless it exists; return whether it was created.
+
+        Raises NotDeployed if the name belongs to another account.
+        """
         try:
             self._s3.head_bucket(Bucket=self.name, **self._owner)
             return False
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
                 raise NotDeployed(f"the bucket {self.name} is not yours, or you may not use it: {error}") from None
-        # us-east-1 is where a bucket is made that says nothing, and the one place that must not be said.
+        # us-east-1 is the default, and the only region that S3 does not accept as a constraint.
         where = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
         self._s3.create_bucket(Bucket=self.name, **(where if self._region != "us-east-1" else {}))
         block = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -46,7 +49,7 @@ class Bucket:
         return True
 
     def upload(self, path: Path) -> str:
-        """Under the hash of its content, unless it is there already. Returns its key."""
+        """Store the file under the hash of its content, unless it is there already. Returns its key."""
         content = path.read_bytes()
         key = f"{hashlib.sha256(content).hexdigest()[:32]}{path.suffix}"
         if "Contents" not in self._s3.list_objects_v2(Bucket=self.name, Prefix=key, **self._owner):

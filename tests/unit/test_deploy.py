@@ -14,10 +14,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from deploy import plan
+from deploy import deployment
 from deploy.bucket import Bucket
-from deploy.plan import NotDeployed
-from deploy.stack import CloudFormationStack
+from deploy.cloudformation import CloudFormationStack
+from deploy.deployment import NotDeployed
 from local.processes import ROOT
 from tests.support import packaging
 
@@ -42,15 +42,17 @@ def bucket(aws: Any) -> Bucket:
 
 
 def test_a_stage_is_a_name() -> None:
-    assert plan.stack_name("prod") == "dag-service-prod"
+    assert deployment.stack_name("prod") == "dag-service-prod"
     for bad in ("", "Prod", "a_b", "1", "a" * 21):
         with pytest.raises(NotDeployed, match="no name for a stage"):
-            plan.stack_name(bad)
+            deployment.stack_name(bad)
 
 
 def test_what_is_given_goes_before_the_stage_before_what_the_stack_has() -> None:
     template = {"Parameters": {"A": {}, "B": {}, "C": {}, "D": {}}}
-    chosen = plan.parameters(template, {"A": "stage", "B": "stage"}, {"A": "given"}, existing={"B", "C", "Removed"})
+    chosen = deployment.parameters(
+        template, {"A": "stage", "B": "stage"}, {"A": "given"}, existing={"B", "C", "Removed"}
+    )
     assert chosen == [
         {"ParameterKey": "A", "ParameterValue": "given"},
         {"ParameterKey": "B", "ParameterValue": "stage"},
@@ -64,12 +66,12 @@ def test_what_is_given_goes_before_the_stage_before_what_the_stack_has() -> None
 )
 def test_parameters_that_cannot_be_are_said_before_anything_is_done(given: dict[str, str], says: str) -> None:
     with pytest.raises(NotDeployed, match=says):
-        plan.parameters(packaging.template("dev"), {}, given, existing=())
+        deployment.parameters(packaging.template("dev"), {}, given, existing=())
 
 
 def test_the_functions_code_is_where_it_was_uploaded() -> None:
     before = packaging.template("dev")
-    after = plan.located(before, "b", "k.zip")
+    after = deployment.located(before, "b", "k.zip")
     uris = [r["Properties"]["CodeUri"] for r in after["Resources"].values() if "CodeUri" in r["Properties"]]
     assert uris == [{"Bucket": "b", "Key": "k.zip"}] * 5
     assert before["Resources"]["Worker"]["Properties"]["CodeUri"] == "./deployment.zip"
@@ -80,12 +82,14 @@ def test_what_holds_instances_is_not_replaced_unasked() -> None:
         return {"LogicalResourceId": name, "Action": action, **more}
 
     harmless = [change("Cache", "Modify", Replacement="False"), change("Worker", "Modify", Replacement="True")]
-    assert plan.state_at_risk([*harmless, change("Queue", "Add")]) == []
-    assert plan.state_at_risk([change("Cache", "Modify", Replacement="Conditional"), change("Queue", "Remove")]) == [
+    assert deployment.state_at_risk([*harmless, change("Queue", "Add")]) == []
+    assert deployment.state_at_risk(
+        [change("Cache", "Modify", Replacement="Conditional"), change("Queue", "Remove")]
+    ) == [
         "Cache",
         "Queue",
     ]
-    assert set(packaging.template("dev")["Resources"]) >= plan.STATE
+    assert set(packaging.template("dev")["Resources"]) >= deployment.STATE
 
 
 @pytest.mark.parametrize(

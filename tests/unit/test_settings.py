@@ -17,7 +17,7 @@ import pytest
 from chalicelib import faults
 from chalicelib.errors import BadSettings
 from chalicelib.settings import Settings
-from deploy import plan
+from deploy import deployment
 from doctor import given
 from local import check, localstack
 from local.child import SILENT_AFTER, Child
@@ -194,15 +194,15 @@ def test_the_doctor_and_the_deployment_say_the_same() -> None:
         "stages": {"dev": {"environment_variables": {"LEASE_SECONDS": "30", "MAX_NODE": "5"}}},
     }
     with pytest.raises(BadSettings) as caught:
-        plan.check_settings(config, "dev")
+        deployment.check_settings(config, "dev")
     assert [line.partition("=")[0] for line in caught.value.faults] == ["MAX_LOST"]
     with pytest.raises(BadSettings, match="LEASE_SECONDS=inf"):
-        plan.check_settings(config, "prod")
+        deployment.check_settings(config, "prod")
     del config["lambda_functions"]
-    (said,) = plan.check_settings(config, "dev")
+    (said,) = deployment.check_settings(config, "dev")
     assert "MAX_NODES" in said
     ours = json.loads((ROOT / ".chalice/config.json").read_text())
-    assert plan.check_settings(ours, "dev") == plan.check_settings(ours, "prod") == []
+    assert deployment.check_settings(ours, "dev") == deployment.check_settings(ours, "prod") == []
 
 
 def test_what_dies_at_every_start_is_reported_with_its_last_words_and_not_for_ever(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is to be deployed, decided without asking AWS for anything: names, parameters, and what must not be replaced."""
+"""A deployment, as far as it is decided without asking AWS: names, parameters, and what must not be replaced."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from chalicelib.settings import Settings
 from local import check
 
 Template = dict[str, Any]
-# What holds instances in flight: replacing one loses them.
+# The resources that hold instances in flight: replacing one loses them.
 STATE = frozenset({"Cache", "Queue", "DeadLetterQueue", "Values"})
-# What CloudFormation says of failures that have one well-known remedy.
+# Patterns of the reasons that CloudFormation gives, for failures with one well-known remedy.
 REMEDIES = {
     r"UnreservedConcurrentExecution": "The account allows too few functions at once to reserve any: "
     "PARAMS=ReserveConcurrency=no, or have its limit raised.",
@@ -25,20 +25,20 @@ REMEDIES = {
 
 
 class NotDeployed(Exception):
-    """Why nothing was deployed, or not all of it, and what to do."""
+    """Nothing was deployed, or not all of it. The message says why, and what to do."""
 
 
 def stack_name(stage: str) -> str:
-    """dag-service-STAGE. Raises NotDeployed for a stage that AWS would not take in every name that is made of it."""
+    """dag-service-STAGE. Raises NotDeployed if AWS would refuse one of the names that contain the stage."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", stage):
         raise NotDeployed(f"`{stage}` is no name for a stage: a letter, then letters, digits and hyphens, at most 20")
     return f"dag-service-{stage}"
 
 
 def check_settings(config: Mapping[str, Any], stage: str) -> list[str]:
-    """Of what .chalice/config.json sets for the stage's functions: a line for each name that seems to be a slip.
+    """Check what .chalice/config.json sets for the stage's functions. Returns a line for each name that may be a typo.
 
-    Raises BadSettings, with every fault: each function would refuse them at its start.
+    Raises BadSettings with every fault: with any of them a function would refuse to start.
     """
     of_stage = config.get("stages", {}).get(stage, {})
     shared = {**config.get("environment_variables", {}), **of_stage.get("environment_variables", {})}
@@ -78,7 +78,7 @@ def parameters(
 
 
 def located(template: Template, bucket: str, key: str) -> Template:
-    """The template with the functions' code where it was uploaded, instead of beside it."""
+    """The template with the functions' code in the bucket, instead of in a file next to it."""
     moved = copy.deepcopy(template)
     for resource in moved["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
@@ -87,7 +87,7 @@ def located(template: Template, bucket: str, key: str) -> Template:
 
 
 def state_at_risk(changes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Of a change set's ResourceChanges: which of STATE would be replaced or removed."""
+    """The resources of STATE that a change set's ResourceChanges would replace or remove."""
     return sorted(
         change["LogicalResourceId"]
         for change in changes

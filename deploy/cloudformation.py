@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.plan import NotDeployed, remedy
+from deploy.deployment import NotDeployed, remedy
 
 _DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 _DELETED = ("DELETE_COMPLETE",)
@@ -17,7 +17,7 @@ _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 
 
 class CloudFormationStack:
-    """`say` gets each line of progress. CloudFormation rolls back by itself what goes wrong; here it is explained."""
+    """`say` receives each line of progress. CloudFormation rolls back what fails; the exceptions here say why."""
 
     def __init__(self, cloudformation: Any, name: str, *, say: Callable[[str], None], seconds: float = 3) -> None:
         self._cloudformation = cloudformation
@@ -26,7 +26,7 @@ class CloudFormationStack:
         self._seconds = seconds
 
     def describe(self, id: str | None = None) -> dict[str, Any] | None:
-        """None where there is no such stack."""
+        """DescribeStacks' answer, or None if there is no such stack."""
         try:
             return dict(self._cloudformation.describe_stacks(StackName=id or self.name)["Stacks"][0])
         except ClientError as error:
@@ -35,7 +35,7 @@ class CloudFormationStack:
             raise
 
     def parameters(self) -> Collection[str]:
-        """The names that it has values for."""
+        """The names of the parameters that the stack has values for."""
         stack = self.describe()
         return [one["ParameterKey"] for one in stack.get("Parameters", [])] if stack else []
 
@@ -44,7 +44,7 @@ class CloudFormationStack:
         return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
 
     def propose(self, template_url: str, parameters: list[dict[str, Any]], tags: dict[str, str]) -> ChangeSet | None:
-        """What would change; None where nothing would. Raises NotDeployed where CloudFormation won't have it."""
+        """Create a change set. None if nothing would change. Raises NotDeployed if CloudFormation refuses it."""
         stack = self.describe()
         status = stack["StackStatus"] if stack else None
         if status in _STUCK:
@@ -60,7 +60,7 @@ class CloudFormationStack:
             Parameters=parameters,
             Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-            # A stack that never was has nothing to keep, and would stand in the way of the next try.
+            # A new stack that fails has nothing to keep, and would be in the way of the next attempt.
             **({"OnStackFailure": "DELETE"} if is_new else {}),
         )
         change_set = ChangeSet(made["Id"], made["StackId"], self._changes(made["Id"]))
@@ -87,17 +87,17 @@ class CloudFormationStack:
         return [change["ResourceChange"] for change in changes]
 
     def withdraw(self, change_set: ChangeSet) -> None:
-        """Leave everything as it is."""
+        """Delete the change set; the stack stays as it is."""
         self._cloudformation.delete_change_set(ChangeSetName=change_set.id)
 
     def execute(self, change_set: ChangeSet) -> None:
-        """Raises NotDeployed with what failed and why; then the stack is as it was before, a new one gone again."""
+        """Apply the change set and wait. Raises NotDeployed with what failed and why, after the rollback."""
         seen = {event["EventId"] for event in self._events(change_set.stack_id)}
         self._cloudformation.execute_change_set(ChangeSetName=change_set.id)
         self._watch(change_set.stack_id, seen, _DEPLOYED)
 
     def delete(self) -> bool:
-        """Whether there was one. Raises NotDeployed with what could not be deleted."""
+        """Delete the stack and wait; return whether it existed. Raises NotDeployed with what could not be deleted."""
         stack = self.describe()
         if stack is None:
             return False
@@ -109,7 +109,7 @@ class CloudFormationStack:
     def _watch(self, id: str, seen: set[str], wanted: Collection[str]) -> None:
         failures: list[str] = []
         while True:
-            # The status first: so the events of a finished stack are all there when it is read.
+            # The status is read before the events: once it is final, no event is missing.
             stack = self.describe(id)
             for event in reversed([event for event in self._events(id) if event["EventId"] not in seen]):
                 seen.add(event["EventId"])
@@ -127,19 +127,19 @@ class CloudFormationStack:
         reason = event.get("ResourceStatusReason", "")
         if not status.endswith("_IN_PROGRESS"):
             self._say(f"  {event['Timestamp']:%H:%M:%S} {status:<22} {name}")
-        # What was stopped because something else failed says nothing.
+        # A resource that was cancelled because another one failed gives no reason of its own.
         if status.endswith("_FAILED") and "cancelled" not in reason:
             yield f"{name}: {reason}"
             if todo := remedy(reason):
                 yield f"  {todo}"
 
     def _events(self, id: str) -> list[dict[str, Any]]:
-        """The newest first."""
+        """The stack's events, newest first."""
         return list(self._cloudformation.describe_stack_events(StackName=id)["StackEvents"])
 
 
 class ChangeSet:
-    """What CloudFormation would do. `changes` are its ResourceChanges; None: nothing."""
+    """What CloudFormation would do: `changes` are its ResourceChanges, or None if there are none."""
 
     def __init__(self, id: str, stack_id: str, changes: list[dict[str, Any]] | None) -> None:
         self.id = id
