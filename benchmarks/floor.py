@@ -17,7 +17,8 @@ import redis
 
 from benchmarks.turn import running_valkey
 from local import localstack, queues
-from local.processes import free_port, spawn, stop, wait_ready
+from local.processes import spawn, stop, wait_ready
+from local.sockets import free_port
 
 SCRIPT = "return redis.call('INCR', KEYS[1])"
 CALLS = 5_000

@@ -19,7 +19,8 @@ from benchmarks.catalogue import Engine
 from benchmarks.dag import Dag
 from benchmarks.workloads import WARM, Workload
 from local import valkey
-from local.processes import ROOT, TETHER, free_port, spawn, stop, tail, wait_ready
+from local.processes import ROOT, TETHER, spawn, stop, tail, wait_ready
+from local.sockets import free_port
 
 START_SECONDS = 120
 

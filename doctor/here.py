@@ -11,7 +11,7 @@ from typing import Any
 from chalicelib.settings import Settings
 from doctor import given, machine, processes, queue, service, store
 from doctor.section import Section
-from local import localstack, valkey
+from local import env_file, folder, localstack, queues, valkey
 from local.config import Config
 from local.processes import ROOT
 
@@ -35,7 +35,7 @@ def sections() -> list[Section[Any]]:
             "install ps (Debian: apt install procps)",
         )
     )
-    return found + (_running(config.data_dir) if processes.supervisor(config.data_dir) else [])
+    return found + (_running(config.data_dir) if folder.holder(config.data_dir) else [])
 
 
 def _machine() -> Section[Any]:
@@ -46,11 +46,11 @@ def _machine() -> Section[Any]:
 def settings() -> Settings:
     """Of the stack of DATA_DIR, running or not."""
     data_dir = Config.read({**os.environ, "ALLOW_PUBLIC": "1"}).data_dir
-    return Settings.from_environment(processes.environment(data_dir))
+    return Settings.from_environment(env_file.read(data_dir))
 
 
 def _running(data_dir: Path) -> list[Section[Any]]:
-    environment = processes.environment(data_dir)
+    environment = env_file.read(data_dir)
     settings = Settings.from_environment(environment)
     sweep_seconds = float(environment.get("SWEEP_INTERVAL") or 1)
     base = Config.read({**environment, "ALLOW_PUBLIC": "1"}).base_url
@@ -85,17 +85,11 @@ def _running(data_dir: Path) -> list[Section[Any]]:
 
 
 def _queue(environment: dict[str, str], settings: Settings) -> queue.QueueFacts:
-    import boto3
-    from botocore.config import Config as ClientConfig
-
-    sqs = boto3.client(
-        "sqs",
-        region_name=settings.aws_region,
-        endpoint_url=settings.aws_endpoint_url,
-        aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
-        aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY"),
-        config=ClientConfig(retries={"mode": "standard", "max_attempts": 1}, connect_timeout=3, read_timeout=5),
-    )
+    keys = {
+        name.lower(): environment.get(name)
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    }
+    sqs = queues.client(settings.aws_endpoint_url, settings.aws_region, read_seconds=5, **keys)
     with closing(sqs):
         return queue.QueueFacts(
             url=settings.queue_url,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import shlex
 import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from doctor.findings import Finding, broken, ok, warning
-from local.folder import ENV_FILE, LOCK
-from local.processes import is_free
+from local import folder
+from local.sockets import is_free
 
 START = "make run (its log says why it ended)"
 
@@ -28,29 +26,8 @@ class ProcessFacts:
     ports: dict[str, tuple[int, bool]]
 
 
-def environment(data_dir: Path) -> dict[str, str]:
-    """What a stack wrote for others that want to use it; empty where there never was one."""
-    path = data_dir / ENV_FILE
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    pairs = (shlex.split(line.removeprefix("export "))[0].partition("=") for line in lines)
-    return {name: value for name, _, value in pairs}
-
-
-def supervisor(data_dir: Path) -> int | None:
-    """Its process id while it runs: it holds a lock on a file with its id in it."""
-    path = data_dir / LOCK
-    if not path.exists():
-        return None
-    with path.open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return int(lock.read() or 0)
-        return None
-
-
 def gather(data_dir: Path, ports: dict[str, int]) -> ProcessFacts:
-    pid = supervisor(data_dir)
+    pid = folder.holder(data_dir)
     children = None if pid is None else children_of(pid)
     taken = {name: (port, is_free(port)) for name, port in ports.items()} if pid is None else {}
     return ProcessFacts(data_dir=data_dir, children=children, ports=taken)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import Field, field_validator
 
 from chalicelib.settings import Environment
-from local.processes import ROOT, free_port, is_free
+from local.processes import ROOT
+from local.sockets import free_port, is_free
 
 ANY_ADDRESS = ("", "0.0.0.0", "::")
 
@@ -90,9 +91,14 @@ class Config(Environment):
             )
 
     @property
+    def reachable_host(self) -> str:
+        """The host to connect to, which `host` is not if it stands for every address."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+
+    @property
     def base_url(self) -> str:
         """Where a browser on this machine finds the API."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        host = self.reachable_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
@@ -120,23 +126,6 @@ def why_not_writable(path: Path) -> str | None:
     if not os.access(there, os.W_OK | os.X_OK):
         return f"{there} cannot be written by this user: name a folder that can"
     return None
-
-
-def pick_port(name: str, default: int, say: Callable[[str], None], *, fixed: int = 0) -> int:
-    """The fixed one, which must be free; else the default where it is free; else any that is, which is said.
-
-    Raises BadConfiguration.
-    """
-    if fixed and not is_free(fixed):
-        raise BadConfiguration(
-            f"port {fixed} ({name}) is in use or not allowed: set another one with {name.upper()}_PORT=..., "
-            "or leave it out for any that is free"
-        )
-    if fixed or is_free(default):
-        return fixed or default
-    port = free_port()
-    say(f"port {default} ({name}) is in use; {name} takes {port}")
-    return port
 
 
 def child_environment(environ: Mapping[str, str], *, redis_url: str, endpoint_url: str) -> dict[str, str]:

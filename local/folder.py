@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 MARKER = ".dag-service"
@@ -21,6 +24,24 @@ WHAT = "The data of a local run of dag-service is in this folder; `make clean` r
 
 class NotOurs(RuntimeError):
     """A folder with files of others where those of a run would be. The message names one."""
+
+
+class InUse(RuntimeError):
+    """Another local run holds the folder."""
+
+
+@contextlib.contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Claim the folder and hold its lock, in which `make doctor` finds this process. Raises NotOurs, InUse, OSError."""
+    claim(directory)
+    with (directory / LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InUse(f"a local run uses {directory} already") from error
+        lock.truncate(0)  # only now: until here it may be another run's
+        print(os.getpid(), file=lock, flush=True)
+        yield
 
 
 def claim(directory: Path) -> None:
@@ -52,7 +73,7 @@ def remove(directory: Path) -> str:
         return ""
     if not is_ours(directory):
         return f"{directory} is left as it is: no local run made it, as far as can be told"
-    if in_use(directory):
+    if holder(directory) is not None:
         return f"{directory} is left as it is: a local run uses it; end that first"
     for name in NAMES:
         path = directory / name
@@ -67,16 +88,16 @@ def remove(directory: Path) -> str:
     return ""
 
 
-def in_use(directory: Path) -> bool:
-    """Whether a run holds the lock."""
+def holder(directory: Path) -> int | None:
+    """The process id of the run that holds the folder (0 before it has written its id); None if none does."""
     if not (directory / LOCK).exists():
-        return False
+        return None
     with (directory / LOCK).open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
-            return True
-        return False
+            return int(lock.read() or 0)
+        return None
 
 
 if __name__ == "__main__":

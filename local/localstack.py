@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 from pathlib import Path
 
+from local import health
 from local.processes import ROOT, Missing
 
 DEFAULT_PORT = 4566
@@ -54,13 +54,10 @@ def url(port: int) -> str:
 
 def is_ready(port: int) -> bool:
     """Whether its SQS can be used."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/_localstack/health")
-        response = connection.getresponse()
-        services = json.loads(response.read()).get("services", {})
-        return response.status == 200 and services.get("sqs") in ("available", "running")
-    except (OSError, ValueError, http.client.HTTPException):
+    answer = health.ask("127.0.0.1", port, "/_localstack/health", seconds=2)
+    if answer is None or answer[0] != 200:
         return False
-    finally:
-        connection.close()
+    try:
+        return json.loads(answer[1]).get("services", {}).get("sqs") in ("available", "running")
+    except ValueError:
+        return False

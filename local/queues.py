@@ -16,15 +16,15 @@ class QueueUrls:
     dead_letters: str
 
 
-def client(endpoint_url: str | None, region: str = "us-east-1", *, read_seconds: float = 30) -> Any:
-    """A boto3 SQS client. `read_seconds` must exceed the longest poll."""
+def client(endpoint_url: str | None, region: str = "us-east-1", *, read_seconds: float = 30, **keys: str | None) -> Any:
+    """A boto3 SQS client. `read_seconds` must exceed the longest poll; without `keys` boto3 finds them itself."""
     import boto3
     from botocore.config import Config
 
     config = Config(
         retries={"mode": "standard", "max_attempts": 2}, connect_timeout=3, read_timeout=read_seconds, proxies={}
     )
-    return boto3.client("sqs", region_name=region, endpoint_url=endpoint_url, config=config)
+    return boto3.client("sqs", region_name=region, endpoint_url=endpoint_url, config=config, **keys)
 
 
 def ensure(sqs: Any, name: str = "dag-service", dead_name: str | None = None, *, visibility_seconds: int) -> QueueUrls:

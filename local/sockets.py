@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import random
 import socket
 import sys
 from pathlib import Path
@@ -60,3 +61,30 @@ def is_served(port: int, host: str = "127.0.0.1") -> bool:
             return bool(connection.getsockname() != connection.getpeername())
     except OSError:
         return False
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a server could listen there now. Raises OSError for a host that is not of this machine."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno in (98, 48, 13):  # in use (Linux, macOS), or below 1024 and not allowed
+                return False
+            raise
+        return True
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody uses at this moment.
+
+    It is drawn from below those that the kernel gives to clients: such a one could be gone while its server is
+    down for a moment, or was not yet up, and two that look at the same time seldom draw the same.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        if is_free(port):
+            return port

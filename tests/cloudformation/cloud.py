@@ -19,7 +19,8 @@ import pytest
 
 from local import localstack
 from local.functions import runtime
-from local.processes import ROOT, NotReady, free_port, spawn, stop, tail, wait_ready
+from local.processes import ROOT, NotReady, spawn, stop, tail, wait_ready
+from local.sockets import free_port
 from tests.support.servers import unavailable
 
 PYTHON = ROOT / ".venv-localstack-full" / "bin" / "python"

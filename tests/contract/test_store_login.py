@@ -23,7 +23,8 @@ from chalicelib.core.work import Ref
 from chalicelib.errors import Unavailable
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.settings import Settings
-from local.processes import ROOT, free_port
+from local.processes import ROOT
+from local.sockets import free_port
 from tests.support import packaging
 from tests.support.harness import application, drain, results_of, run, wait_until
 from tests.support.servers import SLOTS, running_valkey

@@ -13,7 +13,7 @@ from chalicelib.composition import Application
 from chalicelib.errors import ValuesUnavailable
 from chalicelib.settings import Settings
 from chalicelib.values.protocol import Values
-from local.processes import free_port
+from local.sockets import free_port
 
 
 def made(url: str, **settings: Any) -> Values:

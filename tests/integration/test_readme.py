@@ -15,7 +15,8 @@ import pytest
 
 from chalicelib.settings import Settings
 from local.config import Config
-from local.processes import ROOT, free_port
+from local.processes import ROOT
+from local.sockets import free_port
 from tests.support.stack import RunningStack
 
 DOCS = "".join(path.read_text("utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))

@@ -23,7 +23,7 @@ from chalicelib.errors import SecretsUnavailable
 from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.secrets.vault import Vault
-from local.processes import free_port
+from local.sockets import free_port
 from tests.support.harness import application, drain
 from tests.support.stack import running_stack
 

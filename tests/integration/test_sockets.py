@@ -15,8 +15,8 @@ import pytest
 from benchmarks.floor import running_localstack
 from benchmarks.turn import running_valkey as benchmarks_valkey
 from local import valkey
-from local.processes import ROOT, NotReady, free_port, spawn, stop, wait_ready
-from local.sockets import is_served, is_server
+from local.processes import ROOT, NotReady, spawn, stop, wait_ready
+from local.sockets import free_port, is_served, is_server
 from tests.support.doors import listeners, open_doors
 from tests.support.harness import wait_until
 from tests.support.stack import RunningStack, running_stack
@@ -92,12 +92,12 @@ def test_a_port_that_is_taken_after_the_look_at_it(stack: RunningStack, tmp_path
     taken = port_of(stack.exported(theirs))
     # The look at the port is made to miss it the first time, as it does in a race.
     program = (
-        "import sys, local.config as c, local.supervisor, local.valkey as v, local.localstack as l\n"
-        f"{'v' if name == 'Valkey' else 'l'}.DEFAULT_PORT, look, missed = {taken}, c.is_free, []\n"
+        "import sys, local.__main__, local.servers as s, local.valkey as v, local.localstack as l\n"
+        f"{'v' if name == 'Valkey' else 'l'}.DEFAULT_PORT, look, missed = {taken}, s.is_free, []\n"
         "def is_free(port, host='127.0.0.1'):\n"
         f"    return (port == {taken} and not missed and not missed.append(1)) or look(port, host)\n"
-        "c.is_free = is_free\n"
-        "sys.exit(local.supervisor.main([]))\n"
+        "s.is_free = is_free\n"
+        "sys.exit(local.__main__.main([]))\n"
     )
     with running_stack(tmp_path, command=[sys.executable, "-c", program], free_ports=False) as second:
         assert any(f"another server took port {taken}" in line for line in second.lines)

@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from local.processes import ROOT, free_port
+from local.processes import ROOT
+from local.sockets import free_port
 from tests.support.harness import wait_until
 
 MARKER = "DAG_SERVICE_TEST_STACK"

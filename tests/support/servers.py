@@ -18,7 +18,8 @@ import redis
 from chalicelib.composition.clients import Clients
 from chalicelib.settings import Settings
 from local import localstack, queues, valkey
-from local.processes import Missing, NotReady, free_port, spawn, stop, tail, wait_ready
+from local.processes import Missing, NotReady, spawn, stop, tail, wait_ready
+from local.sockets import free_port
 
 SLOTS = 16384
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -16,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from local import env_file
 from local.localstack import command as localstack_command
-from local.processes import ROOT, Missing, free_port
+from local.processes import ROOT, Missing
+from local.sockets import free_port
 from tests.support.servers import unavailable
 
 COMMAND = (sys.executable, "-m", "local")
@@ -51,9 +52,7 @@ class RunningStack:
 
     def exported(self, name: str) -> str:
         """A variable that the children got, such as REDIS_URL."""
-        found = re.search(rf"^export {name}=(.*)$", (self.log.parent / "env").read_text(), re.M)
-        assert found, f"{name} is not exported"
-        return shlex.split(found[1])[0]
+        return env_file.read(self.log.parent)[name]
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local import folder
+from local import env_file, folder
 from local.processes import ROOT
 
 
@@ -117,3 +117,11 @@ def test_an_install_empties_no_folder_of_others(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
     assert done.returncode == 1 and "no virtual environment" in done.stderr
     assert (tmp_path / "theirs").exists()
+
+
+def test_settings_of_a_run_are_read_as_they_were_written(tmp_path: Path) -> None:
+    env = {"AWS_SECRET_ACCESS_KEY": 'it\'s a "secret"; $HOME', "PORT": "8000", "HOME": "not exported"}
+    assert env_file.read(tmp_path) == {}
+    env_file.write(tmp_path, env)
+    assert env_file.read(tmp_path) == {name: env[name] for name in ("AWS_SECRET_ACCESS_KEY", "PORT")}
+    assert (tmp_path / folder.ENV_FILE).stat().st_mode & 0o777 == 0o600

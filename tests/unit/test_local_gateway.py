@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local.localstack import GATEWAY
-from local.processes import free_port
+from local.sockets import free_port
 
 LISTENERS = """
 import json, socket

@@ -1,16 +1,19 @@
-"""The supervisor's watch: one child that is slow to come back keeps it from no other."""
+"""The supervisor's watch: one child that is slow to come back keeps it from no other; and its end."""
 
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from local import folder
 from local.child import GIVE_UP_AFTER, Child
 from local.config import BadConfiguration, Config
 from local.console import Console
+from local.stack import Stack
 from local.supervisor import Supervisor
 from tests.support.harness import wait_until
 
@@ -18,13 +21,13 @@ SLEEPER = [sys.executable, "-c", "import signal; signal.pause()"]
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Supervisor:
-    return Supervisor(Config.read({"DATA_DIR": str(tmp_path)}), Console(io.StringIO()))
+def supervisor() -> Supervisor:
+    return Supervisor(Console(io.StringIO()))
 
 
-def look(stack: Supervisor, *children: Child) -> bool:
+def look(supervisor: Supervisor, *children: Child) -> bool:
     for child in children:
-        stack._look_after(child)
+        supervisor.look_after(child)
     return True
 
 
@@ -34,21 +37,21 @@ def kill(child: Child) -> None:
     child.process.wait()
 
 
-def test_the_others_come_back_while_one_is_slow(stack: Supervisor, tmp_path: Path) -> None:
+def test_the_others_come_back_while_one_is_slow(supervisor: Supervisor, tmp_path: Path) -> None:
     slow = Child("queue", SLEEPER, env={}, ready=lambda: False, log=tmp_path / "queue.log", vital=True)
     worker = Child("worker-1", SLEEPER, env={}, log=tmp_path / "worker.log")
     for child in (slow, worker):
-        child.start(stack._console)
+        child.start(supervisor._console)
         kill(child)
     try:
-        wait_until(lambda: look(stack, slow, worker) and worker.process is not None, what="the worker is back")
+        wait_until(lambda: look(supervisor, slow, worker) and worker.process is not None, what="the worker is back")
         assert not slow.was_ready
     finally:
         for child in (slow, worker):
             child.end(0)
 
 
-def test_what_follows_is_done_again_where_it_failed(stack: Supervisor, tmp_path: Path) -> None:
+def test_what_follows_is_done_again_where_it_failed(supervisor: Supervisor, tmp_path: Path) -> None:
     tries: list[int] = []
 
     def make_queues() -> None:
@@ -57,23 +60,33 @@ def test_what_follows_is_done_again_where_it_failed(stack: Supervisor, tmp_path:
             raise BadConfiguration("it was killed between two calls")
 
     queue = Child("queue", SLEEPER, env={}, ready=lambda: True, log=tmp_path / "log", vital=True, after=make_queues)
-    queue.start(stack._console)
+    queue.start(supervisor._console)
     try:
-        wait_until(lambda: look(stack, queue) and queue.was_ready, what="the queue is back")
+        wait_until(lambda: look(supervisor, queue) and queue.was_ready, what="the queue is back")
         assert len(tries) == 3
     finally:
         queue.end(0)
 
 
-def test_a_server_that_is_killed_often_is_started_for_ever(stack: Supervisor, tmp_path: Path) -> None:
+def test_a_server_that_is_killed_often_is_started_for_ever(supervisor: Supervisor, tmp_path: Path) -> None:
     store = Child("store", SLEEPER, env={}, ready=lambda: True, log=tmp_path / "log", vital=True)
-    store.start(stack._console)
+    store.start(supervisor._console)
     try:
         for _ in range(GIVE_UP_AFTER + 1):
             store.was_ready = True
             kill(store)
-            stack._look_after(store)  # raises where it gives up
+            supervisor.look_after(store)  # raises where it gives up
             store.again_at = 0.0
-            stack._look_after(store)
+            supervisor.look_after(store)
     finally:
         store.end(0)
+
+
+def test_the_folder_is_held_until_every_child_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the next run could start a server on an append-only file that this run's server still writes."""
+    holders: list[int | None] = []
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    monkeypatch.setattr(Stack, "_start", lambda self: self._supervisor.stop())
+    monkeypatch.setattr(Supervisor, "end", lambda self: holders.append(folder.holder(tmp_path)))
+    assert Stack(Config.read({"DATA_DIR": str(tmp_path)}), Console(io.StringIO()), http=False).run() == 0
+    assert holders == [os.getpid()] and folder.holder(tmp_path) is None

@@ -23,8 +23,9 @@ from local import check, localstack
 from local.child import SILENT_AFTER, Child
 from local.config import Config, child_environment
 from local.console import Console
-from local.processes import ROOT, free_port
+from local.processes import ROOT
 from local.server import create
+from local.sockets import free_port
 from local.supervisor import Supervisor
 from tests.support.harness import wait_until
 
@@ -205,15 +206,15 @@ def test_the_doctor_and_the_deployment_say_the_same() -> None:
     assert deployment.check_settings(ours, "dev") == deployment.check_settings(ours, "prod") == []
 
 
-def test_what_dies_at_every_start_is_reported_with_its_last_words_and_not_for_ever(tmp_path: Path) -> None:
+def test_what_dies_at_every_start_is_reported_with_its_last_words_and_not_for_ever() -> None:
     out = io.StringIO()
-    stack = Supervisor(Config.read({"DATA_DIR": str(tmp_path)}), Console(out))
+    supervisor = Supervisor(Console(out))
     program = "import sys; print('Traceback ...', flush=True); sys.exit('KeyError: colour')"
     child = Child("worker-1", [sys.executable, "-c", program], env={})
-    child.start(stack._console)
+    child.start(supervisor._console)
 
     def looked_after() -> bool:
-        stack._look_after(child)
+        supervisor.look_after(child)
         child.again_at = child.again_at and 0.0
         return child.failures >= SILENT_AFTER + 5
 
