@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import boto3
 import pytest
 import redis
 from playwright.sync_api import Browser, Page
 
 from tests.browser.service import Service
+from tests.support.servers import client_of
 from tests.support.stack import RunningStack, running_stack
 
 WORKFLOW = {"name": "from another page", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}}
@@ -149,7 +149,7 @@ def test_a_page_that_is_named_may_do_it_all(browser: Browser, tmp_path: Path, vi
 @pytest.mark.parametrize("host", ["evil.example", "localhost", "127.0.0.1"])
 def test_a_page_elsewhere_cannot_drive_the_queues(visitor: Page, stack: RunningStack, host: str) -> None:
     endpoint = stack.exported("AWS_ENDPOINT_URL")
-    sqs: Any = boto3.client("sqs", endpoint_url=endpoint, region_name="us-east-1")
+    sqs: Any = client_of(endpoint, "sqs")
     queue_url = sqs.create_queue(QueueName=f"probe-{host.replace('.', '-')}")["QueueUrl"]
     query = urlencode({"Action": "SendMessage", "QueueUrl": queue_url, "MessageBody": "x", "Version": "2012-11-05"})
     form = {"Content-Type": "application/x-www-form-urlencoded"}

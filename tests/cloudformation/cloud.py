@@ -14,14 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from local import localstack
 from local.functions import runtime
 from local.processes import ROOT, NotReady, spawn, stop, tail, wait_ready
 from local.sockets import free_port
-from tests.support.servers import unavailable
+from tests.support.servers import client_of, unavailable
 
 PYTHON = ROOT / ".venv-localstack-full" / "bin" / "python"
 SERVICES = "apigateway,cloudformation,cloudwatch,ec2,events,iam,lambda,logs,s3,sns,sqs,ssm,sts"
@@ -37,7 +36,7 @@ class Cloud:
 
     @functools.cache  # noqa: B019  # as long-lived as the test session
     def client(self, service: str) -> Any:
-        return boto3.client(service, endpoint_url=self.url, region_name=REGION)
+        return client_of(self.url, service)
 
     def deploy(self, action: str, *arguments: str) -> str:
         """What `python -m deploy` prints. Raises AssertionError with it where that fails."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import yaml
 
 from local import package, queues
@@ -23,6 +22,7 @@ from local.functions.function import Function
 from local.functions.template import Template
 from local.mapping import EventSourceMapping
 from tests.deployed.gateway import Gateway
+from tests.support.servers import client_of
 
 STAGE = "dev"
 POLLERS = 2  # of each queue
@@ -131,7 +131,7 @@ class Deployment:
 def deployed(made: Packaged, directory: Path, *, redis_url: str, endpoint_url: str) -> Iterator[Deployment]:
     """The stack of the template, on the Redis and the SQS of these URLs; what functions log is in `directory`."""
     with contextlib.ExitStack() as exits:
-        sqs = exits.enter_context(contextlib.closing(queues.client(endpoint_url)))
+        sqs = exits.enter_context(contextlib.closing(client_of(endpoint_url, "sqs")))
         urls = queues.ensure(sqs, f"{STACK}-{uuid.uuid4().hex[:8]}", visibility_seconds=1)
         by_name: dict[str, Function] = {}
         endpoint = Endpoint(by_name)
@@ -171,7 +171,7 @@ def deployed(made: Packaged, directory: Path, *, redis_url: str, endpoint_url: s
 
 def _bucket(endpoint_url: str) -> str:
     name = f"{STACK}-values-{uuid.uuid4().hex[:8]}"
-    with contextlib.closing(boto3.client("s3", endpoint_url=endpoint_url)) as s3:
+    with contextlib.closing(client_of(endpoint_url, "s3")) as s3:
         s3.create_bucket(Bucket=name)
     return name
 

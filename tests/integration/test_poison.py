@@ -16,9 +16,9 @@ import redis
 from chalicelib.store import keys
 from chalicelib.store.redis_store import RedisStore
 from examples import run as client
-from local import queues
 from tests.support.harness import wait_until
 from tests.support.invariants import check_invariants
+from tests.support.servers import client_of
 from tests.support.stack import RunningStack, running_stack
 
 MAX_LOST = 3
@@ -31,10 +31,9 @@ class Service:
 
     def __init__(self, stack: RunningStack, folder: Path) -> None:
         self.stack, self.folder = stack, folder
-        exported = dict(re.findall(r"^export (\w+)=(.*)$", (folder / "data" / "env").read_text(), re.M))
-        self.queue_url = exported["QUEUE_URL"]
-        self.redis = redis.Redis.from_url(exported["REDIS_URL"])
-        self.sqs = queues.client(exported["AWS_ENDPOINT_URL"])
+        self.queue_url = stack.exported("QUEUE_URL")
+        self.redis = redis.Redis.from_url(stack.exported("REDIS_URL"))
+        self.sqs = client_of(stack.exported("AWS_ENDPOINT_URL"), "sqs")
         self.store = RedisStore(self.redis, retention_seconds=60, workflow_retention_seconds=60, idempotency_seconds=60)
 
     def diary(self, name: str) -> Path:

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 
-from chalicelib.composition.clients import Clients
-from chalicelib.settings import Settings
 from local import localstack, queues, valkey
 from local.processes import Missing, NotReady, spawn, stop, tail, wait_ready
 from local.sockets import free_port
@@ -133,12 +132,19 @@ def localstack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stop(process, seconds=0)  # it has nothing to save
 
 
+def client_of(localstack_url: str, service: str) -> Any:
+    """A boto3 client of `service` in that LocalStack, whatever region, credentials and proxies the environment has."""
+    from botocore.config import Config
+    from localstack_client.session import Session
+
+    return Session(localstack_host=urlsplit(localstack_url).netloc).client(service, config=Config(proxies={}))
+
+
 @pytest.fixture
 def bucket(localstack_url: str) -> str:
     """The name of a fresh S3 bucket."""
     name = f"test-{uuid.uuid4().hex[:12]}"
-    settings = Settings(aws_endpoint_url=localstack_url)
-    with contextlib.closing(Clients(settings).make("s3")) as s3:
+    with contextlib.closing(client_of(localstack_url, "s3")) as s3:
         s3.create_bucket(Bucket=name)
     return name
 
@@ -146,7 +152,7 @@ def bucket(localstack_url: str) -> str:
 @pytest.fixture
 def queue_urls(localstack_url: str) -> Iterator[QueuePair]:
     """A fresh queue and its dead-letter queue; a message shows up again 1 s after it was received and not deleted."""
-    with contextlib.closing(queues.client(localstack_url)) as client:
+    with contextlib.closing(client_of(localstack_url, "sqs")) as client:
         name = f"test-{uuid.uuid4().hex[:12]}"
         urls = queues.ensure(client, name, visibility_seconds=1)
         yield QueuePair(urls.queue, urls.dead_letters, client)
