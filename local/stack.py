@@ -1,4 +1,4 @@
-"""The stack of a local run: the servers, their queues, and the processes of the service that use them."""
+"""The stack of a local run: its backends, their queues, and the processes of the service that use them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from contextlib import ExitStack
 from typing import Any
 
 from chalicelib.settings import Settings
-from local import env_file, folder, health, queues, servers
+from local import backends, env_file, folder, health, queues
+from local.backends import Backends
 from local.child import Child
 from local.config import BadConfiguration, Config, child_environment
 from local.console import Console
 from local.processes import Missing, NotReady
-from local.servers import Servers
 from local.supervisor import GivenUp, PortTaken, Supervisor
 
 
@@ -67,8 +67,8 @@ class Stack:
             raise BadConfiguration(f"{error}: end it, or set another one with DATA_DIR=...") from error
 
     def _start(self) -> None:
-        """Start the servers, both at once; then what uses them."""
-        found = self._start_servers()
+        """Start the backends, both at once; then what uses them."""
+        found = self._start_backends()
         self._check_redis(found.redis_url)
 
         env = child_environment(os.environ, redis_url=found.redis_url, endpoint_url=found.endpoint_url)
@@ -84,11 +84,11 @@ class Stack:
         env_file.write(self._config.data_dir, env)
         self._supervisor.start(self._service(env))
 
-    def _start_servers(self) -> Servers:
+    def _start_backends(self) -> Backends:
         """A port that was free may be taken by the time that its server starts: then the ports are looked at again,
         and a fixed one is refused by its name. Raises BadConfiguration."""
         while True:
-            found = servers.choose(self._config, self._say)
+            found = backends.choose(self._config, self._say)
             try:
                 self._supervisor.start(found.children)
             except PortTaken as error:

@@ -92,11 +92,11 @@ def test_a_port_that_is_taken_after_the_look_at_it(stack: RunningStack, tmp_path
     taken = port_of(stack.exported(theirs))
     # The look at the port is made to miss it the first time, as it does in a race.
     program = (
-        "import sys, local.__main__, local.servers as s, local.valkey as v, local.localstack as l\n"
-        f"{'v' if name == 'Valkey' else 'l'}.DEFAULT_PORT, look, missed = {taken}, s.is_free, []\n"
+        "import sys, local.__main__, local.backends as b, local.valkey as v, local.localstack as l\n"
+        f"{'v' if name == 'Valkey' else 'l'}.DEFAULT_PORT, look, missed = {taken}, b.is_free, []\n"
         "def is_free(port, host='127.0.0.1'):\n"
         f"    return (port == {taken} and not missed and not missed.append(1)) or look(port, host)\n"
-        "s.is_free = is_free\n"
+        "b.is_free = is_free\n"
         "sys.exit(local.__main__.main([]))\n"
     )
     with running_stack(tmp_path, command=[sys.executable, "-c", program], free_ports=False) as second:

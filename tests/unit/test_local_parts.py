@@ -16,10 +16,10 @@ import yaml
 
 from chalicelib.errors import BadSettings
 from local import localstack, poller, queues, valkey
+from local.backends import pick_port
 from local.child import GIVE_UP_AFTER, Child
 from local.config import BadConfiguration, Config, child_environment
 from local.processes import ROOT, Missing, NotReady, spawn, stop, tail, wait_ready
-from local.servers import pick_port
 from local.sockets import free_port, is_free
 from tests.support.servers import QueuePair
 

@@ -1,4 +1,4 @@
-"""The servers of a local run, Valkey and LocalStack: the caller's own, or child processes on free ports."""
+"""The backends of a local run, a store and a queue: the caller's servers, or Valkey and LocalStack on free ports."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Servers:
-    """Where store and queue are, and the children that serve them: none for a server of the caller's own."""
+class Backends:
+    """Where store and queue are, and the children that serve them: none for a server of the caller's."""
 
     redis_url: str
     endpoint_url: str
     children: list[Child]
 
 
-def choose(config: Config, say: Say) -> Servers:
-    """The servers that `config` asks for; nothing is started. Raises BadConfiguration, Missing."""
+def choose(config: Config, say: Say) -> Backends:
+    """The backends that `config` asks for; nothing is started yet. Raises BadConfiguration, Missing."""
     redis_url, endpoint_url = config.redis_url, config.aws_endpoint_url
     children: list[Child] = []
     if not redis_url:
@@ -39,7 +39,7 @@ def choose(config: Config, say: Say) -> Servers:
         endpoint_url = localstack.url(port)
         env = localstack.environment(port, config.data_dir / "localstack")
         children.append(_child("localstack", config, port, localstack.command(), env, localstack.is_ready))
-    return Servers(redis_url, endpoint_url, children)
+    return Backends(redis_url, endpoint_url, children)
 
 
 def _child(
