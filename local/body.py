@@ -1,4 +1,4 @@
-"""Where the body of a request ends, and what it is: by its length, or in chunks (RFC 9112, sections 6 and 7)."""
+"""The body of a request, sent with a Content-Length or in chunks (RFC 9112, sections 6 and 7)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 # int() refuses thousands of digits.
 MAX_LENGTH_DIGITS = 18
-# What the lines between chunks, and behind them, may take: millions of chunks of a byte would take their time.
+# The most that the lines around chunks may take: reading millions of one-byte chunks would take too long.
 FRAMING_BYTES = 1024 * 1024
 LINE_BYTES = 1024
 
@@ -18,7 +18,7 @@ _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[^\r\n]*)?\r\n")
 
 
 class Fault(Exception):
-    """The request is not what HTTP allows. Nobody knows where the next one would begin."""
+    """The request violates HTTP, so there is no telling where the next one would begin."""
 
     def __init__(self, detail: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(detail)
@@ -26,14 +26,14 @@ class Fault(Exception):
 
 
 class TooLarge(Exception):
-    """The body has more bytes than are taken."""
+    """The body has more bytes than are accepted."""
 
 
 def length(headers: Message, most: int) -> int | None:
-    """How long the body is; None where it comes in chunks. Raises Fault, TooLarge."""
-    # The other defects are of bodies: the parser is one for mail, and takes the headers for all of one.
+    """The length of the body; None if it comes in chunks. Raises Fault, TooLarge."""
+    # The other defects are about bodies: the parser is made for mail, and takes the headers for a whole message.
     if any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in headers.defects):
-        # Whatever follows a line that is no header would be taken for the next request.
+        # The parser stops at such a line: what follows would be taken for the next request.
         raise Fault("A header line is malformed")
     if len(headers.get_all("host", ())) > 1:
         raise Fault("There are two Hosts")
@@ -55,12 +55,12 @@ def length(headers: Message, most: int) -> int | None:
 
 
 def read(stream: BinaryIO, length: int | None, most: int) -> bytes:
-    """All of the body. Raises Fault, TooLarge."""
+    """The whole body. Raises Fault, TooLarge."""
     if length is None:
         return _chunks(stream, most)
     body = stream.read(length) if length else b""
     if len(body) < length:
-        # What came may well be valid JSON, and is not what the client meant.
+        # The part that arrived may be valid JSON, but it is not what the client meant.
         raise Fault(f"The body ends after {len(body)} of {length} bytes")
     return body
 
@@ -79,7 +79,7 @@ def _chunks(stream: BinaryIO, most: int) -> bytes:
         body += chunk
         if stream.read(2) != b"\r\n":
             raise Fault("A chunk does not end where it says")
-    while (line := stream.readline(LINE_BYTES)) != b"\r\n":  # trailers say nothing that is needed
+    while (line := stream.readline(LINE_BYTES)) != b"\r\n":  # trailers are not needed
         framing += len(line)
         if not line.endswith(b"\r\n") or framing > FRAMING_BYTES:
             raise Fault("The body does not end as chunks do")

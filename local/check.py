@@ -1,6 +1,6 @@
-"""Whether a local run can start at all: every setting, before any process is started.
+"""The check of every setting, before a local run starts any process.
 
-`python -m local.check` tries what a process of the service would import, and prints a fault a line.
+`python -m local.check` imports the handlers as a process of the service would, and prints each fault on a line.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from local.processes import ROOT
 
 Model = TypeVar("Model", Config, Settings)
 IMPORT_SECONDS = 60
-# AWS's own, one a service; what its tools and a shell set that is nearly one of ours.
+# Variables of AWS (one for each service), of its tools and of shells, whose names are close to ours.
 FOREIGN = ("AWS_ENDPOINT_URL_", "SECRET_", "EXPORT")
 
 
 def settings(environ: Mapping[str, str], *, chalice: bool = False) -> tuple[Config, Settings]:
-    """What a run goes by. Raises BadSettings, with every fault of what the caller set.
+    """The settings of a run. Raises BadSettings with every fault in what the caller set.
 
-    `chalice`: for `chalice local` beside a run, on that one's servers.
+    `chalice`: they are for `chalice local`, which uses the backends of another run.
     """
     found: dict[str, str] = {}
     its = {name: value for name, value in environ.items() if name not in ("VALKEY_PORT", "LOCALSTACK_PORT")}
@@ -38,7 +38,7 @@ def settings(environ: Mapping[str, str], *, chalice: bool = False) -> tuple[Conf
     if config is not None and chalice and ":" in config.host:
         says = "`chalice local` knows no IPv6: take 127.0.0.1, or `make run`, which does"
         found["HOST"] = faults.line(Config, "host", config.host, says)
-    # As the children will see it: they get defaults of their own, and where the servers are.
+    # The children's environment, with their own defaults and the addresses of the backends.
     redis_url, endpoint = environ.get("REDIS_URL", "").strip(), environ.get("AWS_ENDPOINT_URL", "").strip()
     made = child_environment(environ, redis_url=redis_url, endpoint_url=endpoint)
     service = _read(Settings, made, found)
@@ -52,7 +52,7 @@ def settings(environ: Mapping[str, str], *, chalice: bool = False) -> tuple[Conf
 
 
 def slips(environ: Mapping[str, str]) -> list[str]:
-    """A line for each variable that seems to be meant for a setting, and is none."""
+    """A line for each variable whose name looks like a misspelt setting."""
     known = {name.upper() for model in (Config, Settings) for name in model.model_fields}
     return faults.slips(environ, known, but=(environ.get("SECRETS_PREFIX") or "SECRET_", *FOREIGN))
 
@@ -67,7 +67,7 @@ def _read(model: type[Model], environ: Mapping[str, str], found: dict[str, str])
 
 
 def _here(service: Settings, found: dict[str, str]) -> None:
-    """What this machine must have for them."""
+    """Add the faults of settings that this machine cannot fulfil."""
     ca_file = service.redis_tls_ca_file
     if ca_file and not os.access(ca_file, os.R_OK):
         says = "this file cannot be read: name one with the certificates to trust, in PEM"
@@ -85,14 +85,14 @@ def _here(service: Settings, found: dict[str, str]) -> None:
 
 
 def _imported(environment: Mapping[str, str]) -> list[str]:
-    """What is wrong with the handlers. In a process of its own, since whatever they do when imported is done there."""
+    """The faults of the handler modules, imported in a separate process because importing them may do anything."""
     command = [sys.executable, "-m", "local.check"]
     try:
         done = subprocess.run(
             command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, timeout=IMPORT_SECONDS
         )
     except subprocess.TimeoutExpired:
-        return [f"HANDLER_MODULES: they are not imported within {IMPORT_SECONDS} s: whatever waits there, must not"]
+        return [f"HANDLER_MODULES: importing them takes more than {IMPORT_SECONDS} s: a module must not wait then"]
     if done.returncode == 0:
         return []
     last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
@@ -106,11 +106,11 @@ def main() -> NoReturn:
 
     named = {"HANDLER_MODULES": os.environ["HANDLER_MODULES"]}
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # what the modules print is no fault
+        with contextlib.redirect_stdout(sys.stderr):  # stdout is for faults alone
             registry(Settings.from_environment(named), lambda service: None)
     except BadSettings as error:
         print("\n".join(error.faults), flush=True)
-        os._exit(1)  # whatever threads a module has started
+        os._exit(1)  # even if a module has started threads
     os._exit(0)
 
 

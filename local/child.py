@@ -1,4 +1,4 @@
-"""One child process of a local run: how it starts, when it is ready, what its death means."""
+"""A child process of a local run: how it starts, when it is ready, what its death means."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from local.sockets import is_server
 QUICK_SECONDS = 10.0
 GIVE_UP_AFTER = 5
 LONGEST_BACKOFF = 5.0
-# A child that died so often, soon after each start, is no longer heard in full, but once a minute in a line.
+# After this many failures in a row, a child's output is hidden, and its deaths are reported once a minute.
 SILENT_AFTER = 3
 REMIND_SECONDS = 60.0
 
 
 class Child:
-    """`vital`: the stack ends when it cannot be kept alive. Any other is started again for ever.
+    """`vital`: the stack ends if this child cannot be kept alive. Any other is started again for ever.
 
-    `place`: the host and port where it serves. It is not ready before it is this process that listens there.
+    `place`: the host and port where it serves. It is ready only once this very process listens there.
     """
 
     def __init__(
@@ -53,15 +53,17 @@ class Child:
         self.was_ready = False
         self._started = 0.0
         self._quick_deaths = 0
-        self.failures = 0  # in a row, each soon after its start, and by itself: being killed is none
+        self.failures = 0  # in a row: exits with an error soon after the start; being killed does not count
         self._words = ""
         self._pump: threading.Thread | None = None
         self._said: tuple[str, float] = ("", 0.0)
         self._futile_starts = 0
 
     def start(self, console: Console) -> None:
-        """Its output goes to its log file, or to the console where it has none. From the main thread only:
-        the kernel ends a child with the thread that started it."""
+        """Start the process. Its output goes to its log file, or to the console if it has none.
+
+        Call it from the main thread only: the kernel ends a child with the thread that started it.
+        """
         self.again_at = None
         self.was_ready = self.ready is None
         self._started = time.monotonic()
@@ -74,19 +76,19 @@ class Child:
                 self.process = spawn(self.argv, env=self.env, output=output)
 
     def _heard(self, line: str) -> bool:
-        """Whether to show this line of its output: not while it dies at every start, with the same traceback each."""
+        """Note a line of output. False if it is not to be shown: a child that dies at every start repeats itself."""
         self._words = line.strip() or self._words
         return self.failures < SILENT_AFTER or self.age > QUICK_SECONDS
 
     @property
     def last_words(self) -> str:
-        """The last line of its output, once all of it was read."""
+        """The last line of the output, all of which has been read by then."""
         if self._pump is not None:
             self._pump.join(1.0)
         return self._words
 
     def is_news(self, how: str) -> bool:
-        """Whether to report this death: not where the one before was the same, and not long ago."""
+        """Whether to report this death. A silent child's is not, if the last report was the same, and recent."""
         now = time.monotonic()
         if self.is_silent and how == self._said[0] and now - self._said[1] < REMIND_SECONDS:
             return False
@@ -99,7 +101,7 @@ class Child:
 
     @property
     def is_server(self) -> bool:
-        """Whether what answers at its place is this process, and not the server of somebody else."""
+        """Whether this process, and not another program's server, listens at `place`."""
         return self.place is None or (self.process is not None and is_server(self.process.pid, self.place[1]))
 
     @property
@@ -107,7 +109,7 @@ class Child:
         return self.process is not None and self.process.poll() is not None
 
     def note_death(self) -> float:
-        """Plan the next start; answers the seconds until then. Dying soon, or before it was ready, doubles them."""
+        """Plan the next start and return the seconds until then, which double if it died early or was never ready."""
         now = time.monotonic()
         quick = not self.was_ready or now - self._started < QUICK_SECONDS
         failed = quick and self.process is not None and (self.process.returncode or 0) > 0
@@ -121,20 +123,20 @@ class Child:
 
     @property
     def is_hopeless(self) -> bool:
-        """What was up, and was killed, can be up again: only starts that led to nothing count."""
+        """Only starts that never became ready count: a child that was ready and got killed can be ready again."""
         return self.vital and self._futile_starts >= GIVE_UP_AFTER
 
     @property
     def age(self) -> float:
-        """Seconds since its start."""
+        """Seconds since the start."""
         return time.monotonic() - self._started
 
     def terminate(self) -> None:
-        """Ask it to end, and return at once."""
+        """Send SIGTERM, and return at once."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
 
     def end(self, seconds: float) -> None:
-        """Wait for it, at most `seconds`, then end it and whatever it started."""
+        """Send SIGTERM and wait, at most `seconds`; then kill it with every process that it started."""
         if self.process is not None:
             stop(self.process, seconds=seconds)

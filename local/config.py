@@ -1,4 +1,4 @@
-"""What a local run is made of: the caller's environment, ports that are free, and the environment of the children."""
+"""The configuration of a local run, from the caller's environment, and the environment of its children."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ANY_ADDRESS = ("", "0.0.0.0", "::")
 
 
 class BadConfiguration(RuntimeError):
-    """A port, a folder or a server that the run cannot go on with. The message says what to do."""
+    """A port, a folder or a backend that the run cannot use. The message says what to do."""
 
 
 class Config(Environment):
-    """`redis_url` and `aws_endpoint_url` are the caller's own servers; None means an embedded one, whose port may be
-    fixed: 0 takes any. What these URLs may be is said by the service's own settings."""
+    """`redis_url` and `aws_endpoint_url` name the caller's own servers; None means an embedded one, whose port may be
+    fixed: 0 takes any. The service's own settings check these URLs."""
 
     host: str = "127.0.0.1"
     allow_public: bool = False
@@ -97,7 +97,7 @@ class Config(Environment):
 
     @property
     def base_url(self) -> str:
-        """Where a browser on this machine finds the API."""
+        """The URL at which a browser on this machine finds the API."""
         host = self.reachable_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
@@ -110,16 +110,16 @@ def _is_loopback(host: str) -> bool:
 
 
 def _why_not_here(host: str) -> str | None:
-    """Why no server of this machine can listen there."""
+    """The reason why no server of this machine can listen there, or None."""
     try:
-        is_free(0, host)  # port 0 is any, and one is always free
+        is_free(0, host)  # port 0 stands for any, and one is always free
     except (OSError, UnicodeError) as error:
         return f"it is no address of this machine ({error}): leave HOST out, or take 127.0.0.1, ::1 or localhost"
     return None
 
 
 def why_not_writable(path: Path) -> str | None:
-    """Why no file can be made in this folder, which need not exist yet."""
+    """The reason why no file can be created in this folder, which need not exist yet; or None."""
     there = next(one for one in (path, *path.parents) if os.path.lexists(one))
     if not there.is_dir():
         return f"{there} is not a folder: name one, or a place where one can be made"
@@ -129,7 +129,7 @@ def why_not_writable(path: Path) -> str | None:
 
 
 def child_environment(environ: Mapping[str, str], *, redis_url: str, endpoint_url: str) -> dict[str, str]:
-    """What HTTP, the workers and the poller see. The caller's own values win, save for where the servers are."""
+    """The environment of HTTP, the workers and the poller: the caller's, defaults, and where the backends are."""
     loopback = "127.0.0.1,localhost"
     defaults = {
         "AWS_REGION": environ.get("AWS_DEFAULT_REGION") or "us-east-1",
@@ -145,12 +145,12 @@ def child_environment(environ: Mapping[str, str], *, redis_url: str, endpoint_ur
     if "AWS_PROFILE" not in environ and "AWS_ACCESS_KEY_ID" not in environ:
         defaults |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     made = {**defaults, **{name: value for name, value in environ.items() if value.strip()}}
-    if (host := (environ.get("HOST") or "").strip()) not in ANY_ADDRESS:  # what one listens on is one's own name
+    if (host := (environ.get("HOST") or "").strip()) not in ANY_ADDRESS:  # the address that it listens on is its name
         made["ALLOWED_HOSTS"] = ",".join(filter(None, [made.get("ALLOWED_HOSTS", ""), host]))
     made["AWS_DEFAULT_REGION"] = made["AWS_REGION"]
     made["REDIS_URL"] = redis_url
     made["AWS_ENDPOINT_URL"] = endpoint_url
     made["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environ.get("PYTHONPATH", "")]))
-    for name in ("NO_PROXY", "no_proxy"):  # a proxy of the company must not get what is meant for the loopback
+    for name in ("NO_PROXY", "no_proxy"):  # a proxy must not receive what is meant for the loopback address
         made[name] = ",".join(filter(None, [environ.get(name, ""), loopback]))
     return made

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Gateway(LocalGateway):
-    """Chalice's stand-in for API Gateway. The app alone says what OPTIONS gets, as on API Gateway."""
+    """Chalice's stand-in for API Gateway. Only the app answers OPTIONS, as on API Gateway."""
 
     def _has_user_defined_options_method(self, lambda_event: dict[str, Any]) -> bool:
         return True
@@ -84,13 +84,13 @@ class Connection(ChaliceRequestHandler):
     do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = do_OPTIONS = _generic_handle
 
     def do_HEAD(self) -> None:
-        """As GET; the body is left out where the answer is written."""
+        """Like GET; `_send_http_response_with_body` leaves the body out."""
         self.command = "GET"
         self._generic_handle()
 
     def _parse_payload(self) -> tuple[dict[str, str], bytes | None]:
         read = body.read(cast(BinaryIO, self.rfile), self._length, self.max_body_bytes)
-        # Of a header that is given twice, API Gateway hands on the last.
+        # If a header is repeated, API Gateway passes the last one on.
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.path, host = target(self.path)
         if host is not None:
@@ -98,10 +98,10 @@ class Connection(ChaliceRequestHandler):
         return headers, read or None
 
     def _acceptable(self) -> bool:
-        """Whether the body may be read at all. If not, the answer was sent."""
+        """Whether the body may be read at all. If not, the answer has been sent."""
         try:
             self._length = body.length(self.headers, self.max_body_bytes)
-            if not self.headers.get("authorization", "").isascii():  # chalice trips over it
+            if not self.headers.get("authorization", "").isascii():  # chalice would raise
                 raise body.Fault("The Authorization header is not ASCII")
         except body.Fault as fault:
             self.send_error(fault.status, str(fault))
@@ -117,7 +117,7 @@ class Connection(ChaliceRequestHandler):
         self._linger()
 
     def handle_expect_100(self) -> bool:
-        """curl asks before it sends a large body: say yes at once (the base class only buffers the answer), or no."""
+        """Answer a client that asks before it sends a large body, as curl does. The base class only buffers the yes."""
         if not self._acceptable():
             return False
         self.send_response_only(HTTPStatus.CONTINUE)
@@ -126,7 +126,7 @@ class Connection(ChaliceRequestHandler):
         return True
 
     def _send_error_response(self, error: LocalGatewayException) -> None:
-        """API Gateway answers 403 for a path that it does not know; 404 is what everybody else expects."""
+        """For an unknown path API Gateway answers 403; clients expect 404."""
         if isinstance(error, ForbiddenError):
             kind = problems.KINDS[errors.NotFound]
             self._send(problems.problem(kind, "there is nothing at this address: see /api/docs"))
@@ -134,7 +134,7 @@ class Connection(ChaliceRequestHandler):
             super()._send_error_response(error)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What http.server refuses by itself (a malformed request line, an unknown method)."""
+        """Answer what http.server itself refuses, such as a malformed request line or an unknown method."""
         status = HTTPStatus(code)
         body = ProblemDetails(
             type=problems.BLANK, title=status.phrase, status=status, detail=message or status.description
@@ -142,7 +142,7 @@ class Connection(ChaliceRequestHandler):
         self._send(Response(body, {"Content-Type": problems.CONTENT_TYPE}, status.value), close=True)
 
     def _send(self, response: Response, *, close: bool = False) -> None:
-        """What the app has no part in. A page that may call must be able to read it all the same."""
+        """Send an answer that is not the app's, so that a page of an allowed origin can read it too."""
         given = getattr(self, "headers", None)  # a malformed request has none
         headers = {**response.headers, **self.callers.headers(given and given.get("origin"))}
         if close:
@@ -152,7 +152,7 @@ class Connection(ChaliceRequestHandler):
 
     def _send_http_response_with_body(self, code: int, headers: dict[str, Any], body: str | bytes) -> None:
         data = body if isinstance(body, bytes) else body.encode()
-        # The files of the API's page, as API Gateway does with minimum_compression_size.
+        # Compress the files of the API's page, as API Gateway does with minimum_compression_size.
         if headers.get("Content-Type", "").startswith("text/") and len(data) >= GZIP_MIN_BYTES:
             headers["Vary"] = ", ".join(filter(None, [headers.get("Vary"), "Accept-Encoding"]))
             if "gzip" in self.headers.get("accept-encoding", ""):
@@ -166,7 +166,7 @@ class Connection(ChaliceRequestHandler):
             self.wfile.write(data)
 
     def _linger(self) -> None:
-        """Read on for a moment: closing at once would reset the connection before the client has read the answer."""
+        """Read on for a moment: closing at once could reset the connection before the client has read the answer."""
         try:
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_WR)
@@ -190,13 +190,13 @@ def _compressed(data: bytes) -> bytes:
 
 
 def target(given: str) -> tuple[str, str | None]:
-    """The path and query of a request's target; of one in absolute form its host as well, which Host yields to."""
+    """The path and query of a request's target; in absolute form also its host, which overrides the Host header."""
     host = None
     if given.lower().startswith(("http://", "https://")):
         try:
             parts = urlsplit(given)
-        except ValueError:  # it is no address: nothing is found there
+        except ValueError:  # not a URL: it will be answered with 404
             return given, None
         host, given = parts.netloc, (parts.path or "/") + (parts.query and f"?{parts.query}")
     path, mark, query = given.partition("?")
-    return path.replace(";", "%3B") + mark + query, host  # chalice takes what follows a semicolon for no part of it
+    return path.replace(";", "%3B") + mark + query, host  # chalice would cut the path at a semicolon

@@ -1,4 +1,4 @@
-"""The one stream of log lines of a local run, each under the name of its process."""
+"""The stream of log lines of a local run, each under the name of its process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Console:
         self._colours = self._stream.isatty() and not os.environ.get("NO_COLOR")
 
     def line(self, name: str, text: str) -> None:
-        """A reader that went away (`| head`) is no reason to end."""
+        """Write a line. A reader that went away (`| head`) is no reason to end."""
         label = f"{name:<{WIDTH}}"
         if self._colours:
             label = f"\033[{COLOURS.get(name, WORKER_COLOUR)}m{label}\033[0m"
@@ -42,7 +42,7 @@ class Console:
                 pass
 
     def pump(self, name: str, stream: IO[bytes], shown: Callable[[str], bool] = lambda _: True) -> threading.Thread:
-        """Copy `stream` line by line until it ends, in a thread of its own; of the lines, those that are `shown`."""
+        """Copy the lines of `stream` that are `shown`, until it ends, in a thread of its own."""
 
         def copy() -> None:
             with stream:

@@ -1,6 +1,6 @@
-"""How a process of a local run begins: it makes what it needs at once, so that a bad setting is one line and its end.
+"""The entry of a process of a local run: it makes what it needs at once, so that a bad setting ends it with a line.
 
-Otherwise each request, sweep or message would meet it again, with a traceback each.
+Otherwise each request, sweep or message would fail on that setting, with a traceback each.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ REFUSED = 2
 
 
 def prepared(*parts: str) -> tuple[Any, Any]:
-    """The module `app` and the application, with these of its parts made. Ends the process where they cannot be."""
+    """The module `app` and the application, with these of its parts made. Ends the process if that fails."""
     try:
         app = importlib.import_module("app")
         application = importlib.import_module("chalicelib.composition").application()

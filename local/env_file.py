@@ -1,4 +1,4 @@
-"""DATA_DIR/env: the settings of a run, for `make local-http`, `make doctor` and whoever else uses its servers."""
+"""DATA_DIR/env: the settings of a run, for `make local-http`, `make doctor` and others that use its backends."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""DATA_DIR: what a local run keeps there, how it is told from the folders of others, and how it is removed.
+"""DATA_DIR: what a local run keeps there, how it is told from other folders, and how it is removed.
 
-`python folder.py DATA_DIR` is the part of `make clean` that could cost somebody else's data. Any Python 3 runs it.
+`python folder.py DATA_DIR` is the part of `make clean` that could delete other people's data. Any Python 3 runs it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WHAT = "The data of a local run of dag-service is in this folder; `make clean` r
 
 
 class NotOurs(RuntimeError):
-    """A folder with files of others where those of a run would be. The message names one."""
+    """The folder has a file that no run wrote, where a run would write its own. The message names it."""
 
 
 class InUse(RuntimeError):
@@ -45,7 +45,7 @@ def held(directory: Path) -> Iterator[None]:
 
 
 def claim(directory: Path) -> None:
-    """Make the folder, or mark the one there is as ours. Raises NotOurs, or OSError."""
+    """Create the folder, or mark the existing one as ours. Raises NotOurs, OSError."""
     directory.mkdir(parents=True, exist_ok=True)
     if not is_ours(directory):
         foreign = [name for name in NAMES if (directory / name).exists()]
@@ -55,7 +55,7 @@ def claim(directory: Path) -> None:
 
 
 def is_ours(directory: Path) -> bool:
-    """By its marker; by its lock with the id of a process, where an older release made it."""
+    """By its marker, or, if an older release made it, by its lock with the id of a process."""
     try:
         if (directory / MARKER).read_text("utf-8") == WHAT:
             return True
@@ -68,7 +68,7 @@ def is_ours(directory: Path) -> bool:
 
 
 def remove(directory: Path) -> str:
-    """Delete what runs wrote, and the folder where nothing else is in it. Returns what is to be said, if anything."""
+    """Delete what runs wrote, and the folder if nothing else is in it. Returns a message for the user, or nothing."""
     if not directory.is_dir() or not any(directory.iterdir()):
         return ""
     if not is_ours(directory):

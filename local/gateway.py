@@ -1,10 +1,10 @@
-"""`python gateway.py MODULE`: LocalStack, listening on the loopback address alone, and closed to pages in a browser.
+"""`python gateway.py MODULE`: LocalStack, listening on the loopback address only, and closed to pages in a browser.
 
-Its web server is given the port of GATEWAY_LISTEN and drops the host: every machine around could then list and delete
-queues. Here whatever would listen on every address gets the loopback one. This is done beneath the server, at `bind`,
-so that it holds for any server that LocalStack has or will have, and costs nothing per message: with hypercorn, which
-keeps the host, LocalStack uses 1.6 times the CPU per message.
-It runs in LocalStack's own virtual environment, and so imports nothing of ours.
+LocalStack's web server takes the port of GATEWAY_LISTEN and ignores the host, so any machine in the network could list
+and delete queues. This module replaces an address that stands for every interface by the loopback address. It does so
+below the server, in `bind`: that holds for any server that LocalStack has or will have, and costs nothing per message,
+whereas with hypercorn, which respects the host, LocalStack uses 1.6 times the CPU per message.
+The module runs in LocalStack's own virtual environment, so it imports nothing of ours.
 """
 
 import errno
@@ -20,7 +20,7 @@ EVERY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def on_loopback(family: int, address: Any) -> Any:
-    """The address to bind instead. A host that is named, and the path of a Unix socket, are left as they are."""
+    """The address to bind instead. A specific host, and the path of a Unix socket, are left as they are."""
     if family == socket.AF_INET6 and address[0] == "":
         return ("::1", *address[1:])
     if family in (socket.AF_INET, socket.AF_INET6) and address[0] in EVERY:
@@ -29,7 +29,7 @@ def on_loopback(family: int, address: Any) -> Any:
 
 
 def claim(port: int, act: Callable[[], None], name: Callable[[], Any]) -> None:
-    """End the process where the gateway's port is another's: LocalStack would go on without, and seem to serve."""
+    """Bind or listen by `act`. End the process if the gateway's port is taken: LocalStack would run on without it."""
     try:
         act()
     except OSError as error:
@@ -55,11 +55,11 @@ def guard(port: int) -> None:
 
 
 def main() -> None:
-    """Become the module."""
-    import visitors  # type: ignore[import-not-found]  # it stands beside this file
+    """Guard the sockets, then run the module in this process."""
+    import visitors  # type: ignore[import-not-found]  # it is in the folder of this file
 
     del sys.path[0]  # the folder of this file, whose modules must not be found before others of their names
-    if importlib.util.find_spec("localstack") is not None:  # a test runs other servers by this file
+    if importlib.util.find_spec("localstack") is not None:  # tests run other servers with this file
         visitors.guard()
     guard(int(os.environ["GATEWAY_LISTEN"].rpartition(":")[2]))
     del sys.argv[0]

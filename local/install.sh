@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install.sh VENV REQUIREMENTS WHAT: make the virtual environment VENV from REQUIREMENTS. Quiet, unless something fails.
+# install.sh VENV REQUIREMENTS WHAT: create the virtual environment VENV from REQUIREMENTS. Quiet unless something fails.
 set -euo pipefail
 venv=$1 requirements=$2 what=$3
 python=${PYTHON:-python3}

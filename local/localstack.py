@@ -1,4 +1,4 @@
-"""LocalStack's SQS as a child process in host mode: no Docker, no account, no internet."""
+"""LocalStack's SQS as a child process in host mode: without Docker, an account or the internet."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def command(*, python: str | None = None, module: str = "localstack.runtime.main
 
 
 def environment(port: int, directory: Path) -> dict[str, str]:
-    """The variables of a LocalStack that serves SQS on a loopback port and keeps its files in `directory`."""
+    """The environment of a LocalStack that serves SQS on a loopback port and keeps its files in `directory`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AWS_"))}
     return inherited | {
         "SERVICES": "sqs",
@@ -41,7 +41,7 @@ def environment(port: int, directory: Path) -> dict[str, str]:
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "EAGER_SERVICE_LOADING": "1",
         "DNS_ADDRESS": "0",
-        # It makes a folder there as it is imported, and a HOME may be missing, or not be its to write.
+        # LocalStack creates a folder there when it is imported, and HOME may be missing or not writable.
         "XDG_CACHE_HOME": str(directory / "cache"),
         "LOCALSTACK_VOLUME_DIR": str(directory / "volume"),
         "FILESYSTEM_ROOT": str(directory / "root"),

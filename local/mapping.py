@@ -1,4 +1,4 @@
-"""What AWS Lambda does between an SQS queue and a function: its event source mapping, with partial batch failures."""
+"""Lambda's event source mapping between an SQS queue and a function, with partial batch failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class MalformedAnswer(ValueError):
-    """The function's answer is not one that AWS takes for a partial batch response."""
+    """The function's answer is not a partial batch response that AWS would accept."""
 
 
 class LambdaContext:
@@ -46,7 +46,7 @@ class LambdaContext:
 
 
 class EventSourceMapping:
-    """Receives batches from a queue, hands each to `function`, and deletes what that one did not report as failed."""
+    """Receives batches from a queue, passes each to `function`, and deletes the messages not reported as failed."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class EventSourceMapping:
         self._busy = threading.Lock()
 
     def run(self) -> None:
-        """Until `stop`. Whatever SQS raises is waited out: one line when it starts, one when it is over."""
+        """Receive until `stop`. Errors of SQS are waited out, with one line at the first and one when it is over."""
         backoff = 0.0
         while not self._stopping.is_set():
             try:
@@ -91,28 +91,28 @@ class EventSourceMapping:
                     self.handle(messages)
 
     def poll(self) -> int:
-        """Receive once and handle what came. Returns how many messages that was. Raises what boto3 raises."""
+        """Receive once and handle the batch. Returns the number of messages. Raises what boto3 raises."""
         messages = self._receive()
         if messages:
             self.handle(messages)
         return len(messages)
 
     def stop(self, *, seconds: float) -> bool:
-        """Take no further batch, and wait for the one in hand. False when it takes longer than `seconds`.
+        """Take no further batch, and wait for the one in hand. False if that takes longer than `seconds`.
 
-        The mapping cannot be used again: it keeps its lock, so that a poll still under way starts nothing.
+        The mapping cannot be used again: it keeps its lock, so that a poll that is still open starts nothing.
         """
         self._stopping.set()
         return self._busy.acquire(timeout=seconds)
 
     def handle(self, messages: Sequence[dict[str, Any]]) -> None:
-        """Invoke the function once on these messages; delete those that it did."""
+        """Invoke the function once on these messages; delete those that succeeded."""
         event = {"Records": [record(message, arn=self._arn, region=self._region) for message in messages]}
         context = LambdaContext(self._name, seconds=self._timeout_seconds, region=self._region)
         ids = {message["MessageId"] for message in messages}
         try:
             failed = failures(self._function(event, context), ids)
-        except Exception:  # as on AWS: the whole batch comes again
+        except Exception:  # as on AWS, the whole batch is delivered again
             log.exception("%s failed on a batch of %d", self._name, len(messages))
             return
         done = [message for message in messages if message["MessageId"] not in failed]
@@ -136,7 +136,7 @@ class EventSourceMapping:
         ]
         try:
             refused = self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries).get("Failed", [])
-        except Exception as error:  # they come again, and the attempt number refuses them
+        except Exception as error:  # they are delivered again, and refused by their attempt number
             log.warning("%s could not delete %d messages: %s", self._name, len(entries), error)
             return
         if refused:
@@ -144,7 +144,7 @@ class EventSourceMapping:
 
 
 def record(message: dict[str, Any], *, arn: str, region: str) -> dict[str, Any]:
-    """One entry of `Records`, as Lambda makes it of what ReceiveMessage answers."""
+    """One entry of `Records`, as Lambda makes it from ReceiveMessage's answer."""
     made = {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
@@ -171,12 +171,12 @@ def _attribute(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def failures(answer: Any, ids: set[str]) -> set[str]:
-    """The message ids that failed. Raises MalformedAnswer where AWS fails the whole batch.
+    """The ids of the messages that failed. Raises MalformedAnswer where AWS fails the whole batch.
 
-    Nothing, an empty object, and an empty or null list mean that all went well.
+    Null, an empty object, and an empty or null list mean that all succeeded.
     """
     try:
-        answer = json.loads(json.dumps(answer))  # what a function returns travels as JSON
+        answer = json.loads(json.dumps(answer))  # a function's answer travels as JSON
     except (TypeError, ValueError) as error:
         raise MalformedAnswer(f"not JSON: {error}") from error
     if answer is None:

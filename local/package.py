@@ -1,7 +1,7 @@
 """`chalice package`, with the modules in the zip compiled.
 
-Python keeps what it compiles beside the source, and cannot on Lambda, where that is read-only: each cold start would
-compile every module again, which takes longer than all the rest of it.
+Python stores compiled modules next to the source. On Lambda that folder is read-only, so each cold start would compile
+every module again, which takes longer than the rest of it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from local.processes import ROOT
 CHALICE = ("-c", "from chalice.cli import main; main()")
 ARCHIVE = "deployment.zip"
 TEMPLATE = "sam.yaml"
-# Where Lambda unpacks it: what tracebacks name.
+# Where Lambda unpacks the zip: the paths in tracebacks.
 TASK_ROOT = "/var/task"
-# The same content makes the same zip, so that a deployment with nothing new uploads nothing.
+# Same content, same zip: a deployment without changes uploads nothing.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -35,7 +35,7 @@ class NotPackaged(RuntimeError):
 
 
 def package(stage: str, out: Path) -> Path:
-    """Make `out`/deployment.zip and `out`/sam.yaml. Returns the path of the zip. Raises NotPackaged."""
+    """Write `out`/deployment.zip and `out`/sam.yaml. Returns the path of the zip. Raises NotPackaged."""
     generate(stage, out)
     archive = out / ARCHIVE
     compile_modules(archive)
@@ -43,9 +43,9 @@ def package(stage: str, out: Path) -> Path:
 
 
 def generate(stage: str, out: Path, program: Sequence[str] = CHALICE) -> None:
-    """What `chalice package` makes. `program` are Python's arguments that run chalice. Raises NotPackaged."""
+    """Run `chalice package`. `program`: the arguments by which Python runs chalice. Raises NotPackaged."""
     command = [sys.executable, *program, "package", "--stage", stage, "--merge-template", ".chalice/resources.yaml"]
-    # Settings are the stage's, not the caller's. Chalice wants a region, and makes the same template for every one.
+    # The settings are the stage's, not the caller's. Chalice demands a region; the template does not depend on it.
     ours = {name.upper() for name in Settings.model_fields if not name.startswith("aws_")}
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     environment.setdefault("AWS_DEFAULT_REGION", "us-east-1")
@@ -57,7 +57,7 @@ def generate(stage: str, out: Path, program: Sequence[str] = CHALICE) -> None:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """One after the other: chalice keeps its zip in the project, and would take up one that is half written."""
+    """One run at a time: chalice keeps its zip in the project, and would use one that is half written."""
     directory = ROOT / ".chalice" / "deployments"
     directory.mkdir(exist_ok=True)
     with (directory / "lock").open("a") as lock:
@@ -66,9 +66,9 @@ def _alone() -> Iterator[None]:
 
 
 def compile_modules(archive: Path) -> None:
-    """Give every module of a zip its compiled form, for the Python that runs this, and take out any other.
+    """Add the compiled form of every module in a zip, for the Python that runs this, and remove any other.
 
-    Marked as not to be checked against the source: times in a zip are too coarse, and nobody edits what is deployed.
+    It is marked as unchecked against the source: times in a zip are too coarse, and deployed code is not edited.
     """
     with tempfile.TemporaryDirectory() as directory:
         with zipfile.ZipFile(archive) as packed:
@@ -86,13 +86,13 @@ def compile_modules(archive: Path) -> None:
             for name, path in _files(Path(directory)):
                 entry = zipfile.ZipInfo(name, _EPOCH)
                 entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.external_attr = 0o100755 << 16  # Lambda runs it as a user who owns nothing of it
+                entry.external_attr = 0o100755 << 16  # Lambda runs it as a user who owns none of the files
                 packed.writestr(entry, path.read_bytes())
         made.replace(archive)
 
 
 def unpack(archive: Path, directory: Path) -> None:
-    """As Lambda does at a cold start."""
+    """Unpack the zip as Lambda does at a cold start."""
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(directory)
 

@@ -11,7 +11,7 @@ IDLE_SECONDS = 75.0  # for which a kept-alive connection may be silent
 
 
 class Patience(io.RawIOBase):
-    """What a connection sends, as long as each request is all there in time. Raises TimeoutError."""
+    """The bytes that a connection sends. Reading raises TimeoutError if a request is not complete in time."""
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
         self._connection = connection
@@ -19,11 +19,11 @@ class Patience(io.RawIOBase):
         self._end: float | None = None
 
     def next_request(self) -> None:
-        """The time runs from the next byte on."""
+        """Start the clock anew, at the next byte."""
         self._end = None
 
     def hurry(self, seconds: float) -> None:
-        """No longer than this from now on."""
+        """Give the client `seconds` from now on."""
         self._end = time.monotonic() + seconds
 
     def readable(self) -> bool:

@@ -1,4 +1,4 @@
-"""`python -m local.poller`: the clock of a local run. Sweeps, and settles what came to the dead-letter queue."""
+"""`python -m local.poller`: the clock of a local run. It sweeps, and consumes the dead-letter queue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def sweep_until(stopping: threading.Event, sweep: Callable[[], object], *, seconds: float) -> None:
-    """Call `sweep` every `seconds` until `stopping`. Its errors are waited out: a line at the first and at the end."""
+    """Call `sweep` every `seconds` until `stopping`. Errors are logged once when they begin and once when they end."""
     failing = False
     while not stopping.wait(seconds):
         try:
@@ -34,7 +34,7 @@ def sweep_until(stopping: threading.Event, sweep: Callable[[], object], *, secon
 
 
 def scheduled_event() -> dict[str, Any]:
-    """What EventBridge hands to a function that it invokes by its schedule."""
+    """The event with which EventBridge invokes a function on a schedule."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),

@@ -1,4 +1,4 @@
-"""Small tools for child processes: ports, start, wait, stop."""
+"""Processes: how to start one, wait for it and stop it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Missing(RuntimeError):
 
 
 class NotReady(RuntimeError):
-    """A server died or stayed silent while it was waited for."""
+    """A server died, or did not answer in time."""
 
 
 def spawn(
     argv: Sequence[str], *, env: Mapping[str, str] | None = None, output: IO[bytes] | int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start `argv`, stdout and stderr to `output`, in a session of its own and dying with the calling thread.
+    """Start `argv` with stdout and stderr to `output`, in a session of its own; it dies with the calling thread.
 
-    A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which ends the others in order.
+    Because of the session, Ctrl-C in the terminal reaches only the supervisor, which ends the others in order.
     """
     return subprocess.Popen(
         [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *argv],
@@ -52,9 +52,9 @@ def wait_ready(
     port: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Poll until `ready()`. Raises NotReady when the process ends, `stopped()` holds, or after `seconds`.
+    """Poll until `ready()`. Raises NotReady if the process ends, if `stopped()`, or after `seconds`.
 
-    With a port, only this process's own answer there counts: another server may have taken it meanwhile.
+    With a port, the process must be the one that listens there: another server may have taken it meanwhile.
     """
     end = time.monotonic() + seconds
     while not ((port is None or is_server(process.pid, port)) and ready()):
@@ -68,7 +68,7 @@ def wait_ready(
 
 
 def stop(process: subprocess.Popen[bytes], *, seconds: float = 5) -> None:
-    """SIGTERM, and SIGKILL to its whole group after `seconds`. Returns once the process is gone."""
+    """Send SIGTERM, and after `seconds` SIGKILL to the whole group. Returns once the process is gone."""
     if process.poll() is None and seconds > 0:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -89,7 +89,7 @@ def describe(returncode: int | None) -> str:
 
 
 def tail(path: Path, lines: int = 15) -> list[str]:
-    """The last lines of a log; none when there is no such file."""
+    """The last lines of a log; none if there is no such file."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 16_384))

@@ -1,4 +1,4 @@
-"""The queue and its dead-letter queue, made on any SQS."""
+"""The queue and its dead-letter queue, on any SQS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class QueueUrls:
 
 
 def client(endpoint_url: str | None, region: str = "us-east-1", *, read_seconds: float = 30, **keys: str | None) -> Any:
-    """A boto3 SQS client. `read_seconds` must exceed the longest poll; without `keys` boto3 finds them itself."""
+    """A boto3 SQS client. `read_seconds` must exceed the longest poll; without `keys`, boto3 looks for credentials."""
     import boto3
     from botocore.config import Config
 
@@ -32,7 +32,7 @@ def ensure(sqs: Any, name: str = "dag-service", dead_name: str | None = None, *,
     dead = sqs.create_queue(QueueName=dead_name or f"{name}-dead")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]
-    # Not as attributes of create_queue: that refuses a queue which exists with other values.
+    # These are not passed to create_queue, which refuses a queue that exists with other values.
     sqs.set_queue_attributes(
         QueueUrl=dead, Attributes={"MessageRetentionPeriod": str(RETENTION_SECONDS), "VisibilityTimeout": "60"}
     )

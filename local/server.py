@@ -1,7 +1,8 @@
-"""The HTTP side on this machine: `python -m local.server`, with HOST and PORT from the environment.
+"""`python -m local.server`: the HTTP side of a local run, with HOST and PORT from the environment.
 
-Chalice's own development server, with a request handler that is some 300 times faster on kept-alive connections,
-refuses large bodies before it reads them, and answers a malformed request instead of dropping the connection.
+It is Chalice's development server with another request handler, which is some 300 times faster on kept-alive
+connections, refuses large bodies before it reads them, and answers malformed requests instead of dropping the
+connection.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Server(ThreadedHTTPServer):
         super().__init__(address, *args, **kwargs)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle of an answer is no news."""
+        """A client that goes away in the middle of an answer is not worth a traceback."""
         log.debug("connection failed", exc_info=True)
 
 
@@ -51,7 +52,7 @@ def create(
     request_seconds: float = REQUEST_SECONDS,
     callers: Policy = NOBODY,
 ) -> LocalDevServer:
-    """A server for `app`, listening. Port 0 takes a free one. `callers` are whom the app lets in."""
+    """A server for `app`, listening. Port 0 takes a free one. `callers`: the origins and hosts that the app allows."""
     if not isinstance(app, LocalChalice):
         # As chalice.local.create_local_server does: `current_request` becomes one per thread.
         CustomLocalChalice.__bases__ = (LocalChalice, app.__class__)
@@ -63,7 +64,7 @@ def create(
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT. Requests that are waiting then are cut off."""
+    """Serve until SIGTERM or SIGINT. Requests that are still waiting then are cut off."""
     module, application = prepared("submission", "triggering", "status", "results", "health")
     host, port = os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or "8000")
     server = create(module.app, host, port, max_body_bytes=application.settings.max_body_bytes, callers=module.CALLERS)

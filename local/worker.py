@@ -1,4 +1,4 @@
-"""`python -m local.worker`: what Lambda is for `app.worker` on AWS. SIGTERM finishes the batch in hand."""
+"""`python -m local.worker`: runs `app.worker` as Lambda does on AWS. At SIGTERM it finishes the batch in hand."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from local.entry import prepared
 from local.mapping import EventSourceMapping, Function
 
 STOP_SECONDS = 10
-# Shorter than AWS's 20: an emulator may hand a message to the poll of a worker that was killed meanwhile,
-# and that message then waits for its visibility timeout.
+# Shorter than AWS's 20: an emulator may deliver a message to the poll of a worker that was killed meanwhile, and the
+# message then waits for its visibility timeout.
 WAIT_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
 
 def mapping(function: Function, queue_url: str, name: str) -> EventSourceMapping:
-    """A mapping of the queue at `queue_url`, with its client made of the environment."""
+    """A mapping from the queue at `queue_url` to `function`, with a client configured by the environment."""
     region = os.environ.get("AWS_REGION", "us-east-1")
     sqs: Any = queues.client(os.environ.get("AWS_ENDPOINT_URL"), region, read_seconds=WAIT_SECONDS + 10)
-    # Nobody ends an invocation here, so the limit is Lambda's own 15 minutes.
+    # A local invocation is not ended, so the limit is Lambda's maximum of 15 minutes.
     return EventSourceMapping(
         sqs, queue_url, function, name=name, region=region, wait_seconds=WAIT_SECONDS, timeout_seconds=900
     )
@@ -39,7 +39,7 @@ def on_signals(stop: Callable[[], None]) -> None:
 
 
 def leave(clean: bool) -> None:
-    """End at once: threads that still poll or run a handler must not hold the process."""
+    """End the process at once, even if threads still poll or run a handler."""
     logging.shutdown()
     sys.stdout.flush()
     os._exit(0 if clean else 1)

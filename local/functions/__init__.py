@@ -1,1 +1,1 @@
-"""Lambda functions on this machine: the packaged zip in processes of its own, as AWS would run it."""
+"""Lambda functions on this machine: the packaged zip, run in separate processes as AWS would run it."""

@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class Endpoint:
-    """Answers for `functions`, by name or ARN, until closed.
+    """Serves `functions`, by name or ARN, until closed.
 
-    An asynchronous event (`InvocationType: Event`) is answered with 202 and run afterwards, once: AWS would try a
-    failed one again after a minute.
+    An asynchronous event (`InvocationType: Event`) is answered with 202 and then run once, whereas AWS would retry a
+    failed one after a minute.
     """
 
     def __init__(self, functions: Mapping[str, Function], *, threads: int = 8) -> None:
@@ -39,7 +39,7 @@ class Endpoint:
         self._later.shutdown(cancel_futures=True)
 
     def function(self, name: str) -> Function | None:
-        """By `name`, `name:alias`, or an ARN with or without an alias."""
+        """The function by `name`, `name:alias`, or an ARN with or without an alias."""
         if name.startswith("arn:"):
             name = name.split(":", 6)[6]
         return self._functions.get(name.split(":")[0])

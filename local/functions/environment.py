@@ -1,4 +1,4 @@
-"""An execution environment: a process that runs one function, and the Runtime API that it asks for its events.
+"""An execution environment: a process that runs one function, and the Runtime API from which it gets its events.
 
 AWS Lambda Developer Guide, "Using the Lambda runtime API" and "Lambda execution environment lifecycle".
 """
@@ -25,7 +25,7 @@ MAX_ANSWER_BYTES = 6 * 1024 * 1024 + 100
 
 
 class FunctionError(RuntimeError):
-    """What Lambda answers instead of a result: the function raised, died, or took too long."""
+    """The function raised, died, or took too long. `payload` is what Lambda answers instead of a result."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(f"{kind}: {message}")
@@ -45,10 +45,10 @@ class _Call:
 
 
 class Environment:
-    """Runs one event at a time, until its process ends. Then `alive` is false, and Lambda would start another."""
+    """Runs one event at a time until its process ends. Then `alive` is false, and Lambda would start another one."""
 
     def __init__(self, command: Sequence[str], *, directory: Path, env: Mapping[str, str], arn: str, log: Path) -> None:
-        """Starts `command` in `directory`; what it prints is appended to `log`."""
+        """Start `command` in `directory`; its output is appended to `log`."""
         self.arn = arn
         self.asked = threading.Event()
         self.started = time.perf_counter()
@@ -76,7 +76,7 @@ class Environment:
         return self.current is not None
 
     def invoke(self, payload: bytes, *, seconds: float) -> bytes:
-        """The answer to one event, both JSON. Raises FunctionError; after `seconds` the process is killed."""
+        """The answer to one event, both in JSON. Raises FunctionError; after `seconds` the process is killed."""
         call = _Call(payload, seconds)
         self.current = call
         if self.broken:
@@ -93,11 +93,11 @@ class Environment:
             self.current = None
 
     def close(self) -> None:
-        """End the process, with whatever it does."""
+        """Kill the process, whatever it is doing."""
         self._end("Runtime.ExitError", "closed")
 
     def next(self) -> _Call | None:
-        """The next event, None when the process has ended. Until it comes the process is frozen, as Lambda does."""
+        """The next event; None once the process has ended. Until it comes the process is frozen, as on Lambda."""
         self.asked.set()
         self.process.send_signal(signal.SIGSTOP)
         call = self._calls.get()
@@ -105,7 +105,7 @@ class Environment:
         return call
 
     def answered(self, id: str, body: bytes, *, failed: bool) -> None:
-        """What the function made of the event `id`."""
+        """Take the function's answer to the event `id`."""
         call = self.current
         if call is None or call.id != id:
             return
@@ -117,7 +117,7 @@ class Environment:
             call.answer.set_result(body)
 
     def _end(self, kind: str, message: str) -> None:
-        """The first reason for which it ended is the one that is told."""
+        """Kill the process. Of several reasons for its end, the first is reported."""
         self.broken = self.broken or (kind, message)
         if self.current:
             self.current.fail(*self.broken)
@@ -162,5 +162,5 @@ def _runtime_api(environment: Environment) -> type[Handler]:
 
 
 def _reason(body: bytes) -> tuple[str, str]:
-    told = json.loads(body)
-    return str(told.get("errorType")), str(told.get("errorMessage"))
+    error = json.loads(body)
+    return str(error.get("errorType")), str(error.get("errorMessage"))

@@ -12,7 +12,7 @@ from local.functions.environment import Environment
 
 
 class Function:
-    """Starts environments as events come, up to `concurrency`, and uses those again that are idle. Safe in threads."""
+    """Starts environments as events come, up to `concurrency`, and uses idle ones again. Safe in threads."""
 
     def __init__(
         self, name: str, start: Callable[[], Environment], *, timeout_seconds: float, concurrency: int = 1
@@ -28,22 +28,22 @@ class Function:
         self._busy: set[Environment] = set()
 
     def __call__(self, event: Any, context: Any = None) -> Any:
-        """The answer to `event`. Raises FunctionError. (`context` is made on the other side.)"""
+        """The answer to `event`. Raises FunctionError. `context` is ignored: the function's own process makes one."""
         return json.loads(self.invoke(json.dumps(event).encode()))
 
     def invoke(self, payload: bytes) -> bytes:
-        """The same with JSON. Waits while all environments are busy: Lambda would throttle, and be asked again."""
+        """The same with JSON. Waits while all environments are busy, where Lambda would throttle and callers retry."""
         with self._room, self._environment() as environment:
             return environment.invoke(payload, seconds=self.timeout_seconds)
 
     @property
     def environments(self) -> list[Environment]:
-        """Those that are there now."""
+        """The environments that exist now."""
         with self._lock:
             return [*self._idle, *self._busy]
 
     def retire(self) -> None:
-        """Use none of the environments again, as when the function's code or settings change."""
+        """Use none of the environments again, as after a change of the function's code or settings."""
         with self._lock:
             self._generation += 1
             idle, self._idle = self._idle, []
@@ -51,7 +51,7 @@ class Function:
             environment.close()
 
     def close(self) -> None:
-        """End all of them, with whatever they do."""
+        """Kill all environments, whatever they are doing."""
         for environment in self.environments:
             environment.close()
 

@@ -1,4 +1,4 @@
-"""What Lambda's runtime for Python adds to a function's own files: awslambdaric, boto3, and reserved variables."""
+"""The parts of Lambda's Python runtime that are not in the zip: awslambdaric, boto3, and reserved variables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-# By their files in site-packages. Nothing else of this interpreter's can be imported by a function.
+# Their files in site-packages. A function can import nothing else that is installed here.
 PROVIDED = (
     *("awslambdaric", "simplejson", "runtime_client.*.so", "snapshot_restore_py.py"),
     *("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3"),
@@ -15,7 +15,7 @@ PROVIDED = (
 
 
 def provide(directory: Path) -> Path:
-    """A folder with what Lambda provides, linked from where it is installed here."""
+    """Fill the folder with links to the installed packages that Lambda provides."""
     installed = Path(sysconfig.get_path("purelib"))
     for pattern in PROVIDED:
         [found] = installed.glob(pattern)
@@ -24,14 +24,14 @@ def provide(directory: Path) -> Path:
 
 
 def command(handler: str) -> list[str]:
-    """Runs a function's `handler`, "app.worker". -S: of site-packages, only what PYTHONPATH names."""
+    """The command that runs a function's `handler`, such as "app.worker". -S hides site-packages."""
     return [sys.executable, "-S", "-m", "awslambdaric", handler]
 
 
 def variables(
     name: str, handler: str, *, task: Path, provided: Path, megabytes: int, own: Mapping[str, str]
 ) -> dict[str, str]:
-    """The environment of a function: the variables that Lambda reserves, and `own`, which cannot change these."""
+    """The environment of a function: the variables that Lambda reserves, and `own`, which cannot override them."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",

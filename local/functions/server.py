@@ -1,4 +1,4 @@
-"""A small HTTP server in threads, for clients that come and go at any moment."""
+"""A small threaded HTTP server, for clients that come and go at any moment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers at once: with Nagle's algorithm, and a write for each header, an answer takes 44 ms."""
+    """Sends each answer in one write: with Nagle's algorithm, and a write for each header, it would take 44 ms."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -17,7 +17,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def parse_request(self) -> bool:
-        """A browser has no business here, nor has who points a name of his own to this address."""
+        """Refuse requests of browsers, and those that come by a foreign name of this address (DNS rebinding)."""
         if not super().parse_request():
             return False
         ours = self.headers.get("Host", self.server.address) == self.server.address
@@ -43,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Serves on a free port of the loopback address until closed. Nobody who is still answered is waited for."""
+    """Serves on a free port of the loopback address until closed, without waiting for answers still being sent."""
 
     daemon_threads = True
     block_on_close = False
@@ -58,4 +58,4 @@ class Server(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """The other side is gone."""
+        """Ignore it: the client has gone away."""

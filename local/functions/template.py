@@ -1,4 +1,4 @@
-"""What CloudFormation and SAM make of a template's functions, for given parameters."""
+"""A template as CloudFormation and SAM resolve it, for given parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NO_VALUE = object()
 
 
 class Template:
-    """`names` are what `Ref` gives for resources, and pseudo parameters (`AWS::StackName`)."""
+    """`names`: the values of `Ref` for resources and pseudo parameters (`AWS::StackName`)."""
 
     def __init__(self, template: Mapping[str, Any], *, parameters: Mapping[str, str], names: Mapping[str, str]) -> None:
         defaults = {name: entry["Default"] for name, entry in template["Parameters"].items() if "Default" in entry}
@@ -21,7 +21,7 @@ class Template:
 
     @property
     def functions(self) -> dict[str, dict[str, Any]]:
-        """The properties of each function by its logical id. (`Events` and the like are left as they are.)"""
+        """By logical id, the properties of each function that a local run needs."""
         wanted = ("Environment", "Handler", "MemorySize", "Runtime", "Timeout")
         found = {}
         for name, resource in self.resources.items():
@@ -31,7 +31,7 @@ class Template:
         return found
 
     def value(self, node: Any) -> Any:
-        """Raises KeyError for what nobody gave a value to."""
+        """`node` with its intrinsic functions resolved. Raises KeyError for a name without a value."""
         if isinstance(node, list):
             return [value for value in map(self.value, node) if value is not _NO_VALUE]
         if not isinstance(node, dict):
@@ -58,7 +58,7 @@ class Template:
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """SAM's rule for Globals: objects are merged, what the function says goes first."""
+    """SAM's rule for Globals: objects are merged, and the function's own values win."""
     merged = {**base, **over}
     for key in base.keys() & over.keys():
         if isinstance(base[key], dict) and isinstance(over[key], dict):
