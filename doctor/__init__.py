@@ -1,6 +1,6 @@
-"""`make doctor`: looks at a stack, local or deployed, and says what is wrong and what to do. Not deployed itself.
+"""`make doctor`: looks at a stack, local or deployed, and reports what is wrong and what to do. Not deployed itself.
 
-`doctor.run()` looks at the local stack, `doctor.run("prod")` at the stage `prod` on AWS; both answer findings.
+`doctor.run()` looks at the local stack, `doctor.run("prod")` at the stage `prod` on AWS; both return findings.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["Finding", "Level", "exit_code", "run", "settings"]
 
 
 def run(stage: str | None = None) -> list[Finding]:
-    """Every finding, in the order of the checks. Raises nothing that a stack does wrong: that is a finding."""
+    """Every finding, in the order of the checks. An error of the stack is a finding, and not raised."""
     from doctor import deployed, here
     from doctor.section import examine
 
@@ -20,7 +20,7 @@ def run(stage: str | None = None) -> list[Finding]:
 
 
 def settings(stage: str | None = None) -> Settings:
-    """Those of the local stack's processes, or of the deployed worker. Raises what AWS's clients raise."""
+    """The settings of the local stack's processes, or of the deployed worker. Raises what AWS's clients raise."""
     from doctor import deployed, here
 
     return deployed.Account(stage).settings if stage else here.settings()

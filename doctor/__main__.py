@@ -1,6 +1,6 @@
-"""`python -m doctor [--stage STAGE] [--json]`: 0 all is well, 1 there are warnings, 2 something is broken.
+"""`python -m doctor [--stage STAGE] [--json]`: exits with 0 if all is well, 1 after warnings, 2 if something is broken.
 
-With `--instance ID` it shows what that instance waits for instead.
+With `--instance ID` it shows instead what that instance waits for.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
 
 
 def as_text(found: list[Finding]) -> str:
-    """A line a check, and below it what to do."""
+    """A line for each check, and below it what to do."""
     width = max(len(finding.check) for finding in found)
     lines = []
     for finding in found:

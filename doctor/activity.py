@@ -1,4 +1,4 @@
-"""What CloudWatch counted: errors, throttles, sweeps, ages, and the alarms that ring."""
+"""Activity as CloudWatch counted it: errors, throttles, sweeps, ages, and alarms."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from doctor.stack import StackFacts
 
 HOUR, RECENTLY = 3600, 300
 NAMESPACE = "dag-service"
-# The sweep comes every minute: what is later than a few, it does not get to.
+# The sweep runs every minute: an instance that is overdue by several minutes is not reached.
 LATE_MS = 180_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A metric of `who`: its values of the last `seconds`, the newest first."""
+    """A metric of `who`: its values in the last `seconds`, newest first."""
 
     who: str
     namespace: str
@@ -30,7 +30,7 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class ActivityFacts:
-    """`functions`: logical -> physical name. `values`: by (who, metric). `alarms`: by name: (state, why)."""
+    """`functions`: logical -> physical name. `values`: by (who, metric). `alarms`: name -> (state, reason)."""
 
     stack: str
     functions: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""A deployed stage: the clients, and what is looked at. Credentials, region and endpoint are boto3's own business."""
+"""A deployed stage: the AWS clients and the sections. boto3 finds credentials, region and endpoint itself."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ACTIVITY_CHECKS = (
 
 
 class Account:
-    """What was found once, for every section that needs it."""
+    """The clients and facts of one stage, fetched once for all sections that need them."""
 
     def __init__(self, stage: str) -> None:
         self.name = f"{APP}-{stage}"
@@ -66,7 +66,7 @@ class Account:
         )
 
     def _age(self, queue: str) -> float | None:
-        """None where CloudWatch is not to be had, too: that is a finding of its own."""
+        """None also if CloudWatch fails, since that is a finding of its own."""
         with contextlib.suppress(Exception):
             return self.activity.most(queue, "ApproximateAgeOfOldestMessage")
         return None
@@ -77,12 +77,12 @@ class Account:
 
     @property
     def settings(self) -> Settings:
-        """The worker's: where the store is. Whoever asks it needs elasticache:Connect, as the worker has."""
+        """The worker's settings, with the store's URL. To connect one needs elasticache:Connect, as the worker has."""
         environment = self.worker.configuration.get("Environment", {}).get("Variables", {})
         return Settings.from_environment({**environment, "AWS_REGION": self.client("lambda").meta.region_name})
 
     def store(self) -> store.StoreFacts | None:
-        """None where it is in a VPC, and this machine is not."""
+        """None if the store is in a VPC, out of reach for this machine."""
         if self.worker.configuration.get("VpcConfig", {}).get("VpcId"):
             return None
         return store.gather(self.settings, sweep_seconds=60)

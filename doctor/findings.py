@@ -1,4 +1,4 @@
-"""What a check found: all is well, a warning, or broken; in words, with what to do."""
+"""The findings of checks: a level, a sentence, and what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import IntEnum
 
 
 class Level(IntEnum):
-    """The numbers are exit codes."""
+    """The values are exit codes."""
 
     OK = 0
     WARNING = 1
@@ -17,7 +17,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`check` names what was looked at; `do` is a command or a sentence, and empty where nothing is to be done."""
+    """`check` names what was checked; `do` is a command or a sentence, and empty if there is nothing to do."""
 
     check: str
     level: Level

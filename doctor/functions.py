@@ -1,4 +1,4 @@
-"""The functions of a deployed stack, what they may use of the account, and what feeds them from the queues."""
+"""The functions of a deployed stack, their share of the account's concurrency, and their event source mappings."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from doctor.findings import Finding, broken, ok, warning
 from doctor.stack import StackFacts
 
-# Lambda keeps so much for functions that have reserved nothing.
+# Lambda keeps at least this concurrency for functions that reserve none.
 UNRESERVED = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """`configuration` is GetFunctionConfiguration's answer; `retention`: days, None where logs are kept for ever."""
+    """`configuration`: GetFunctionConfiguration's answer. `retention`: in days, None if logs are kept for ever."""
 
     logical: str
     name: str
@@ -27,7 +27,7 @@ class Function:
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionFacts:
-    """`mappings`: GetEventSourceMapping's answers. `limit` and `unreserved`: of the account, in this region."""
+    """`mappings`: GetEventSourceMapping's answers. `limit` and `unreserved`: the account's, in this region."""
 
     functions: tuple[Function, ...]
     mappings: tuple[Mapping[str, Any], ...]

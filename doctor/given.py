@@ -1,4 +1,4 @@
-"""What is set in the environment: of the caller, for a local run, or of deployed functions."""
+"""The settings given in the environment: the caller's, for a local run, or that of the deployed functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local import check
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsFacts:
-    """`faults` as a start would say them; `slips`: names that are nearly one of ours."""
+    """`faults`: as a start would print them. `slips`: names that look like misspelt settings."""
 
     faults: tuple[str, ...]
     slips: tuple[str, ...]

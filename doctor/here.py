@@ -1,4 +1,4 @@
-"""A local stack: where its parts are, which it wrote into DATA_DIR/env, and what is looked at."""
+"""A local stack: where its parts are, by the settings that it wrote into DATA_DIR/env, and the sections."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ AGAIN = "make run"
 
 
 def sections() -> list[Section[Any]]:
-    """Of the stack of DATA_DIR. What needs a running one is left out where none runs."""
+    """The sections of the stack of DATA_DIR. If none runs, those that need one are left out."""
     environ = {**os.environ, "ALLOW_PUBLIC": "1"}
     facts = given.gather(environ)
     found: list[Section[Any]] = [Section("settings", lambda: facts, (given.settings,), AGAIN), _machine()]
-    if facts.faults:  # there is no saying where the stack is
+    if facts.faults:  # with these there is no telling where the stack is
         return found
     config = Config.read(environ)
     ports = {"PORT": config.port, "VALKEY_PORT": valkey.DEFAULT_PORT, "LOCALSTACK_PORT": localstack.DEFAULT_PORT}
@@ -44,7 +44,7 @@ def _machine() -> Section[Any]:
 
 
 def settings() -> Settings:
-    """Of the stack of DATA_DIR, running or not."""
+    """The settings of the stack of DATA_DIR, running or not."""
     data_dir = Config.read({**os.environ, "ALLOW_PUBLIC": "1"}).data_dir
     return Settings.from_environment(env_file.read(data_dir))
 
@@ -96,7 +96,7 @@ def _queue(environment: dict[str, str], settings: Settings) -> queue.QueueFacts:
             dead_url=settings.dead_letter_queue_url,
             attributes=queue.attributes(sqs, settings.queue_url),
             dead=queue.attributes(sqs, settings.dead_letter_queue_url),
-            # Nobody ends an invocation here: a lease that nobody extends is what shows a worker to be dead.
+            # A local invocation has no time limit: that a worker is dead shows when its lease is not extended.
             seconds=settings.lease_seconds,
             of="LEASE_SECONDS",
         )

@@ -1,4 +1,4 @@
-"""One instance, key by key: what every live node waits for, and until when. For an instance that seems stuck."""
+"""An instance that seems stuck: what each of its live nodes waits for, and until when, read from its keys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WAITS_FOR: Mapping[NodeState | None, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A live node. `due_ms`: how far ahead the moment is at which it is looked at; negative when that is past."""
+    """A live node. `due_ms`: the time until it is due; negative if it is overdue."""
 
     id: str
     record: str
@@ -39,7 +39,7 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceFacts:
-    """`index_ms`: as `due_ms`, of the instance in its shard's index; None where it is not in there."""
+    """`index_ms`: like `due_ms`, by the instance's entry in its shard's index; None if it has none."""
 
     instance_id: str
     meta: dict[str, str]
@@ -48,12 +48,12 @@ class InstanceFacts:
 
 
 def client(settings: Settings) -> Any:
-    """Raises what redis-py raises, at its first use."""
+    """A client of the store. It raises what redis-py raises, at its first use."""
     return connect(settings.redis_url, cluster=settings.redis_cluster, login=Application(settings).login)
 
 
 def gather(settings: Settings, instance_id: str) -> InstanceFacts:
-    """Raises LookupError where there is no such instance."""
+    """Raises LookupError if there is no such instance."""
     meta_key, nodes_key, _, _, _, due_key, *_ = keys.instance(instance_id)
     index_key = keys.index(ids.shard(instance_id))
     with closing(client(settings)) as store:
@@ -86,7 +86,7 @@ def _name(names: list[str], node: int) -> str:
 
 
 def as_text(facts: InstanceFacts) -> str:
-    """The instance, its place in the index, and a line for each live node, the most overdue first."""
+    """The instance, its place in the index, and a line for each live node, most overdue first."""
     meta = facts.meta
     counts = ", ".join(f"{meta[name]} {name}" for name in ("total", "running", "completed", "failed", "skipped"))
     lines = [f"{facts.instance_id} of {meta['execution_id']}: {meta['status']} ({counts})"]

@@ -1,4 +1,4 @@
-"""This machine: the Python that runs, and whether what is installed is what is pinned."""
+"""This machine: the version of Python, and whether the installed packages are the pinned ones."""
 
 from __future__ import annotations
 

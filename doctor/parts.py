@@ -1,4 +1,4 @@
-"""The small parts of a deployed stack: the sweep's schedule, the cache."""
+"""The small parts of a deployed stack: the sweep's schedule and the cache."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def gather_rules(events: Any, stack: StackFacts) -> Rules:
 
 
 def gather_caches(elasticache: Any, stack: StackFacts) -> Caches:
-    """Name -> status; none where the stack was given a REDIS_URL. Raises what boto3 raises."""
+    """Name -> status; empty if the stack was given a REDIS_URL. Raises what boto3 raises."""
     names = [one.physical for one in stack.of_type("AWS::ElastiCache::ServerlessCache")]
     answers = [elasticache.describe_serverless_caches(ServerlessCacheName=name) for name in names]
     return {name: answer["ServerlessCaches"][0]["Status"] for name, answer in zip(names, answers, strict=True)}

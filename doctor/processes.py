@@ -16,9 +16,9 @@ START = "make run (its log says why it ended)"
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessFacts:
-    """`children`: how many there are of `local.worker`, `local.poller`, `local.server`; None where nothing runs.
+    """`children`: the number of processes by module (`local.worker`, ...); None if nothing runs.
 
-    `ports`: what a stack that starts now would take, by name, and whether it is free.
+    `ports`: by name, the port that a stack would take if it started now, and whether it is free.
     """
 
     data_dir: Path

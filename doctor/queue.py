@@ -1,4 +1,4 @@
-"""The queue and its dead-letter queue, local or on AWS: their attributes, and what is right about them."""
+"""The queue and its dead-letter queue, local or on AWS: their attributes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from doctor.findings import Finding, broken, ok, warning
 # AWS's advice for a queue that a function reads: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 VISIBILITY_FACTOR = 6
 FEWEST_RECEIVES = 5
-# The queue takes work faster than it is done: admission refuses new instances at ten times as much.
+# From here on work arrives faster than it is done; at ten times as much, admission refuses new instances.
 LONG_BACKLOG = 10_000
 MAX_IN_FLIGHT = 120_000
 OLD_SECONDS = 300
@@ -20,9 +20,9 @@ OLD_SECONDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class QueueFacts:
-    """GetQueueAttributes of both. `seconds`: what the visibility timeout has to outlast six times; `of`: what that is.
+    """GetQueueAttributes' answers. The visibility timeout must be six times `seconds`; `of` says what these are.
 
-    `oldest` and `dead_oldest`: seconds since the oldest message was sent; None where nobody knows.
+    `oldest` and `dead_oldest`: seconds since the oldest message was sent; None if unknown.
     """
 
     url: str
@@ -87,7 +87,7 @@ def age(facts: QueueFacts) -> Finding | None:
 
 
 def dead_letters(facts: QueueFacts) -> Finding:
-    """They are settled as they come: one that stays is one whose consumer does not run, or cannot reach the store."""
+    """Dead letters are consumed at once: if one stays, the consumer does not run, or cannot reach the store."""
     waiting, in_hand = (int(facts.dead[f"ApproximateNumberOfMessages{which}"]) for which in ("", "NotVisible"))
     if not waiting + in_hand:
         return ok("dead letters", "none")
@@ -107,7 +107,7 @@ def encryption(facts: QueueFacts) -> Finding:
 
 
 def _nested(**values: Any) -> str:
-    """As the AWS CLI wants JSON inside of JSON."""
+    """JSON within JSON, as the AWS CLI expects it."""
     return json.dumps({name: json.dumps(value) for name, value in values.items()})
 
 

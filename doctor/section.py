@@ -1,4 +1,4 @@
-"""A part of a stack: how its facts are gathered, at the edge, and the checks that judge them, which are pure."""
+"""A section of the doctor: how it gathers facts about a part of a stack, and the pure checks that judge them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Facts = TypeVar("Facts")
 
 @dataclass(frozen=True, slots=True)
 class Section(Generic[Facts]):
-    """`remedy` is what to do where the facts cannot be had. A check answers one finding, several, or none.
+    """`remedy`: what to do if the facts cannot be gathered. A check returns one finding, several, or none.
 
-    `vital`: without its facts there is nothing else to look at.
+    `vital`: without its facts no other section makes sense.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Section(Generic[Facts]):
 
 
 def examine(sections: Iterable[Section[Any]]) -> Iterator[Finding]:
-    """Every finding. What cannot be gathered is one, and keeps no other section from being looked at."""
+    """Every finding. Facts that cannot be gathered are one; unless the section is vital, the others go on."""
     for section in sections:
         try:
             facts = section.gather()

@@ -1,4 +1,4 @@
-"""The HTTP side, as a client sees it."""
+"""The service over HTTP, as a client sees it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from doctor.findings import Finding, broken, ok, warning
 
-SECONDS = 30.0  # as long as API Gateway waits
+SECONDS = 30.0  # API Gateway waits as long
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceFacts:
-    """What GET /api/health answered."""
+    """The answer to GET /api/health."""
 
     url: str
     status: int
@@ -22,7 +22,7 @@ class ServiceFacts:
 
 
 def gather(url: str, *, seconds: float = SECONDS) -> ServiceFacts:
-    """Raises urllib3's errors where nobody answers, and ValueError where the answer is not JSON."""
+    """Raises urllib3's errors if there is no answer, and ValueError if it is not JSON."""
     from chalicelib import wire
 
     with wire.pools(retries=False) as pool:

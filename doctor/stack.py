@@ -1,4 +1,4 @@
-"""A deployed stack, as CloudFormation has it."""
+"""A deployed stack, as CloudFormation describes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class StackFacts:
-    """`drift` is CloudFormation's word as of the last time that somebody asked: it does not look by itself."""
+    """`drift`: the result of the last drift detection, which CloudFormation does not start by itself."""
 
     name: str
     status: str
@@ -30,11 +30,11 @@ class StackFacts:
     resources: tuple[Resource, ...]
 
     def of_type(self, type: str) -> list[Resource]:
-        """Those that were made: an emulator also lists what a condition leaves out."""
+        """The resources that exist: an emulator also lists those that a condition leaves out."""
         return [resource for resource in self.resources if resource.type == type and resource.physical]
 
     def physical(self, logical: str) -> str:
-        """Raises LookupError."""
+        """The physical id. Raises LookupError."""
         for resource in self.resources:
             if resource.logical == logical:
                 return resource.physical

@@ -1,4 +1,4 @@
-"""The store: what INFO tells of every node, and how late the sweep is. Not asked where it is in a VPC."""
+"""The store: INFO of every node, and how late the sweep is. A store in a VPC is not asked."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from doctor.findings import Finding, broken, ok, warning
 
 # The oldest servers that the tests run on.
 OLDEST = {"redis": (7, 0), "valkey": (7, 2)}
-# Errors that a server answers to writes that it will not do.
+# The errors with which a server refuses a write.
 REFUSALS = ("OOM", "READONLY", "MISCONF", "NOREPLICAS", "CLUSTERDOWN")
 RESTART = "restart it with `--maxmemory-policy noeviction --appendonly yes`, or by its parameter group"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoreFacts:
-    """`nodes`: INFO of each, as redis-py reads it. `late_ms`: by how much the most overdue instance is; 0 for none.
+    """`nodes`: INFO of each, as redis-py parses it. `late_ms`: how late the most overdue instance is; 0 if none is.
 
     `sweep_seconds`: the sweep's interval. `share`: MAX_MEMORY_SHARE.
     """
@@ -136,7 +136,7 @@ def refused(facts: StoreFacts) -> Finding:
 
 
 def sweep(facts: StoreFacts) -> Finding:
-    """What is due is looked at by the next sweep; whatever is later than a few of these, no sweep looks at."""
+    """A due instance is handled by the next sweep, so one that is overdue by several intervals is not reached."""
     says = f"{facts.live:,} live instances, {facts.overdue:,} overdue"
     if facts.overdue:
         says += f", {facts.most_overdue} by {facts.late_ms / 1000:.1f} s"
