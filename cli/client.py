@@ -1,4 +1,4 @@
-"""The service over HTTP: JSON in, JSON out, tried again where that is safe, and failures that say what to do."""
+"""The client of the service: JSON in, JSON out, with retries, and failures that say what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cli import failures, signing, wire
 from cli.failures import Exit, Failure
 from cli.profiles import Profile
 
-# Every POST of ours carries an Idempotency-Key or may be done twice: so all are tried again.
+# Every POST of `dag` carries an Idempotency-Key or may be done twice, so all methods are retried.
 RETRIES = urllib3.Retry(
     total=3,
     connect=1,
@@ -36,7 +36,7 @@ class Transport(Protocol):
 
 
 class Client:
-    """`profile` says where, and as whom. Every method answers the JSON, or raises Failure."""
+    """Calls the service of `profile`. Every method returns the answer's JSON, or raises Failure."""
 
     def __init__(self, profile: Profile, transport: Transport | None = None) -> None:
         self._profile = profile
@@ -50,15 +50,15 @@ class Client:
         return self._base
 
     def get(self, *path: str, accept: tuple[int, ...] = (), retry: bool = True, **query: Any) -> Any:
-        """GET /api/`path`; a query parameter of None is left out, a list given several times.
+        """GET /api/`path`. A query parameter of None is left out, one with a list is repeated.
 
-        Statuses in `accept` are answers, not failures. Without `retry` a service that is away is said at once.
+        Statuses in `accept` are answers, not failures. Without `retry` an unreachable service is reported at once.
         """
         options: dict[str, Any] = {} if retry else {"retries": False}
         return self._call("GET", path, query, None, accept, {}, options)
 
     def value(self, *path: str, **query: Any) -> Any:
-        """GET any JSON; where the answer leads elsewhere, what is there. Nobody there is shown who calls."""
+        """GET any JSON, also behind a redirect (303), where no key or signature is sent."""
         answer = self._ask("GET", path, query, None, {}, {})
         if answer.status == HTTPStatus.SEE_OTHER and (where := answer.headers.get("Location")):
             with self._reaching(urlsplit(where).netloc):
@@ -71,7 +71,7 @@ class Client:
             raise self._not_json() from error
 
     def post(self, *path: str, body: Any = None, raw: bytes | None = None, once: bool = False) -> Any:
-        """POST JSON: `body`, or `raw` as it is. `once` sends an Idempotency-Key, so that trying again does it once."""
+        """POST JSON: `body`, or `raw` as it is. With `once` an Idempotency-Key makes sure that retries do it once."""
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": uuid.uuid4().hex} if once else {})
         return self._call("POST", path, {}, data, (), headers, {})
@@ -92,7 +92,7 @@ class Client:
         answer = self._ask(method, path, query, body, given, options)
         document = _document(answer.data)
         if answer.status < 300 or answer.status in accept:
-            # Nothing, or an object: whatever else says 200 is some other service.
+            # The service answers with an object, or with nothing: anything else is from some other program.
             if document is not None and not isinstance(document, dict):
                 raise self._not_json()
             return document
@@ -109,7 +109,7 @@ class Client:
     ) -> Any:
         url = self._base.removesuffix(urlsplit(self._base).path) + self._path(path)
         asked = {name: value for name, value in query.items() if value is not None}
-        if asked:  # as a signature wants it: no `+` for a space
+        if asked:  # SigV4 does not accept `+` for a space
             url += "?" + urlencode(asked, doseq=True, quote_via=quote, safe="")
         headers = signing.headers(self._profile, method, url, body, {"Accept": "application/json", **given})
         with self._reaching(self._base):
@@ -136,7 +136,7 @@ class Client:
 
 
 def _document(data: bytes) -> Any:
-    """JSON, or the text that is none; None for nothing."""
+    """The JSON, or the text if it is not JSON; None if it is empty."""
     if not data:
         return None
     try:
@@ -146,6 +146,6 @@ def _document(data: bytes) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """In a few words: urllib3 says it with the pool and the whole URL."""
+    """The reason in a few words, without the pool and the URL that urllib3 adds."""
     text = str(getattr(error, "reason", None) or error)
     return re.sub(r"^HTTPS?Connection(Pool)?\(.*?\): ", "", text)

@@ -1,4 +1,4 @@
-"""A DAG as an SVG picture; it needs no network and no other program."""
+"""The drawing of a DAG as SVG, made without a network or another program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cli.layout import Point, layered
 from cli.outline import Nodes
 from cli.text import clean
 
-LETTER, LONGEST = 7.5, 24  # px of a letter; letters of a label
+LETTER, LONGEST = 7.5, 24  # the width of a letter in px; the most letters of a label
 HEIGHT, GAP_X, GAP_Y, MARGIN = 34.0, 24.0, 44.0, 20.0
 
 STYLE = """
@@ -26,7 +26,7 @@ def svg(nodes: Nodes, states: States) -> str:
     width = max((len(_label(id)) for id in nodes), default=0) * LETTER + 20
     layout = layered(nodes, width + GAP_X, HEIGHT + GAP_Y)
     points = [*layout.places.values(), *(point for route in layout.routes.values() for point in route)]
-    left, top = width / 2 + MARGIN, HEIGHT / 2 + MARGIN  # of the first node's middle
+    left, top = width / 2 + MARGIN, HEIGHT / 2 + MARGIN  # where the centre of the first node is
     right = max((x for x, _ in points), default=0.0) + 2 * left
     bottom = max((y for _, y in points), default=0.0) + 2 * top
     size = {
@@ -74,7 +74,7 @@ def _label(id: str) -> str:
 
 
 def _curve(route: Sequence[Point]) -> str:
-    """From box to box, upright past the boxes of the layers between."""
+    """A line from box to box that passes the boxes of the layers in between vertically."""
     path = "M{:.1f} {:.1f}".format(*route[0])
     for (x, y), (to_x, to_y) in pairwise(route):
         start, end = y + HEIGHT / 2, to_y - HEIGHT / 2

@@ -1,4 +1,4 @@
-"""What goes wrong, as exit codes that a script can tell apart and sentences that a person can act on."""
+"""Failures: exit codes that a script can tell apart, and sentences that a person can act on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Exit(IntEnum):
-    """Exit codes; those of an instance's status as well."""
+    """The exit codes of `dag`, some of which stand for an instance's status."""
 
     OK = 0
     FAILED = 1
@@ -42,7 +42,7 @@ _OF_HTTP = {
     401: Exit.DENIED,
     403: Exit.DENIED,
     404: Exit.NOT_FOUND,
-    405: Exit.SERVER,  # a release that has no such route
+    405: Exit.SERVER,  # the service's release has no such route
     409: Exit.CONFLICT,
     429: Exit.UNREACHABLE,
     502: Exit.UNREACHABLE,
@@ -52,13 +52,13 @@ _OF_HTTP = {
 
 
 def of_status(status: Any) -> Exit:
-    """Of an instance's status."""
+    """The exit code for an instance's status."""
     return OF_STATUS.get(status, Exit.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of a document; `line` where it was read from text."""
+    """A fault of a document; with its `line` if the text is at hand."""
 
     pointer: str
     detail: str
@@ -69,7 +69,7 @@ class Fault:
 
 
 class Failure(Exception):
-    """Ends a command. `problem` is the service's own document, where it gave one."""
+    """Ends a command. `problem`: the service's own problem document, if it sent one."""
 
     def __init__(
         self, code: Exit, message: str, *, faults: Sequence[Fault] = (), problem: Mapping[str, Any] | None = None
@@ -85,7 +85,7 @@ class Failure(Exception):
 
 
 def unforeseen(error: Exception) -> Failure:
-    """What nobody foresaw, in a sentence: a disk that is full, an answer of another shape, a fault of ours."""
+    """The Failure for an unexpected error: a full disk, an answer of another shape, a bug of `dag`."""
     if isinstance(error, OSError) and error.strerror:
         return Failure(Exit.SERVER, f"{error.filename or 'the output'} cannot be used: {error.strerror}")
     what = f"{type(error).__name__}: {error}".removesuffix(": ")[:300]
@@ -99,10 +99,10 @@ def unforeseen(error: Exception) -> Failure:
 
 
 def of_answer(status: int, document: Any, *, what: str) -> Failure:
-    """Of an HTTP answer of 400 or more. `document` is its JSON, or its text where it is none."""
+    """The Failure for an HTTP answer of 400 or more. `document`: its JSON, or its text if it is not JSON."""
     code = _OF_HTTP.get(status, Exit.INVALID if status < 500 else Exit.SERVER)
     if not isinstance(document, dict) or "title" not in document:
-        # API Gateway says {"message": "Forbidden"}; a proxy says anything.
+        # API Gateway answers {"message": "Forbidden"}; a proxy answers anything.
         said = document.get("message") if isinstance(document, dict) else document
         return Failure(code, f"{what}: {status} {str(said or '')[:300]}".rstrip())
     if str(document.get("type", "")).endswith("#problem-still-running"):

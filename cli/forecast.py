@@ -1,4 +1,4 @@
-"""How a plan looks to a person."""
+"""A forecast (the service's plan of a run), printed for a person."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from cli import text
 from cli.output import Output
 
-LEVELS, NAMES = 20, 6  # how many are shown
+LEVELS, NAMES = 20, 6  # the most that are shown
 SERVICES = {
     "dag_service": "dag-service",
     "step_functions_standard": "Step Functions Standard",
@@ -17,7 +17,7 @@ SERVICES = {
 
 
 def show(output: Output, plan: Mapping[str, Any]) -> None:
-    """Its shape, its times, what it uses, what it costs; then what all this rests on."""
+    """Print its shape, times, usage and costs; then the assumptions."""
     levels, path, makespan = plan["levels"], plan["critical_path"], plan["makespan"]
     shape = f"{plan['nodes']} nodes, {plan['edges']} edges, {len(levels)} levels, {plan['max_parallelism']} at once"
     output.out.print(text.literal(f"{plan['name']}: {shape}", "bold"))
@@ -56,7 +56,7 @@ def _assumptions(plan: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _few(ids: Sequence[str], between: str) -> str:
-    """The first ones, and the last."""
+    """The first ids, and the last."""
     if len(ids) <= NAMES:
         return between.join(ids)
     return between.join([*ids[: NAMES - 2], f"… {len(ids) - NAMES + 1} more", ids[-1]])

@@ -1,4 +1,4 @@
-"""A DAG as text that others draw: Mermaid and DOT."""
+"""A DAG as text for programs that draw: Mermaid and DOT."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ COLOURS = {  # fill and line, readable on light and dark
     "SKIPPED": ("#fef08a", "#a16207"),
     "CANCELLED": ("#f5d0fe", "#a21caf"),
 }
-States = Mapping[str, str]  # id: status; empty for a workflow that is not run
+States = Mapping[str, str]  # id: status; empty for a workflow, which has no statuses
 
 
 def nodes_of(definition: Any) -> Nodes:
-    """The DAG of a workflow as it was written. Raises ValueError where it has none that could be drawn."""
+    """The DAG of a workflow as it was written. Raises ValueError if it has none that can be drawn."""
     try:
         nodes = {
             str(node["id"]): [str(id) for id in node.get("dependencies") or []] for node in definition["dag"]["nodes"]
@@ -33,7 +33,7 @@ def nodes_of(definition: Any) -> Nodes:
 
 
 def mermaid(nodes: Nodes, states: States) -> str:
-    """A flowchart. Ids are numbered in it: Mermaid reads words such as `end` in them."""
+    """A flowchart. Numbers stand for the ids, since Mermaid takes words such as `end` for syntax."""
     return "\n".join(_mermaid(nodes, states)) + "\n"
 
 
@@ -51,7 +51,7 @@ def _mermaid(nodes: Nodes, states: States) -> Iterator[str]:
 
 
 def _label(id: str) -> str:
-    """Mermaid has entities of its own, which are numbers too, and reads Markdown: `1. Fetch` would be a list."""
+    """Escape Mermaid's entities, which are written with numbers, and Markdown, where `1. Fetch` would be a list."""
     label = re.sub(r'[#&"<>\\]', lambda found: f"#{ord(found[0])};", clean(id))
     return re.sub(r"^(\d*)([.)*+-])(?= )", lambda found: f"{found[1]}#{ord(found[2])};", label)
 

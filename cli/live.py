@@ -1,4 +1,4 @@
-"""Follows an instance to its end, live on the terminal."""
+"""The live view: an instance, followed to its end on the terminal."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from cli.failures import Failure
 from cli.outline import Nodes
 from cli.output import Output
 
-WAIT = 20  # s: what one request waits for the end at most, where nobody looks on
-DRAWN = 2000  # nodes: of a larger instance the progress alone is asked for while it runs
+WAIT = 20  # s: the longest that a request waits for the end, when there is no terminal to update
+DRAWN = 2000  # nodes: while a larger instance runs, only its progress is requested
 
 
 def follow(client: Client, output: Output, instance_id: str, nodes: Nodes, *, seconds: float | None) -> dict[str, Any]:
-    """The last status: terminal, or as it is after `seconds`. `nodes` is the DAG to draw, empty where not known.
+    """The last status: terminal, or as it is after `seconds`. `nodes` is the DAG to draw, empty if unknown.
 
-    The waiting is the service's: it answers as soon as the instance is terminal, so the end is seen at once.
+    The service itself waits, and answers as soon as the instance is terminal, so the end is seen at once.
     """
     begun = time.monotonic()
     with _display(output) as display:
@@ -52,7 +52,7 @@ def follow(client: Client, output: Output, instance_id: str, nodes: Nodes, *, se
 
 
 def shape(client: Client, execution_id: str) -> Nodes:
-    """The DAG of a stored workflow; empty where the service does not tell."""
+    """The DAG of a stored workflow; empty if the service does not return it."""
     try:
         document = client.get("workflow", execution_id)["definition"]
         return {node["id"]: node.get("dependencies", []) for node in document["dag"]["nodes"]}
@@ -65,12 +65,12 @@ def _drawn(nodes: Nodes) -> str:
 
 
 def _sizing(elapsed: float) -> float:
-    """Seconds from one look to the next: short at first, for what is over in a moment."""
+    """The seconds between two requests: short at first, for instances that are soon over."""
     return 0.2 if elapsed < 5 else 1 if elapsed < 60 else 2
 
 
 class _Display:
-    """A progress bar, and below it the nodes. Nothing where stderr is no terminal."""
+    """A progress bar, and below it the nodes. It shows nothing if stderr is not a terminal."""
 
     def __init__(self, output: Output, live: Live | None, progress: Progress) -> None:
         self._output, self._live, self._progress = output, live, progress
@@ -90,7 +90,7 @@ class _Display:
         room = max(self._output.messages.size.height - 4, 4)
         lines = self._lines(status, nodes, room)
         if status["status"] not in views.OVER:
-            for line in lines:  # one line each, or they would not fit; the last picture is whole
+            for line in lines:  # cut to one row each, to fit on the screen; the last view is complete
                 line.no_wrap, line.overflow = True, "ellipsis"
         self._live.update(Group(self._progress, *lines), refresh=True)
 

@@ -16,7 +16,7 @@ from cli.failures import MEANINGS, Exit
 from cli.output import Output
 from cli.session import shared
 
-# As a shell says it of a process that a signal ended: 128 and the number of the signal.
+# As in a shell, for a process that a signal ended: 128 plus the number of the signal.
 INTERRUPTED = 130
 CLOSED_PIPE = 141
 
@@ -63,9 +63,9 @@ app.add_typer(profile.app, name="profile")
 
 
 def main() -> None:
-    """The entry point: whatever happens, the exit code is one of those that the help lists.
+    """The entry point. Whatever happens, the exit code is one of those that the help lists.
 
-    Typer's own way would end with 1 where a pipe is closed, and Python's where anything raises: 1 means FAILED.
+    Left alone, Typer would exit with 1 if a pipe is closed, and Python if anything raises; but 1 means FAILED.
     """
     streams.tolerate()
     try:
@@ -75,18 +75,18 @@ def main() -> None:
         code = INTERRUPTED
     except BrokenPipeError:
         code = CLOSED_PIPE
-    except SystemExit as error:  # a completion has ended, or Typer met a closed pipe
+    except SystemExit as error:  # a completion has ended, or Typer wrote to a closed pipe
         code = CLOSED_PIPE if isinstance(error.__context__, BrokenPipeError) else error.code
     except Exception as error:
-        code = _told(error)
+        code = _report(error)
     streams.let_go()
     sys.exit(code)
 
 
-def _told(error: Any) -> int:
-    """Says what is wrong, and answers the exit code."""
-    with contextlib.suppress(OSError):  # what cannot be said anywhere has its exit code all the same
-        if hasattr(error, "exit_code"):  # Typer's own: wrong usage
+def _report(error: Any) -> int:
+    """Print the error, and return the exit code."""
+    with contextlib.suppress(OSError):  # if stderr is closed, the exit code must do
+        if hasattr(error, "exit_code"):  # wrong usage, which Typer found
             rich_utils.rich_format_error(error)
             return int(error.exit_code)
         Output(as_json="--json" in sys.argv).failure(failures.unforeseen(error))

@@ -13,8 +13,8 @@ from cli.session import Session
 
 
 def complete_node(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The nodes of the instance that stands on the command line; nothing where the service does not tell."""
-    # Of a line that is not complete Typer leaves arguments unread.
+    """The nodes of the instance on the command line; none if the service does not answer."""
+    # Typer leaves arguments of an incomplete line unparsed.
     id = next((word for word in (ctx.params.get("id"), *ctx.args) if word), "")
     try:
         nodes: dict[str, Any] = Session.of(ctx).client.get("workflows", id, retry=False)["nodes"]
@@ -94,7 +94,8 @@ Tag = Annotated[
 ]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="follow it to its end; the exit code says how it ended")]
 Timeout = Annotated[
-    float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="stop following after so long: exit code 5")
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", min=0, help="stop following after that time: exit code 5"),
 ]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="how many at most")]
 Cursor = Annotated[str | None, typer.Option("--cursor", help="go on after an earlier page: what its `next` was")]

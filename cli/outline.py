@@ -1,4 +1,4 @@
-"""A DAG as an indented list: branches indented below the node where they begin, a join where they began."""
+"""The outline of a DAG: a list in which branches are indented below the node where they begin, and joins are not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Nodes = Mapping[str, Sequence[str]]  # id: ids of its dependencies
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`depth` is how far it is indented; `node` is None for a line that stands for others, which `ids` are."""
+    """`depth`: how far it is indented. `node` is None if the line stands for several nodes, which are in `ids`."""
 
     depth: int
     node: str | None
@@ -18,7 +18,7 @@ class Line:
 
 
 def order(nodes: Nodes) -> list[str]:
-    """Every id after its dependencies. What is in a cycle, or behind one, is left out."""
+    """Every id after its dependencies. Nodes in a cycle, or below one, are left out."""
     waits = {id: {parent for parent in parents if parent in nodes} for id, parents in nodes.items()}
     children: dict[str, list[str]] = {id: [] for id in nodes}
     for id, parents in waits.items():
@@ -34,8 +34,8 @@ def order(nodes: Nodes) -> list[str]:
 
 
 def outline(nodes: Nodes) -> list[Line]:
-    """Each node after its dominator: the nearest node that every path to it goes through. What follows a node is on its
-    level, a join as well; branches that begin there are indented, and what follows within a branch once more."""
+    """Each node below its dominator: the nearest node that every path to it passes through. A node's only successor is
+    on the node's own level, as is a join; branches that begin there are indented, and what follows in a branch, too."""
     above: dict[str, str | None] = {}
     rank: dict[str | None, int] = {None: 0}
     below: dict[str | None, list[str]] = {None: []}
@@ -56,10 +56,10 @@ def outline(nodes: Nodes) -> list[Line]:
 
 
 def _level(ids: Sequence[str], nodes: Nodes, *, depth: int, is_branch: bool) -> list[tuple[str, int, bool]]:
-    """What is below a node, the last first: (id, depth, whether it is one of several branches)."""
+    """The nodes right below a node, last first: (id, depth, whether it is one of several branches)."""
     branches = [id for id in ids if len(nodes[id]) <= 1]
     joins = [id for id in ids if len(nodes[id]) > 1]
-    here = depth + 1 if is_branch or depth < 0 else depth  # on the level of the node itself, unless it is a branch
+    here = depth + 1 if is_branch or depth < 0 else depth  # on the node's own level, unless that is a branch
     several = len(branches) > 1 or bool(joins)
     deeper = here + 1 if several and depth >= 0 else here
     return [*((id, here, False) for id in reversed(joins)), *((id, deeper, several) for id in reversed(branches))]
@@ -68,7 +68,7 @@ def _level(ids: Sequence[str], nodes: Nodes, *, depth: int, is_branch: bool) -> 
 def _meet(
     one: str | None, other: str | None, above: Mapping[str, str | None], rank: Mapping[str | None, int]
 ) -> str | None:
-    """The nearest node above both, or one of them."""
+    """The nearest node that dominates both; it may be one of them."""
     while one != other:
         if rank[one] < rank[other]:
             one, other = other, one
@@ -77,10 +77,10 @@ def _meet(
 
 
 def fold(lines: Sequence[Line], room: int, weight: Callable[[str], int]) -> list[Line]:
-    """At most about `room` lines: the heaviest nodes stay, of equals the least indented; a line for what is between."""
+    """About `room` lines at most: the heaviest nodes stay, of equals the least indented; one line replaces each gap."""
     if len(lines) <= room:
         return list(lines)
-    # Each line that stays may bring one along that stands for what is before it.
+    # Each line that stays may be preceded by one that replaces a gap.
     ranked = sorted(range(len(lines)), key=lambda place: (-weight(lines[place].ids[0]), lines[place].depth, place))
     stay = set(ranked[: max(room // 2, 1)])
     folded: list[Line] = []

@@ -1,4 +1,4 @@
-"""Where a command says what: its answer on stdout, everything else on stderr."""
+"""The output of a command: its answer on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.text import Text
 from cli import streams, text
 from cli.failures import Failure
 
-WIDE = 200  # what is piped into a file is not broken at 80
+WIDE = 200  # columns, so that output to a file or a pipe is not wrapped at 80
 
 
 class Output:
@@ -25,11 +25,11 @@ class Output:
         self.messages = _console(stderr=True)
 
     def json(self, value: Any) -> None:
-        """On stdout."""
+        """Print JSON on stdout."""
         sys.stdout.write(text.as_json(value, ascii=not streams.can_show_all(sys.stdout)) + "\n")
 
     def document(self, value: str) -> None:
-        """A file's text, on stdout: a terminal shows what it can, and anything else gets UTF-8."""
+        """Print a file's text on stdout: a terminal shows what it can, and a file or pipe receives UTF-8."""
         if sys.stdout.isatty():
             sys.stdout.write(value)
         else:
@@ -37,17 +37,17 @@ class Output:
             sys.stdout.buffer.write(value.encode())
 
     def line(self, value: Any) -> None:
-        """One line, on stdout, without styles: for `ID=$(dag trigger ...)`."""
+        """Print a line on stdout without styles, as for `ID=$(dag trigger ...)`."""
         sys.stdout.write(text.clean(value) + "\n")
 
     def say(self, *parts: Any, style: str = "") -> None:
-        """A message for a person, on stderr; of what came from elsewhere, `parts` are shown literally."""
+        """Print a message for a person on stderr. `parts` that are not a Text are shown literally."""
         line = Text(" ").join(part if isinstance(part, Text) else text.literal(part) for part in parts)
         line.stylize(style)
         self.messages.print(line, soft_wrap=True)
 
     def table(self, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-        """On stdout. A cell is shown literally, unless it is a Text; columns without a value are left out."""
+        """Print a table on stdout. A cell that is not a Text is shown literally; empty columns are left out."""
         head = list(columns)
         cells = [[cell if isinstance(cell, Text) else text.literal(cell) for cell in row] for row in rows]
         shown = [place for place in range(len(head)) if any(row[place].plain for row in cells)]
@@ -63,7 +63,7 @@ class Output:
                 sys.stdout.write(line.rstrip() + "\n")
 
     def failure(self, failure: Failure) -> None:
-        """What went wrong, and where, on stderr."""
+        """Print on stderr what went wrong, and where."""
         if self.as_json:
             shown = text.as_json(failure.as_dict(), indent=None, ascii=not streams.can_show_all(sys.stderr))
             sys.stderr.write(shown + "\n")

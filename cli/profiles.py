@@ -1,4 +1,5 @@
-"""Where the service is, and who calls: from flags, a profile that is named, the environment, the profile in use."""
+"""Profiles: the service's URL and the caller's credentials, from flags, a named profile, the environment, or the
+profile in use."""
 
 from __future__ import annotations
 
@@ -30,12 +31,12 @@ class Profile:
 
 
 def file() -> Path:
-    """DAG_CONFIG, or the user's own: `~/.config/dag-service/config.toml` on Linux."""
+    """DAG_CONFIG, or a file in the user's folder of settings: `~/.config/dag-service/config.toml` on Linux."""
     return Path(os.environ.get("DAG_CONFIG") or Path(typer.get_app_dir("dag-service")) / "config.toml")
 
 
 def read() -> tuple[str | None, dict[str, dict[str, Any]]]:
-    """The name of the profile in use, and all profiles. Raises Failure where the file is not what it should be."""
+    """The name of the profile in use, and all profiles. Raises Failure if the file is not valid."""
     try:
         document = tomllib.loads(file().read_text("utf-8"))
     except FileNotFoundError:
@@ -52,9 +53,9 @@ def read() -> tuple[str | None, dict[str, dict[str, Any]]]:
 
 
 def choose(flags: Mapping[str, str | None], name: str | None) -> Profile:
-    """The settings to call with; `flags` are those of the command line, None where not given."""
+    """The settings to call with. `flags`: the command line's, None if not given."""
     used, profiles = read()
-    # A URL that was given belongs to no profile: its API key must not go there.
+    # A URL given by hand belongs to no profile: a profile's API key must not be sent there.
     by_hand = flags.get("url") or os.environ.get(ENVIRONMENT["url"])
     wanted = name or os.environ.get("DAG_PROFILE") or (None if by_hand else used)
     stored: Mapping[str, Any] = {}
@@ -66,7 +67,7 @@ def choose(flags: Mapping[str, str | None], name: str | None) -> Profile:
         stored = profiles[wanted]
     names = [field.name for field in fields(Profile)]
     environment = {name: os.environ.get(ENVIRONMENT[name]) for name in names}
-    # --profile is said on the spot; the profile in use was said some time ago.
+    # --profile belongs to this call, so it goes before the environment; the profile in use was chosen earlier.
     sources = (flags, stored, environment) if name else (flags, environment, stored)
     found = {name: next((value for source in sources if (value := source.get(name))), None) for name in names}
     given: dict[str, Any] = {name: str(value) for name, value in found.items() if value is not None}
@@ -80,7 +81,7 @@ def _check(given: Mapping[str, Any]) -> None:
 
 
 def write(name: str, values: Mapping[str, str | None]) -> None:
-    """Set what is not None in a profile, made where there is none; the first is in use."""
+    """Set the values that are not None in a profile, which is created if it is missing; the first one is put in use."""
     _check(values)
     document = _document()
     profiles = document.setdefault("profiles", tomlkit.table(is_super_table=True))
@@ -93,7 +94,7 @@ def write(name: str, values: Mapping[str, str | None]) -> None:
 
 
 def use(name: str) -> None:
-    """Raises Failure where there is no such profile."""
+    """Put a profile in use. Raises Failure if there is no such profile."""
     document = _document()
     if name not in document.get("profiles", {}):
         raise Failure(Exit.NOT_FOUND, f"there is no profile `{name}` in {file()}")
@@ -102,7 +103,7 @@ def use(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Raises Failure where there is no such profile."""
+    """Raises Failure if there is no such profile."""
     document = _document()
     if name not in document.get("profiles", {}):
         raise Failure(Exit.NOT_FOUND, f"there is no profile `{name}` in {file()}")
@@ -113,17 +114,17 @@ def remove(name: str) -> None:
 
 
 def _document() -> tomlkit.TOMLDocument:
-    read()  # says what is wrong with it
+    read()  # raises Failure if the file is not valid
     return tomlkit.parse(file().read_text("utf-8")) if file().exists() else tomlkit.document()
 
 
 def _save(document: tomlkit.TOMLDocument) -> None:
-    """Raises Failure where it cannot be written; then the file is what it was."""
+    """Raises Failure if the file cannot be written; then it is unchanged."""
     path = file()
     new = path.with_suffix(".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # It may hold an API key: nobody else reads it, at no moment.
+        # It may hold an API key, so other users must not be able to read it at any moment.
         new.unlink(missing_ok=True)
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
             output.write(tomlkit.dumps(document))

@@ -1,4 +1,4 @@
-"""What every command has: the options that say where the service is, `--json`, and an exit code for each failure."""
+"""The session of a command: the options that every command has, the client, and an exit code for each failure."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _SHARED: dict[str, Any] = {
         typer.Option("--profile", help="settings by name: see `dag profile` [DAG_PROFILE]", rich_help_panel=_PANEL),
     ],
     "as_json": Annotated[
-        bool, typer.Option("--json", help="JSON on stdout, whatever else on stderr", rich_help_panel=_PANEL)
+        bool, typer.Option("--json", help="JSON on stdout, everything else on stderr", rich_help_panel=_PANEL)
     ],
 }
 
 
 class Session:
-    """One call of `dag`. `flags` are url, api_key and auth as given, None where not; `profile` is the name of one."""
+    """One call of `dag`. `flags`: url, api_key and auth, None if not given. `profile`: the name of a profile."""
 
     def __init__(self, output: Output, flags: Mapping[str, str | None], profile: str | None) -> None:
         self.output = output
@@ -51,7 +51,7 @@ class Session:
 
     @classmethod
     def of(cls, ctx: typer.Context) -> Session:
-        """The shared options may stand before the command, after it, or both: then the latter hold."""
+        """The shared options may be given before the command, after it, or both; the later ones win."""
         before = ctx.find_root().params
         given = {name: ctx.params.get(name) or before.get(name) for name in _SHARED}
         flags = {name: given[name] for name in ("url", "api_key", "auth")}
@@ -59,12 +59,12 @@ class Session:
 
     @functools.cached_property
     def client(self) -> Client:
-        """Made where a command first needs it: some need none."""
+        """The client, made at its first use: some commands need none."""
         return Client(profiles.choose(self.flags, self._profile))
 
 
 def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A Typer command of a function whose first parameter is the Session. It answers an exit code, or None for 0."""
+    """Register a function as a command. It takes the Session first, and returns an exit code, or None for 0."""
 
     def decorate(function: Callable[..., Exit | None]) -> Callable[..., Any]:
         def run(ctx: typer.Context, **given: Any) -> None:
@@ -83,8 +83,8 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[...
 
 
 def shared(function: Callable[..., Any], run: Callable[..., Any]) -> Callable[..., Any]:
-    """For Typer: the options of `function` but its first, and the shared ones, which are left to the context. Calls
-    `run(ctx, **options)`."""
+    """A function for Typer, with the options of `function` except its first parameter, and the shared options, which
+    stay in the context. It calls `run(ctx, **options)`."""
     own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
 
     def entry(ctx: typer.Context, **given: Any) -> None:

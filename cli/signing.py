@@ -1,4 +1,4 @@
-"""Who calls: an API key, a signature of AWS credentials (SigV4), or nobody."""
+"""The headers that authenticate a request: an API key, or a signature with AWS credentials (SigV4)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _API_GATEWAY = re.compile(r"\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$"
 
 
 def headers(profile: Profile, method: str, url: str, body: bytes | None, given: Mapping[str, str]) -> dict[str, str]:
-    """The headers `given`, and those that say who calls. `url` is as it will be sent. Raises Failure (DENIED)."""
+    """The headers `given`, and those that authenticate. `url` must be as it will be sent. Raises Failure (DENIED)."""
     made = dict(given)
     if profile.api_key:
         made["X-API-Key"] = profile.api_key
-    # A stage asks for one or the other: with an API key nothing is signed, unless the profile says so.
+    # A stage demands one or the other: with an API key nothing is signed, unless the profile says so.
     on_api_gateway = _API_GATEWAY.search(urlsplit(url).hostname or "")
     if profile.auth == "iam" or (profile.auth == "auto" and on_api_gateway and not profile.api_key):
         return _signed(method, url, body, made, region=on_api_gateway[1] if on_api_gateway else None)
@@ -26,7 +26,7 @@ def headers(profile: Profile, method: str, url: str, body: bytes | None, given: 
 
 
 def _signed(method: str, url: str, body: bytes | None, given: dict[str, str], *, region: str | None) -> dict[str, str]:
-    """By the credentials that every AWS tool finds: environment, profile, SSO, role."""
+    """Sign with the credentials that every AWS tool would find: environment, profile, SSO, role."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.exceptions import BotoCoreError

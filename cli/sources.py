@@ -1,4 +1,4 @@
-"""What a command is given: a workflow from a file or stdin, params, and where in a text a JSON pointer leads."""
+"""Sources of input: a workflow from a file or stdin, params, and the line of a text to which a JSON pointer leads."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def _finite(text: str) -> float:
     return value
 
 
-# For what is written anew before it is sent: the service could only blame an `Infinity` that nobody wrote.
+# For input that is encoded anew before it is sent: the service would complain of an `Infinity` that is not in the file.
 _STRICT = json.JSONDecoder(parse_constant=_constant, parse_float=_finite)
 
 
 class Source:
-    """The text of a file, `-` being stdin, and its name for messages. Raises Failure where it cannot be read."""
+    """The text of a file, or of stdin for `-`, and its name for messages. Raises Failure if it cannot be read."""
 
     def __init__(self, name: str) -> None:
         self.name = "stdin" if name == "-" else name
@@ -43,7 +43,7 @@ class Source:
         self.text = self.raw.decode("utf-8", "replace")
 
     def json(self, decoder: json.JSONDecoder | None = None) -> Any:
-        """Raises Failure with the line where it is not JSON."""
+        """The parsed JSON. Raises Failure with the line at which it is not JSON."""
         try:
             return decoder.decode(self.text) if decoder else json.loads(self.text)
         except json.JSONDecodeError as error:
@@ -53,7 +53,7 @@ class Source:
             raise Failure(Exit.INVALID, f"{self.name} is not JSON that can be read: {error}") from error
 
     def located(self, failure: Failure, within: str = "") -> Failure:
-        """The same failure, its faults with the lines of this text; `within` is a pointer to where it was sent."""
+        """The failure with the lines of its faults in this text, which was sent as the part `within` of a request."""
         faults = [self._located(fault, within) for fault in failure.faults]
         message = f"{self.name}: {failure.message}" if faults else failure.message
         return Failure(failure.code, message, faults=faults, problem=failure.problem)
@@ -61,13 +61,13 @@ class Source:
     def _located(self, fault: Fault, within: str) -> Fault:
         pointer = fault.pointer.removeprefix(within)
         if within and pointer == fault.pointer:
-            return fault  # of something else
+            return fault  # it is in another part of the request
         return Fault(pointer, fault.detail, line_of(self.text, pointer))
 
 
 def line_of(text: str, pointer: str) -> int | None:
-    """The line, from 1, on which the value is that an RFC 6901 pointer names; where it is missing, of what it is
-    missing in. None for a text that is not JSON."""
+    """The line, from 1, of the value that an RFC 6901 pointer names; if it is missing, that of the nearest value above.
+    None if the text is not JSON."""
     try:
         at = _skip(text, 0)
         for part in pointer.split("/")[1:]:
@@ -81,7 +81,7 @@ def line_of(text: str, pointer: str) -> int | None:
 
 
 def _member(text: str, at: int, name: str) -> int | None:
-    """Where in the object or array at `at` the value of `name` begins."""
+    """Where the value of `name` begins, in the object or array at `at`."""
     decoder, kind = json.JSONDecoder(), text[at]
     if kind not in "{[":
         return None
@@ -106,7 +106,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def pairs(given: Iterable[str], option: str, *, last: bool = False) -> dict[str, str]:
-    """`["k=v"]` as {"k": "v"}; with `last`, the last `=` divides, since ids of nodes may hold some. Raises Failure."""
+    """`["k=v"]` as {"k": "v"}. With `last`, the last `=` separates, since a node's id may have one. Raises Failure."""
     found = {}
     for pair in given:
         key, equals, value = pair.rpartition("=") if last else pair.partition("=")
@@ -117,9 +117,9 @@ def pairs(given: Iterable[str], option: str, *, last: bool = False) -> dict[str,
 
 
 def params(given: Sequence[str], file: str | None) -> dict[str, Any] | None:
-    """Params of `--param k=v` laid over those of `--params file`; None where neither is given.
+    """The params of `--params file`, overridden by those of `--param k=v`; None if neither is given.
 
-    A value is JSON where it can be read as such (7, true, [1, 2], "7"), else text.
+    A value that can be read as JSON (7, true, [1, 2], "7") is JSON, any other is text.
     """
     if not given and file is None:
         return None

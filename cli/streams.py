@@ -1,4 +1,4 @@
-"""stdout and stderr as they are: of some encoding, perhaps full, perhaps with nobody at the other end."""
+"""stdin, stdout and stderr, which may have any encoding, be closed, be full, or have no reader."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any, TextIO
 
-# What stands for a character that the terminal cannot show. Any other is escaped as JSON has it.
+# Replacements for characters that the terminal cannot show. All others are escaped as in JSON.
 _SHOWN = {
     "✓": "+",
     "✗": "x",
@@ -45,7 +45,7 @@ codecs.register_error("dag", _shown)
 
 
 class _Closed(io.RawIOBase):
-    """What the shell closed (`<&-`, `>&-`) says so to whoever uses it. Python leaves None there."""
+    """Stands for a stream that the shell closed (`<&-`, `>&-`): using it raises OSError. Python has None there."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -64,7 +64,7 @@ class _Closed(io.RawIOBase):
 
 
 def tolerate() -> None:
-    """From here on no character is too much for stdout and stderr."""
+    """From now on, stdout and stderr accept every character, and streams that are closed raise OSError."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             raw: Any = _Closed(name)
@@ -75,7 +75,7 @@ def tolerate() -> None:
 
 
 def can_show_all(stream: TextIO) -> bool:
-    """Whether it takes every character as it is."""
+    """Whether the stream can show every character as it is."""
     try:
         return codecs.lookup(stream.encoding or "ascii").name.startswith("utf")
     except LookupError:
@@ -83,7 +83,7 @@ def can_show_all(stream: TextIO) -> bool:
 
 
 def let_go() -> None:
-    """Whatever could not be written is given up. Python would try once more at its end, and end with 120."""
+    """Discard what cannot be written. Python would try again when it exits, and exit with 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""Text of others, made fit for a terminal: printed literally, whatever it says."""
+"""Text from outside, made safe for a terminal: it is printed literally, whatever it contains."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
-# What moves the cursor, changes colours, turns the direction of writing, or is no character at all.
+# Characters that move the cursor, change colours or the direction of writing, and code points that are no characters.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 STYLES = {
     "PENDING": "dim",
@@ -27,34 +27,34 @@ def clean(value: Any) -> str:
 
 
 def lines(value: Any) -> str:
-    """As `clean`, but line ends and tabs stay."""
+    """Like `clean`, but line ends and tabs stay."""
     return _CONTROLS.sub("", str(value).replace("\r\n", "\n"))
 
 
 def literal(value: Any, style: str = "") -> Text:
-    """For Rich, whose markup would otherwise be read in it. None is nothing."""
+    """A Text in which Rich looks for no markup. None becomes the empty text."""
     return Text("" if value is None else clean(value), style)
 
 
 def status(value: Any) -> Text:
-    """Coloured by what it is."""
+    """A status in its colour."""
     return literal(value, STYLES.get(str(value), ""))
 
 
 def as_json(value: Any, *, indent: int | None = 2, ascii: bool = False) -> str:
-    """JSON whose characters a terminal takes as what they are; the others escaped, with `ascii` all that are not."""
+    """JSON in which control characters are escaped, or, with `ascii`, everything that is not ASCII."""
     text = json.dumps(value, indent=indent, ensure_ascii=ascii)
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def clock(value: Any) -> str:
-    """`2026-11-24T00:23:19.122Z` to the local `2026-11-24 01:23:19`."""
+    """`2026-11-24T00:23:19.122Z` as local time: `2026-11-24 01:23:19`."""
     moment = instant(value)
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def instant(value: Any) -> datetime | None:
-    """An RFC 3339 time; None for what is none."""
+    """An RFC 3339 time; None if `value` is not one."""
     try:
         return datetime.fromisoformat(str(value))
     except ValueError:
@@ -62,7 +62,7 @@ def instant(value: Any) -> datetime | None:
 
 
 def between(start: Any, end: Any) -> str:
-    """How long from one RFC 3339 time to another; nothing where either is not known."""
+    """The duration between two RFC 3339 times; empty if either is unknown."""
     begun, ended = instant(start), instant(end)
     return "" if begun is None or ended is None else seconds((ended - begun).total_seconds())
 

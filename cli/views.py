@@ -1,4 +1,4 @@
-"""How the answers of the service look to a person."""
+"""Views of the service's answers, for a person."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATES = ("pending", "running", "completed", "failed", "skipped", "cancelled")
 
 
 def headline(status: Mapping[str, Any]) -> Text:
-    """One line: what it is, how far it is, how long it took."""
+    """One line: id, status, progress, and how long it took."""
     progress = status["progress"]
     took = text.between(status["created_at"], status.get("finished_at"))
     parts = [text.literal(status.get("instance_id") or status["execution_id"]), text.status(status["status"])]
@@ -32,7 +32,7 @@ def headline(status: Mapping[str, Any]) -> Text:
 
 
 def say_large(output: Output, results: Mapping[str, Any]) -> None:
-    """Which results are not there, and how to get one."""
+    """Name the results that are left out, and the command that fetches one."""
     if large := results.get("large"):
         command = f"dag results {results['instance_id']} --node {next(iter(large))}"
         output.say(f"too large for one answer: {', '.join(large)} (one by one: {command})")

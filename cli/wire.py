@@ -1,7 +1,7 @@
-"""Connections that wait for the answer itself.
+"""Connections that skip interim answers.
 
-http.client takes an interim one (102, 103) for it, and what follows for the answer to the next request. The service
-has such connections too (chalicelib/wire.py), but `dag` knows none of its code.
+http.client takes an interim answer (102, 103) for the final one, and the final one for the answer to the next request.
+The service has such connections too (chalicelib/wire.py), but `dag` imports none of its code.
 """
 
 from __future__ import annotations

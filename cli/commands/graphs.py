@@ -1,4 +1,4 @@
-"""Drawing a workflow, or an instance in the colours of its nodes' statuses."""
+"""`dag graph`: draws a workflow, or an instance in the colours of its nodes' statuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking at instances, and steering them."""
+"""Commands that show instances, and that control them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Status = Annotated[
     list[str] | None,
     typer.Option("--status", "-s", help="PENDING, RUNNING, COMPLETED, FAILED or CANCELLED; several times"),
 ]
-PAGE = 200  # what one request asks for at most
+PAGE = 200  # the most entries that one request asks for
 
 
 def register(app: typer.Typer) -> None:
@@ -125,7 +125,7 @@ def cancel(
 def pause(session: Session, id: options.Id) -> None:
     """Start no more nodes of an instance until it is resumed.
 
-    What runs goes on.
+    Nodes that are running go on.
     """
     _show(session, session.client.post("workflows", id, "pause"), brief=True)
 
@@ -226,7 +226,7 @@ def _show(session: Session, found: dict[str, Any], *, brief: bool = False) -> No
 
 
 def _later(epoch: int) -> int | None:
-    """The first goes without saying."""
+    """None for the first epoch, which is not shown."""
     return epoch if epoch > 1 else None
 
 

@@ -1,4 +1,4 @@
-"""What a run will take, before it runs."""
+"""`dag plan`: what a run will take, before it runs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def plan(
         found = of_source(session, source, durations=durations, **known)
     elif not durations:
         found = session.client.get("workflow", what, "plan", **known)
-    else:  # which a query has no room for
+    else:  # durations do not fit into a query
         definition = session.client.get("workflow", what)["definition"]
         found = _ask(session, json.dumps(definition).encode(), durations=durations, **known)
     if session.output.as_json:
@@ -77,7 +77,7 @@ def plan(
 
 
 def of_source(session: Session, source: Source, **known: Any) -> Any:
-    """The service's plan of a workflow, which it checks as it would a submission. Raises Failure, with lines."""
+    """The service's plan of a workflow, which it validates like a submission. Raises Failure, with lines."""
     try:
         return _ask(session, source.raw, **known)
     except Failure as failure:
@@ -85,7 +85,7 @@ def of_source(session: Session, source: Source, **known: Any) -> Any:
 
 
 def _ask(session: Session, workflow: bytes, *, durations: dict[str, float] | None = None, **known: Any) -> Any:
-    # As a part of the request, as it is, a workflow is taken for nothing else.
+    # As the member `workflow`, unchanged, the text cannot be taken for a request with members of its own.
     rest = json.dumps({"durations": durations or {}, **known}).encode()
     return session.client.post("workflow", "plan", raw=b'{"workflow": %b, %b' % (workflow, rest[1:]))
 

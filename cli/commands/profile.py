@@ -1,4 +1,4 @@
-"""`dag profile`: where services are, and how to call them, by name."""
+"""`dag profile`: where services are and how to call them, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting work: run, submit, trigger, validate."""
+"""Commands that start work: run, submit, trigger, validate."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def trigger(
 def validate(session: Session, file: options.File) -> Exit:
     """Check a workflow, and store nothing.
 
-    Every fault is told at once, with its line.
+    All faults are reported at once, with their lines.
     """
     source = Source(file)
     source.json()
@@ -93,7 +93,7 @@ def validate(session: Session, file: options.File) -> Exit:
 
 
 def finish(session: Session, instance_id: str, nodes: Nodes, timeout: float | None) -> Exit:
-    """To its end; then its output on stdout, or with --json its results."""
+    """Follow an instance to its end; then print its output, or with --json its results."""
     status = live.follow(session.client, session.output, instance_id, nodes, seconds=timeout)
     code = of_status(status["status"])
     if code is Exit.RUNNING:
@@ -101,7 +101,7 @@ def finish(session: Session, instance_id: str, nodes: Nodes, timeout: float | No
         if session.output.as_json:
             session.output.json(status)
         return code
-    if status.get("error") and not status["error"].get("node"):  # a node's is shown beside it
+    if status.get("error") and not status["error"].get("node"):  # a node's error is shown next to the node
         session.output.say(views.reason(status["error"]), style="red")
     results: dict[str, Any] = session.client.get("workflows", instance_id, "results")
     if session.output.as_json:

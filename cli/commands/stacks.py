@@ -1,4 +1,4 @@
-"""The service itself: is it there, and is it well?"""
+"""Commands about the service itself: health, doctor."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def doctor(
             said = stuck.as_text(stuck.gather(findings.settings(stage), instance))
         except LookupError as error:
             raise Failure(Exit.NOT_FOUND, str(error)) from error
-        except ValueError as error:  # a setting's fault, which is said as a start says it
+        except ValueError as error:  # bad settings, reported as a start reports them
             raise Failure(Exit.INVALID, str(error)) from error
         except Exception as error:  # botocore's and redis-py's have no common root
             raise Failure(Exit.UNREACHABLE, f"the stack cannot be looked at: {error}") from error
