@@ -18,18 +18,18 @@ from benchmarks.results import Results, Run, values
 from benchmarks.workloads import Workload
 
 CAP_SECONDS = 60.0
-TRIES = 3  # where an engine loses a node now and then, its other runs still tell how fast it is
+TRIES = 3  # an engine that loses a node now and then is measured by its other runs
 
 
 class Runner:
-    """`given_up` are the pairs that went over the cap: later rounds leave them out."""
+    """Runs the rounds. A pair of engine and workload that exceeded the cap is left out of later rounds."""
 
     def __init__(self, engines: list[Engine], chosen: list[Workload], results: Results) -> None:
         self._engines, self._chosen, self._results = engines, chosen, results
         self._given_up: set[tuple[str, str]] = set()
 
     def round(self, number: int) -> None:
-        """Forwards in one round and backwards in the next, so that nobody is always the first on a cold machine."""
+        """One turn for each engine. The order alternates, so that no engine is always first on a cold machine."""
         self._results.floor.append(floor.measure())
         for engine in self._engines[:: 1 if number % 2 else -1]:
             self._calibrate()
@@ -41,7 +41,7 @@ class Runner:
         self._results.load.append(machine.load())
 
     def _turn(self, number: int, engine: Engine) -> None:
-        """What goes over the cap leaves the engine in an unknown state: it is started again for the rest."""
+        """Run all workloads. A run over the cap leaves the engine in an unknown state, so the rest gets a new start."""
         left = [workload for workload in self._chosen if (engine.name, workload.name) not in self._given_up]
         while left:
             started = False
@@ -92,7 +92,7 @@ def main() -> None:
 
     engines = _chosen(catalogue.ALL, options.engines, parser)
     chosen = _chosen(workloads.QUICK if options.quick else workloads.ALL, options.workloads, parser)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs is ended and its files are removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that processes are ended and their files removed
     rounds = 1 if options.quick else options.rounds
     out = options.out or (None if options.quick else Path("benchmarks/report"))
     if out is not None:
@@ -104,20 +104,20 @@ def main() -> None:
     for number in range(1, rounds + 1):
         runner.round(number)
         results.rounds = number
-        if out is not None:  # after each round, so that one that is broken off loses little
+        if out is not None:  # after each round, so that an interruption loses little
             write(results, out)
     print(report.markdown(results))
 
 
 def write(results: Results, out: Path) -> None:
-    """The page, its picture, and what both are made of."""
+    """Write the page, its picture, and the data of both."""
     out.with_suffix(".json").write_text(json.dumps(results.as_json(), indent=1) + "\n", "utf-8")
     out.with_suffix(".svg").write_text(plot.svg(results), "utf-8")
     out.with_suffix(".md").write_text(report.markdown(results, out.with_suffix(".svg").name), "utf-8")
 
 
 def _chosen(every: tuple, names: str | None, parser: argparse.ArgumentParser) -> list:  # type: ignore[type-arg]
-    """Those of the names, in the usual order."""
+    """The named entries, in the usual order."""
     if names is None:
         return list(every)
     wanted = names.split(",")

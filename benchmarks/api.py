@@ -1,6 +1,6 @@
-"""Requests per second over HTTP: `python -m benchmarks.api`. The local server, and the Lambda handler alone.
+"""`python -m benchmarks.api`: requests per second over HTTP at the local server, and at the Lambda handler alone.
 
-Four clients with connections that are kept alive, on the same two cores as the whole stack; a workflow of ten nodes.
+Four clients with kept-alive connections share two cores with the whole stack. The workflow has ten nodes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def measure(connect: Callable[[], Call], *, clients: int = CLIENTS) -> dict[str, float]:
-    """What each kind of request reaches."""
+    """Requests per second, by kind of request."""
     call = connect()
     execution_id = call("POST", "/api/workflow", BODY)["execution_id"]
     instance_id = call("POST", f"/api/workflow/trigger/{execution_id}", b"")["instance_id"]
@@ -86,7 +86,7 @@ def over_http(url: str) -> Call:
 
 
 def measure_handler(folder: Path) -> dict[str, float]:
-    """The function behind API Gateway, called in this process with the events that API Gateway makes."""
+    """The function behind API Gateway, called in this process with API Gateway's events."""
     os.environ.update(AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local", LOG_LEVEL="WARNING")
     with running_valkey(folder) as redis_url, running_localstack(folder) as endpoint:
         queue = queues.ensure(queues.client(endpoint), "api", visibility_seconds=60).queue

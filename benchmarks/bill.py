@@ -1,7 +1,7 @@
-"""What a million nodes cost on AWS, by workload: `python -m benchmarks.bill`. Counted on real Valkey and SQS.
+"""`python -m benchmarks.bill`: what a million nodes cost on AWS, by workload, counted on a real Valkey and SQS.
 
-The formulas and prices are in chalicelib/core/cost.py. A handler that does nothing is priced: its own time comes on
-top, in every engine.
+The formulas and prices are in chalicelib/core/cost.py. The handlers do nothing: a real handler's time comes on top, in
+every engine.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
             for scheduling in ("inline", "lambda"):
                 queue = queues.ensure(client, f"bill-{uuid.uuid4().hex[:8]}", visibility_seconds=60).queue
                 meter = Meter(redis_url, queue, endpoint, scheduling=scheduling)
-                meter.run(workflow)  # warm: the plan is known, handlers are measured
+                meter.run(workflow)  # warm up: the plan is in memory, handlers are measured
                 print(row(title, scheduling, meter.run(workflow, instances)))
                 meter.close()
     print(

@@ -10,7 +10,7 @@ from local.processes import ROOT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """`redis`: it gets a fresh Valkey for each turn, with the same settings as ours has."""
+    """`redis`: it gets a fresh Valkey for each turn, with the settings of dag-service's own."""
 
     name: str
     title: str
@@ -20,7 +20,7 @@ class Engine:
 
     @property
     def python(self) -> Path:
-        """Of its virtual environment."""
+        """The interpreter of its virtual environment."""
         venv = ".venv" if self.name == OURS else f".venv-bench-{self.name}"
         return ROOT / venv / "bin" / "python"
 

@@ -1,8 +1,8 @@
-"""What a cold start costs, each function out of the real zip: `python -m benchmarks.cold_start [runs [DIRECTORY ...]]`.
+"""`python -m benchmarks.cold_start [runs [DIRECTORY ...]]`: what a cold start of each function in the real zip costs.
 
-A directory is what `make package` made (build/...), of this version or another, to compare; without one the app is
-packaged first. Each start is a process of its own under awslambdaric, as on Lambda, with the settings that the template
-gives it, a Valkey and an SQS beside it. The directories take turns; medians are shown.
+A directory is what `make package` made (build/...), of this version or another one; without any, the app is packaged
+first. Each start is a process of its own under awslambdaric, as on Lambda, with the settings of the template, a Valkey
+and an SQS. The directories take turns; medians are shown.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from local.functions.template import Template
 RUNS = 9
 STAGE = "dev"
 TICK = os.sysconf("SC_CLK_TCK")
-# Each asks the store about an instance that nobody knows, and has nothing more to do; health asks the queue as well.
+# Each event makes its function ask the store about an unknown instance, and end; health asks the queue as well.
 INSTANCE = "in-00"
 BODY = json.dumps({"instance_id": INSTANCE, "execution_id": "ex-00", "nodes": [{"node": 0, "attempt": 1}]})
 RECORDS = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": BODY, "attributes": {}}]}
@@ -58,7 +58,8 @@ EVENTS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Milliseconds until the first event is asked for, wall-clock and processor; of the first two answers; MB then."""
+    """In milliseconds: until the first event is asked for (wall clock, processor), and the first two answers; the MB
+    used then."""
 
     ready: float
     processor: float
@@ -69,7 +70,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Zip:
-    """What was packaged, unpacked."""
+    """An unpacked package."""
 
     name: str
     task: Path

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """`n` is what a Fibonacci node computes; None for a no-op."""
+    """`n`: the number whose Fibonacci number the node computes; None for a no-op."""
 
     id: str
     parents: tuple[str, ...]
@@ -18,7 +18,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Dag:
-    """Parents come before their children."""
+    """The nodes, parents before their children."""
 
     nodes: tuple[Node, ...]
 
@@ -32,7 +32,7 @@ class Dag:
         )
 
     def levels(self) -> list[list[Node]]:
-        """Each node one level below its lowest parent."""
+        """The nodes by level, each one level below its lowest parent."""
         depth: dict[str, int] = {}
         levels: list[list[Node]] = []
         for node in self.nodes:
@@ -43,6 +43,6 @@ class Dag:
         return levels
 
     def ends(self) -> list[Node]:
-        """The nodes that nobody depends on."""
+        """The nodes on which no other depends."""
         parents = {parent for node in self.nodes for parent in node.parents}
         return [node for node in self.nodes if node.id not in parents]

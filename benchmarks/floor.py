@@ -1,4 +1,4 @@
-"""The floor: what Valkey and the SQS emulator do alone on this machine, called from Python."""
+"""The floor: the speed of Valkey and the SQS emulator alone on this machine, called from Python."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOPS = 20
 
 
 def measure() -> dict[str, float]:
-    """Each figure by its name."""
+    """All figures, by name."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         with running_valkey(directory) as url, redis.Redis.from_url(url) as client:
@@ -60,7 +60,7 @@ def redis_figures(client: Any) -> dict[str, float]:
 
 
 def sqs_figures(url: str) -> dict[str, float]:
-    """Batches of ten sent, received and deleted, one client; then one message at a time to a poll that waits."""
+    """One client sends, receives and deletes batches of ten; then single messages go to a poll that waits."""
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
     with contextlib.closing(queues.client(url)) as sqs:
@@ -90,7 +90,7 @@ def sqs_figures(url: str) -> dict[str, float]:
 
 
 def _hop(sqs: Any, queue: str, url: str) -> float:
-    """From the send to the return of a poll that waits for it, on a connection of its own."""
+    """The seconds from the send to the return of a waiting poll, on another connection."""
     ended: list[float] = []
     with contextlib.closing(queues.client(url)) as poller:
 
@@ -121,7 +121,7 @@ def _seconds(act: Callable[[], None]) -> float:
 
 @contextlib.contextmanager
 def running_localstack(directory: Path) -> Iterator[str]:
-    """SQS alone, as `make run` starts it; yields its URL."""
+    """Run SQS alone, as `make run` does; yields its URL."""
     port = free_port()
     environment = localstack.environment(port, directory)
     process = spawn(localstack.command(), env=environment, output=subprocess.DEVNULL)

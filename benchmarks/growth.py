@@ -1,7 +1,7 @@
-"""How costs grow: `python -m benchmarks.growth`. Time by size and by live instances, Lua calls, memory, status.
+"""`python -m benchmarks.growth`: how costs grow. Time by size and by live instances, Lua calls, memory, status.
 
-The engine alone, in one process on a real Valkey, with a queue in memory: what grows here is ours. Each figure is the
-best of three; a flat column is what is wanted.
+It measures the engine alone, in one process on a real Valkey with a queue in memory, so growth is the engine's own.
+Each figure is the best of three; a column should be flat.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def live(app: Application, queue: MemoryQueue, client: Any) -> None:
 
 
 def memory(app: Application, queue: MemoryQueue, client: Any) -> None:
-    """Of the whole server, before and after."""
+    """The memory of the whole server, before and after."""
     size = 10_000
     execution_id = submit(app, {"name": "wide", "dag": {"nodes": [noop(f"n{n}") for n in range(size)]}})
     before = client.info("memory")["used_memory"]
@@ -102,7 +102,7 @@ def submit(app: Application, workflow: dict[str, Any]) -> str:
 
 
 def run(app: Application, queue: MemoryQueue, workflow: dict[str, Any]) -> float:
-    """Seconds from the trigger to the end."""
+    """The seconds from the trigger to the end."""
     execution_id = submit(app, workflow)
     app.status.of(execution_id)  # the plan is in memory, as in a warm worker
     started = time.perf_counter()
@@ -114,7 +114,7 @@ def run(app: Application, queue: MemoryQueue, workflow: dict[str, Any]) -> float
 
 
 def best(call: Callable[[], Any]) -> float:
-    """The seconds that `call` answers; where it answers something else, those that it took."""
+    """The seconds that `call` returns; if it returns anything else, those that it took."""
     found = []
     for _ in range(REPEATS):
         started = time.perf_counter()

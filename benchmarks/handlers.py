@@ -1,4 +1,4 @@
-"""The nodes as handlers of ours: `HANDLER_MODULES=benchmarks.handlers`."""
+"""The benchmarks' nodes as handlers of dag-service: `HANDLER_MODULES=benchmarks.handlers`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Fibonacci(Config):
 
 @handler("bench_noop", instant=True)
 def noop(config: Nothing, context: Context) -> None:
-    """Nothing."""
+    """Does nothing."""
     nodes.run(context.instance_id, context.node_id)
 
 
 @handler("bench_fibonacci")
 def fibonacci(config: Fibonacci, context: Context) -> None:
-    """A Fibonacci number, computed in the plainest way."""
+    """Computes a Fibonacci number in the plainest way."""
     nodes.run(context.instance_id, context.node_id, config.n)

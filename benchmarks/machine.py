@@ -1,4 +1,4 @@
-"""What the figures were taken on, and how steady it was."""
+"""The machine on which the figures were measured, and how steady it was."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def describe() -> str:
 
 
 def calibration() -> float:
-    """Seconds of a fixed loop in Python, the median of three: the same all the time on a machine that is left alone."""
+    """The seconds of a fixed loop in Python, the median of three. On an idle machine they are always the same."""
     seconds = []
     for _ in range(3):
         started = time.perf_counter()
@@ -30,5 +30,5 @@ def calibration() -> float:
 
 
 def load() -> float:
-    """Processes that want to run, averaged over the last minute."""
+    """The load average of the last minute."""
     return os.getloadavg()[0]

@@ -1,4 +1,4 @@
-"""Counts what a run uses up: SQS requests and invocations at the clients, commands at the store."""
+"""The meter of what a run uses: SQS requests and invocations at the clients, commands at the store."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ROUND_TRIPS = ("execute_command", "pipeline")
 
 
 class Meter:
-    """An application on real Redis and SQS. One worker in this thread: what is counted is the same each time.
+    """An application on a real Redis and SQS, with one worker in this thread, so that counts are reproducible.
 
-    `scheduling` as in the settings; with `lambda` the scheduler function is called here, and counted as the two
-    invocations that it is: the asynchronous one is a request of its own.
+    `scheduling`: as in the settings. With `lambda` the scheduler function is called in this thread, and counted as two
+    invocations, since the asynchronous request is billed as well.
     """
 
     def __init__(self, redis_url: str, queue_url: str, endpoint_url: str, *, scheduling: str = "inline") -> None:
@@ -49,7 +49,7 @@ class Meter:
         self._redis.close()
 
     def run(self, workflow: dict[str, Any], instances: int = 1) -> Consumption:
-        """From the triggers to the end; `calls` then holds the round trips, without the empty receives."""
+        """Run from the triggers to the end; `calls` then holds the round trips, without the empty receives."""
         execution_id = self.app.submission.submit(json.dumps(workflow).encode(), None).execution_id
         before, self.seconds = self._commands(), 0.0
         self.calls.clear()
@@ -85,14 +85,14 @@ class Meter:
             self.seconds += time.perf_counter() - started
 
     def _ended(self, instance_id: str) -> bool:
-        self.calls["redis"] -= 1  # our own question
+        self.calls["redis"] -= 1  # this request is the meter's own
         status = self.app.store.status(instance_id)
         if status == "FAILED":
             raise RuntimeError(f"{instance_id} failed")
         return status == "COMPLETED"
 
     def _commands(self) -> int:
-        """All that the server executed, inside scripts too."""
+        """The number of commands that the server executed, those in scripts included."""
         self.calls["redis"] -= 1
         stats = self._redis.info("commandstats")
         return sum(entry["calls"] for entry in stats.values())

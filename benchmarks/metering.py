@@ -1,7 +1,7 @@
-"""What metrics cost: `python -m benchmarks.metering`. Microseconds of processor time a node, by the setting METRICS.
+"""`python -m benchmarks.metering`: what metrics cost, in microseconds of processor time a node, by the setting METRICS.
 
-One worker, a queue in memory, a real Valkey; what is written for CloudWatch goes nowhere. Each setting has a process of
-its own in each round; the fastest counts.
+There is one worker, a queue in memory and a real Valkey; the lines for CloudWatch are discarded. Each setting has a
+process of its own in each round; the fastest one counts.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def child(setting: str, url: str, folder: str) -> dict[str, float]:
 
 
 def measure(setting: str, url: str, folder: str) -> dict[str, float]:
-    """By workload, the better of two runs after a first one."""
+    """By workload, the better of two runs after a warm-up."""
     queue = MemoryQueue()
     kept = {"prometheus_multiproc_dir": folder, "metrics_process": "worker"} if setting == "prometheus" else {}
     app = application(url, queue, metrics=setting, **kept)

@@ -1,6 +1,6 @@
-"""What a node does, in every engine the same: nothing, or a Fibonacci number. And it leaves a line in the trace.
+"""The work of a node, the same in every engine: nothing, or a Fibonacci number, and a line in the trace.
 
-The line costs some 2 µs (one write to a file that is open), and is what lets every run be checked: see trace.py.
+The line costs some 2 µs (one write to an open file). By it every run is checked: see trace.py.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def run(instance: str, node: str, n: int | None = None) -> None:
 
 
 def fibonacci(n: int) -> int:
-    """The plain recursive one."""
+    """Plain recursion."""
     return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
 
 
 @functools.cache
 def _trace() -> int:
-    """Appending: lines of several processes do not mix."""
+    """The trace, opened for appending, so that lines of several processes do not mix."""
     return os.open(os.environ["BENCH_TRACE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

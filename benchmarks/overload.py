@@ -1,8 +1,8 @@
-"""Many instances at once, few workers: `python -m benchmarks.overload [--instances 1000] [--url URL]`.
+"""`python -m benchmarks.overload [--instances 1000] [--url URL]`: many instances at once, few workers.
 
-Clients trigger as fast as they can, while others read the status of what was accepted, until all is terminal. Without
-`--url` it starts a stack of its own, as `make run` does. Prints rates, latencies, and what was refused: a client that
-is refused waits as long as it is told to, and tries again.
+Clients trigger as fast as they can, while others read the statuses of the instances, until all are terminal. Without
+`--url` it starts a stack of its own, as `make run` does. It prints rates, latencies, and how often triggers were
+refused: a refused client waits for the time in Retry-After, and tries again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WIDTH = 8
 
 
 class Client:
-    """One connection that is kept. `seconds` holds how long each answer took, `codes` what they were."""
+    """A kept-alive connection. `seconds`: how long each answer took. `codes`: how often each status came."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -41,7 +41,7 @@ class Client:
         self._connection.close()
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any, float]:
-        """The status, the document, and in how many seconds to come again."""
+        """The status, the document, and the seconds after which to try again."""
         started = time.perf_counter()
         self._connection.request(method, path, None if body is None else json.dumps(body))
         answer = self._connection.getresponse()
@@ -52,7 +52,7 @@ class Client:
 
 
 class Load:
-    """Instances to trigger, those that run, and how those ended that are over."""
+    """The instances to trigger, the running ones, and how many ended in each status."""
 
     def __init__(self, url: str, execution_id: str, instances: int) -> None:
         self._url, self._execution_id, self.instances = url, execution_id, instances
@@ -62,7 +62,7 @@ class Load:
         self.ended: Counter[str] = Counter()
 
     def trigger(self) -> Client:
-        """Until all are triggered."""
+        """Trigger instances until none is left."""
         client = Client(self._url)
         while True:
             with self._lock:
@@ -77,7 +77,7 @@ class Load:
                 self._running.append(document["instance_id"])
 
     def read(self) -> Client:
-        """The status of one running instance after the other, until all are terminal."""
+        """Read the status of one running instance after the other, until all are terminal."""
         client = Client(self._url)
         while (left := self.instances - sum(self.ended.values())) > 0:
             with self._lock:
@@ -113,7 +113,7 @@ def latencies(clients: list[Client]) -> str:
 
 
 def measure(url: str, *, instances: int, clients: int, readers: int) -> bool:
-    """Prints what it sees. Whether every instance completed."""
+    """Measure and print. Returns whether every instance completed."""
     first = Client(url)
     execution_id = first.call("POST", "/api/workflow", workflow())[1]["execution_id"]
     instance_id = first.call("POST", f"/api/workflow/trigger/{execution_id}")[1]["instance_id"]

@@ -1,4 +1,4 @@
-"""The ratios as a picture: one line per measure, one mark per peer, dag-service at 1. Plain SVG, no library."""
+"""The plot of the ratios: a row for each measure, a mark for each peer, dag-service at 1. Plain SVG, no library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH = 1000
 
 
 def svg(results: Results) -> str:
-    """x is how many times better dag-service was, logarithmic; a bar goes from the least round to the most."""
+    """The x axis is how many times better dag-service was, logarithmic; a bar spans the rounds."""
     peers = [engine for engine in catalogue.ALL if engine.name != OURS]
     peers = [peer for peer in peers if any(run.engine == peer.name for run in results.runs)]
     measures = results.measures()

@@ -21,7 +21,7 @@ ABSENT = """\
 
 
 def markdown(results: Results, picture: str = "") -> str:
-    """Losses and failures included."""
+    """The whole page, losses and failures included."""
     ran = {run.engine for run in results.runs}
     engines = [engine for engine in catalogue.ALL if engine.name in ran]
     peers = [engine for engine in engines if engine.name != OURS]
@@ -86,7 +86,7 @@ def promises(results: Results, engines: list[Engine]) -> str:
 
 
 def failures(results: Results, engines: list[Engine]) -> str:
-    """Every reason, with how often."""
+    """Every reason, and how often it occurred."""
     lines = []
     for engine in engines:
         for workload, title in results.workloads.items():
@@ -127,7 +127,7 @@ def _spread(spread: Spread) -> str:
 
 
 def _number(number: float) -> str:
-    """Three digits that mean something."""
+    """The number with about three significant digits."""
     if number >= 100:
         return f"{number:,.0f}"
     return f"{number:.1f}" if number >= 10 else f"{number:.2f}"

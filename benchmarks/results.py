@@ -1,4 +1,4 @@
-"""The arithmetic: from runs to medians, spreads and ratios. `Results` is what report.json holds."""
+"""The results, from runs to medians, spreads and ratios. report.json holds a `Results`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from benchmarks.catalogue import OURS
 from benchmarks.workloads import Workload
 
-# Of these more is better; of all others less is.
+# Of these units more is better; of all others less is.
 RATES = frozenset({"nodes/s"})
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Of several rounds."""
+    """The spread of a figure over several rounds."""
 
     median: float
     least: float
@@ -30,7 +30,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One engine, one workload, one round. `failures` are of tries before it; `values` is empty when none was good."""
+    """One engine, workload and round. `failures`: of earlier attempts. `values` is empty if no attempt succeeded."""
 
     round: int
     engine: str
@@ -41,7 +41,7 @@ class Run:
 
 @dataclass(slots=True)
 class Results:
-    """Everything that a report says."""
+    """Everything that is in a report."""
 
     date: str
     machine: str
@@ -80,7 +80,7 @@ class Results:
         return Spread.of(list(values.values())) if values else None
 
     def ratio(self, peer: str, workload: str, unit: str) -> Spread | None:
-        """How many times better ours is, round by round: below 1 the peer is better."""
+        """How many times better dag-service is, round by round; below 1 the peer is better."""
         ours, theirs = self.by_round(OURS, workload, unit), self.by_round(peer, workload, unit)
         shared = ours.keys() & theirs.keys()
         if not shared:
@@ -90,7 +90,7 @@ class Results:
         return Spread.of([theirs[at] / ours[at] for at in shared])
 
     def good(self, engine: str, workload: str) -> int:
-        """How many runs there were with values."""
+        """The number of runs with values."""
         return sum(run.engine == engine and run.workload == workload and bool(run.values) for run in self.runs)
 
     def failures(self, engine: str, workload: str) -> list[str]:
@@ -98,7 +98,7 @@ class Results:
 
 
 def values(workload: Workload, nodes: int, seconds: float, latencies: Sequence[float]) -> dict[str, float]:
-    """What a run measured, by unit."""
+    """The figures of a run, by unit."""
     per_unit = {
         "ms a hop": seconds * 1000 / nodes,
         "nodes/s": nodes * workload.instances / seconds,
@@ -111,6 +111,6 @@ def values(workload: Workload, nodes: int, seconds: float, latencies: Sequence[f
 
 
 def percentile(numbers: Iterable[float], percent: float) -> float:
-    """The nearest rank."""
+    """The percentile by the nearest-rank method."""
     ordered = sorted(numbers)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]

@@ -1,8 +1,8 @@
-"""Shapes of real workflows, as files: for each task the indexes of its parents, each before its children.
+"""The shapes of real workflows, in files: for each task the indexes of its parents, which come before it.
 
-`python -m benchmarks.shapes` writes them again. It needs `wfcommons` (see requirements/shapes.txt), which has seen real
-Montage runs and makes DAGs of any size like them (never the same one twice, whatever the seed). It is half a gigabyte
-installed, so only the shapes are kept here.
+`python -m benchmarks.shapes` writes them again. It needs `wfcommons` (see requirements/shapes.txt), which generates
+DAGs of any size after traces of real Montage runs (never the same one twice, whatever the seed). It takes half a
+gigabyte, so only the shapes are kept here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SIZES = (1_000, 10_000)
 
 
 def load(name: str) -> list[list[int]]:
-    """The parents of each task. In the file they are distances, which pack better."""
+    """The parents of each task. The file has distances instead of indexes, which compress better."""
     distances = json.loads(gzip.decompress((HERE / f"{name}.json.gz").read_bytes()))
     return [[at - distance for distance in mine] for at, mine in enumerate(distances)]
 

@@ -1,6 +1,6 @@
-"""Whether a run did what it should: every node of every instance once, and none before its parents had ended.
+"""The check of a run by its trace: every node of every instance ran once, and none before its parents had ended.
 
-The times are of the machine's one monotonic clock, so they compare across processes.
+The times are from the machine's monotonic clock, so they can be compared across processes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from benchmarks.dag import Dag
 
 
 def fault(lines: Iterable[str], dag: Dag, instances: Collection[str]) -> str | None:
-    """What is wrong with these instances, in a sentence; None when nothing is. Others are of a run that failed."""
+    """The fault in the runs of these instances, or None. Lines of other instances are left from a run that failed."""
     runs: dict[str, dict[str, tuple[int, int]]] = {instance: {} for instance in instances}
     for line in lines:
         instance, node, started, ended = line.split()

@@ -1,4 +1,4 @@
-"""One engine's turn: its servers and its adapter as child processes, warm, until the turn is over."""
+"""The turn of an engine: its servers and its adapter as child processes, warmed up, until the turn is over."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ START_SECONDS = 120
 
 
 class Failed(Exception):
-    """Something did not go as it should; the message says what."""
+    """Something went wrong; the message says what."""
 
 
 class Lost(Failed):
-    """A run went wrong, and the engine goes on."""
+    """A run went wrong, but the engine goes on."""
 
 
 class OverTime(Failed):
@@ -52,7 +52,7 @@ class Turn:
         self.versions: dict[str, str] = {}
 
     def _spawn(self, engine: Engine, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        """It dies with this process, and its group can be ended at once."""
+        """Start the adapter, which dies with this process, in a group that can be killed as a whole."""
         tether = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid())]
         with self._log.open("wb") as log:
             return subprocess.Popen(
@@ -66,22 +66,22 @@ class Turn:
             )
 
     def start(self) -> None:
-        """Wait until it is up. Raises Failed."""
+        """Wait until the adapter is up. Raises Failed."""
         self.versions = self._answer(START_SECONDS)["versions"]
 
     def warm(self) -> None:
-        """Twice a little of everything, as slow as it likes."""
+        """Run a little of everything twice, however long it takes."""
         for workload in WARM * 2:
             with contextlib.suppress(Lost):
                 self.run(workload, START_SECONDS)
 
     def run(self, workload: Workload, seconds: float) -> dict[str, Any]:
-        """`seconds` and `latencies`, of a run that was checked. Raises Lost, and OverTime after `seconds`."""
+        """`seconds` and `latencies` of a run whose trace is right. Raises Lost, and OverTime after `seconds`."""
         workflow = workload.make()
         self._trace.write_bytes(b"")
         assert self._process.stdin is not None
         request = {"workflow": workflow, "instances": workload.instances}
-        with contextlib.suppress(BrokenPipeError):  # said when the answer is read
+        with contextlib.suppress(BrokenPipeError):  # reported when the answer is read
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
         try:
@@ -113,11 +113,11 @@ class Turn:
         return json.loads(line)
 
     def _plain(self, text: str) -> str:
-        """Without the paths of this machine: it goes into the report."""
+        """The text without paths of this machine, since it goes into the report."""
         return text.replace(str(self._directory), "DIR").replace(str(ROOT), ".")
 
     def end(self) -> None:
-        """The end of its input is what it waits for; what is left after that is killed."""
+        """End the adapter by closing its input; kill what is left after that."""
         assert self._process.stdin is not None and self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -135,7 +135,7 @@ class Turn:
 
 @contextlib.contextmanager
 def running(engine: Engine) -> Iterator[Turn]:
-    """A turn, warm. Raises Failed."""
+    """A turn, warmed up. Raises Failed."""
     turn = Turn(engine, Path(tempfile.mkdtemp(prefix=f"bench-{engine.name}-")))
     try:
         turn.start()
@@ -145,12 +145,12 @@ def running(engine: Engine) -> Iterator[Turn]:
         turn.kill()
         raise
     finally:
-        turn.end()  # of one that was killed there is nothing left to do
+        turn.end()  # does nothing after a kill
 
 
 @contextlib.contextmanager
 def running_valkey(directory: Path) -> Iterator[str]:
-    """A server as `make run` starts it, with its append-only file in `directory`; yields its URL."""
+    """Run Valkey as `make run` does, with its append-only file in `directory`; yields its URL."""
     port = free_port()
     process = spawn(valkey.command(port, directory), output=subprocess.DEVNULL)
     try:

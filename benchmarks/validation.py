@@ -1,7 +1,7 @@
-"""How long it takes to check a submission: `python -m benchmarks.validation [repeats]`.
+"""`python -m benchmarks.validation [repeats]`: how long it takes to validate a submission.
 
-Prints seconds for 1,000 nodes with 5,000 edges and for 10,000 with 50,000, and the ratio per element (nodes and edges):
-1 where validation is linear.
+It prints the seconds for 1,000 nodes with 5,000 edges and for 10,000 with 50,000, and the ratio of the seconds per
+element (nodes and edges), which is 1 if validation is linear.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 def document(nodes: int, edges: int, *, seed: int = 1) -> bytes:
-    """A random DAG; every node that has a parent reads a parent's result, and something of an ancestor's further up."""
+    """A random DAG. Every node with parents reads a parent's result and, if there is one, a grandparent's."""
     chance = random.Random(seed)
     parents: list[list[int]] = [[] for _ in range(nodes)]
     each = edges // nodes
@@ -47,7 +47,7 @@ def document(nodes: int, edges: int, *, seed: int = 1) -> bytes:
 
 
 def validate(body: bytes) -> Plan:
-    """All that a submission does but for storing it, and making the plan that a trigger needs."""
+    """Everything that a submission does except for storing it, and the plan that a trigger needs."""
     workflow = definition.check(
         strictjson.loads(body, max_bytes=MAX_BYTES, max_depth=64), {"noop": noop}, max_nodes=10_000
     )

@@ -1,7 +1,7 @@
-"""Where the time of a node goes: `python -m benchmarks.where`. One worker, a queue in memory, a real Valkey.
+"""`python -m benchmarks.where`: where the time of a node goes, with one worker, a queue in memory and a real Valkey.
 
-Shares of the worker's own time by room of the code, from cProfile; it slows Python down and waiting not at all, so the
-wait for Redis is a little larger than shown.
+It prints the shares of the worker's time by room of the code, from cProfile, which slows down Python but not waiting:
+the real share of waiting for Redis is a little larger.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.turn import running_valkey
 from chalicelib.queues.memory import MemoryQueue
 from tests.support.harness import application, drain
 
-# The first of these that is in a function's file or name says which room it belongs to.
+# A function belongs to the room of the first of these that is in its file or name.
 ROOMS = (
     ("recv", "waiting for Redis"),
     ("sendall", "waiting for Redis"),

@@ -1,6 +1,6 @@
-"""What every engine is given to run: workflow JSON by name, how many instances at once, and what is measured.
+"""The workloads of every engine: a workflow in JSON, the number of instances at once, and the unit of the figure.
 
-`bench_noop` and `bench_fibonacci` are the only handlers (nodes.py is what they do, in each engine the same).
+`bench_noop` and `bench_fibonacci` are the only handlers; in every engine they do what nodes.py does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Workflow = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """`unit` is how a run is told: `ms a hop`, `nodes/s` or `s`; many instances also have latencies."""
+    """`unit`: of a run's figure: `ms a hop`, `nodes/s` or `s`; several instances also have latencies."""
 
     name: str
     title: str
@@ -26,7 +26,7 @@ class Workload:
 
 
 def node(id: str, parents: Iterable[str] = (), fibonacci: int | None = None) -> dict[str, Any]:
-    """A no-op, or the recursive Fibonacci number of `fibonacci`."""
+    """A no-op, or a node that computes the Fibonacci number of `fibonacci`."""
     made: dict[str, Any] = {"id": id, "handler": "bench_noop", "dependencies": list(parents)}
     if fibonacci is not None:
         made |= {"handler": "bench_fibonacci", "config": {"n": fibonacci}}
@@ -38,7 +38,7 @@ def workflow(name: str, nodes: list[dict[str, Any]]) -> Workflow:
 
 
 def chain(length: int, fibonacci: int | None = None) -> Workflow:
-    """One after the other."""
+    """`length` nodes, one after the other."""
     ids = [f"n{number}" for number in range(length)]
     parents = [[], *([id] for id in ids)]
     return workflow(f"chain of {length}", [node(id, parents[at], fibonacci) for at, id in enumerate(ids)])

@@ -1,1 +1,1 @@
-"""How far this shape goes on AWS: which limit bites first, and at which load."""
+"""The capacity of the service on AWS: which limit is reached first, and at which load."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.capacity`: the tables of docs/capacity.md. `--count` counts anew what nodes use up."""
+"""`python -m benchmarks.capacity`: the tables of docs/capacity.md. `--count` counts anew what nodes use."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def head(*cells: str) -> Iterator[str]:
 
 
 def limits_table() -> Iterator[str]:
-    """Nodes a minute at which each limit bites."""
+    """The nodes a minute at which each limit is reached."""
     yield from head("nodes a minute, up to which there is room", *(load.title for load in workloads.ALL))
     for limit in sorted(limits.LIMITS, key=lambda limit: min(limit.room(load) for load in workloads.ALL)):
         rooms = (_rounded(limit.room(load) * 60) for load in workloads.ALL)
@@ -52,7 +52,7 @@ def limits_table() -> Iterator[str]:
 
 
 def loads_table() -> Iterator[str]:
-    """What bites at each load."""
+    """The limits that each load exceeds."""
     yield from head("nodes a minute", "workload", "workers at once", "reached after", "too much for")
     for minute in LOADS:
         for load in workloads.ALL:
@@ -64,7 +64,7 @@ def loads_table() -> Iterator[str]:
 
 
 def bill_table() -> Iterator[str]:
-    """US$ per million nodes, without the waiting of the handlers, and with it."""
+    """US$ per million nodes, with the time in which handlers wait in a column of its own."""
     yield from head(
         "US$ per million nodes", "SQS", "Redis", "Lambda, the engine's time", "Lambda, the handlers' waiting"
     )
@@ -83,7 +83,7 @@ def bill_table() -> Iterator[str]:
 
 
 def simulation_table() -> Iterator[str]:
-    """The template's defaults, an idle start, and SECONDS of that load."""
+    """The model's outcome with the template's defaults, from an idle start, for SECONDS of each load."""
     yield from head(
         "nodes a minute", "workload", "p50 s", "p95 s", "longest backlog", "workers at once", "all ended after"
     )
@@ -113,7 +113,7 @@ def calibration_table() -> Iterator[str]:
 
 
 def _rounded(number: float) -> str:
-    """Two digits are all that such figures are worth."""
+    """The number with two significant digits: the model is not more precise."""
     if number < 10:
         return f"{number:.2f}"
     digits = len(str(int(number))) - 2

@@ -1,4 +1,4 @@
-"""The model beside what was measured: the same model, told how fast this machine's parts are, and of its two cores."""
+"""The calibration of the model: its predictions for this machine, by the speeds of its parts, and what was measured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.results import Results
 
 REPORT = Path(__file__).parents[1] / "report.json"
 
-# What the parts take alone: benchmarks/report.md, "The floor" (a message hop, SQS requests of ten, a round trip), and
+# What each part takes alone: benchmarks/report.md, "The floor" (a message hop, SQS requests of ten, a round trip), and
 # benchmarks/README.md, "Speed" (triggers and status over HTTP; a submission is validated at 30 us a node).
 SUBMIT_NODE, TRIGGER, STATUS = 30e-6, 1 / 915, 1 / 1690
 HERE = Place(
@@ -30,7 +30,7 @@ HERE = Place(
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """A workload of the report, and what `python -m benchmarks.where` says of its nodes: seconds, and Redis's share."""
+    """A workload of the report, with a node's seconds and Redis's share of them by `python -m benchmarks.where`."""
 
     name: str
     unit: str
@@ -78,7 +78,7 @@ KNOWN = (
 
 
 def predicted(known: Known) -> dict[str, float]:
-    """By unit, as the report has them. One instance is submitted as well; of many, only the triggers are timed."""
+    """The predictions by unit, as in the report: with the submission for one instance, without it for many."""
     load = known.workload()
     outcome = Model(HERE, load).run([0.0] * known.instances)
     nodes = load.nodes * known.instances

@@ -1,6 +1,6 @@
-"""What nodes that wait on I/O use up, counted on real Valkey and SQS: `python -m benchmarks.capacity --count`.
+"""The use of nodes that wait on I/O, counted on a real Valkey and SQS: `python -m benchmarks.capacity --count`.
 
-benchmarks.bill counts no-ops. A handler that waits travels alone in its message, and is what this engine is for.
+benchmarks.bill counts no-ops. A node whose handler waits travels alone in its message, and is the usual case.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WAIT_SECONDS = 0.02
 
 
 def use() -> Iterator[tuple[str, Use]]:
-    """By workload and way of scheduling."""
+    """The use, by workload and way of scheduling."""
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
     cases = {
@@ -52,7 +52,7 @@ def use() -> Iterator[tuple[str, Use]]:
 
 
 def waiting(workflow: dict[str, Any]) -> dict[str, Any]:
-    """The same, of nodes that wait."""
+    """The same workflow, with nodes that wait."""
     for node in workflow["dag"]["nodes"]:
         node["handler"] = "wait"
         node.pop("config", None)
@@ -85,7 +85,8 @@ def _count(meter: Meter, workflow: dict[str, Any], instances: int) -> Use:
     meter.app.worker.handle = handle  # type: ignore[method-assign]
     before = _script_seconds(meter)
     usage = meter.run(workflow, instances)
-    spent, calls = _script_seconds(meter) - before, meter.calls["redis"] + 1  # the question after it was not one
+    calls = meter.calls["redis"]  # before the meter is asked anything else, which would count
+    spent = _script_seconds(meter) - before
     return Use(
         sqs_requests=usage.sqs_requests / usage.nodes,
         messages=sum(sent) / usage.nodes,
@@ -98,5 +99,5 @@ def _count(meter: Meter, workflow: dict[str, Any], instances: int) -> Use:
 
 
 def _script_seconds(meter: Meter) -> float:
-    """How long the server itself was busy with scripts."""
+    """The time for which the server itself has executed scripts."""
     return float(meter._redis.info("commandstats")["cmdstat_evalsha"]["usec"]) / 1e6

@@ -1,4 +1,4 @@
-"""Where each limit bites: how many nodes a second it has room for. Pure arithmetic; docs/capacity.md explains it.
+"""The limits: how many nodes a second each allows. Pure arithmetic, which docs/capacity.md explains.
 
 Quotas of us-east-1 by AWS's documentation, November 2026, and the template's defaults (.chalice/resources.yaml).
 """
@@ -21,7 +21,7 @@ SLOTS, SLOT_UNITS = 64, 30_000
 EMPTY_CACHE_UNITS, CACHE_UNITS = 30_000, 100_000
 CACHE_BYTES, RETENTION_SECONDS = 20e9, 7 * 86_400
 
-# Not quotas but assumptions. A Lambda of 512 MB has this share of a processor (AWS: 1,769 MB are one).
+# The following are assumptions, not quotas. A Lambda of 512 MB has this share of a processor (AWS: 1,769 MB are one).
 PROCESSOR = 512 / 1769
 ROUND_TRIP = 0.001  # to Serverless, with TLS and its proxy
 START = 0.016  # from a send to the invocation
@@ -32,7 +32,7 @@ SEND_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """`room` answers nodes a second. `ours`: a default of the template, and no quota. `each`: of one instance alone."""
+    """`room`: nodes a second. `ours`: a default of the template, not a quota. `each`: it limits a single instance."""
 
     title: str
     room: Callable[[Workload], float]
@@ -41,14 +41,14 @@ class Limit:
 
 
 def invocation_seconds(load: Workload, batch: int = BATCH) -> float:
-    """Of the longest stage: all its messages' work on one processor's share, beside their waiting."""
+    """An invocation in the longest stage: the work of its messages on a share of a processor, and their waiting."""
     stage = max(load.stages, key=lambda stage: stage.messages)
     work = batch * stage.nodes * load.use.worker_seconds / PROCESSOR
     return work + stage.seconds + 2 * ROUND_TRIP
 
 
 def instance_seconds(load: Workload) -> float:
-    """With nothing in its way: a send and a start for each stage, and one batch of work."""
+    """An instance that has the stack to itself: a send and a start for each stage, and one batch of work."""
     hops = len(load.stages) * (START + SEND_SECONDS) + (len(load.stages) - 1) * (ASYNC_START + SCHEDULER_SECONDS)
     waits = sum(stage.seconds for stage in load.stages) - max(stage.seconds for stage in load.stages)
     return hops + waits + invocation_seconds(load, 1)
@@ -92,12 +92,12 @@ LIMITS = (
 
 
 def ramp_seconds(load: Workload, nodes_per_second: float) -> float:
-    """Until an idle mapping has as many invocations as that takes: 5 at once, and 5 more each second."""
+    """How long an idle mapping takes to reach the concurrency that this needs: 5 at once, and 5 more each second."""
     wanted = nodes_per_second / workers(load, 1)
     return max(0.0, (wanted - POLLERS) / POLLERS_PER_SECOND)
 
 
 def bites(load: Workload, nodes_per_second: float) -> list[Limit]:
-    """What that is too much for, the tightest first."""
+    """The limits that this load exceeds, the tightest first."""
     found = [limit for limit in LIMITS if not limit.each and limit.room(load) < nodes_per_second]
     return sorted(found, key=lambda limit: limit.room(load))

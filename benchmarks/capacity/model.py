@@ -1,4 +1,4 @@
-"""A small discrete-event model of queue, mapping, workers and Redis. What it assumes is in docs/capacity.md."""
+"""A small discrete-event model of queue, mapping, workers and Redis. docs/capacity.md has its assumptions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.capacity.workloads import Stage, Workload
 
 
 class Server:
-    """Serves one request after the other, at `places` places; answers when each is done. Nothing is asked twice."""
+    """A server with `places` places, each for one request at a time, in the order of arrival."""
 
     def __init__(self, places: int = 1) -> None:
         self._free = [0.0] * places
@@ -20,7 +20,7 @@ class Server:
 
     @property
     def free(self) -> float:
-        """When it can begin with the next one."""
+        """The time at which it can begin the next request."""
         return self._free[0]
 
     def done(self, at: float, seconds: float) -> float:
@@ -32,10 +32,10 @@ class Server:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where it runs. Rates are per second, times in seconds.
+    """Where the model runs. Rates are per second, times in seconds.
 
-    `cores`: processors that everything shares; None: each invocation has `processor` of its own. `units`: what a slot
-    and the whole cache serve; None: Redis takes its own time, on one of the cores.
+    `cores`: processors that everything shares; if None, each invocation has a share `processor` of its own. `units`:
+    what a slot and the whole cache serve; if None, Redis uses its own time on one of the cores.
     """
 
     workers: int
@@ -75,7 +75,7 @@ class Instance:
 
 @dataclass(slots=True)
 class Outcome:
-    """`latencies` of the instances that ended, in the order of their ends."""
+    """The result of a run. `latencies` are in the order in which the instances ended."""
 
     latencies: list[float] = field(default_factory=list)
     ended: float = 0.0
@@ -89,7 +89,7 @@ class Outcome:
 
 
 class Model:
-    """One run. A batch is one invocation: it claims, waits for its handlers, and commits."""
+    """One run. A batch is an invocation: it claims, waits for its handlers, and commits."""
 
     def __init__(self, place: Place, load: Workload) -> None:
         self._place, self._load = place, load
@@ -105,7 +105,7 @@ class Model:
         self.outcome = Outcome()
 
     def run(self, arrivals: list[float]) -> Outcome:
-        """Trigger an instance at each of these moments, and go on until all have ended."""
+        """Trigger an instance at each of these times, and go on until all have ended."""
         for number, at in enumerate(arrivals):
             self._at(at, lambda now, slot=number: self._trigger(now, slot))
         self._at(1.0, self._grow)
@@ -123,7 +123,7 @@ class Model:
         heapq.heappush(self._events, (when, self._count, act))
 
     def _work(self, now: float, seconds: float, process: Server | None = None) -> float:
-        """Of a processor; with `process`, one that does one thing at a time."""
+        """When this work on a processor ends; with `process`, that does one thing at a time."""
         if self._cores is None:
             return now + seconds / self._place.processor
         begin = max(now, self._cores.free, process.free if process else now)
@@ -149,7 +149,7 @@ class Model:
         self._next(done, instance)
 
     def _next(self, now: float, instance: Instance) -> None:
-        """Send the messages of the next stage; without one, it has ended."""
+        """Send the messages of the next stage; without one, the instance has ended."""
         instance.stage += 1
         if instance.stage == len(self._load.stages):
             self.outcome.latencies.append(now - instance.began)
@@ -163,7 +163,7 @@ class Model:
         self._poll(now)
 
     def _grow(self, now: float) -> None:
-        """The mapping takes more at once as long as messages wait; here each second, at AWS's rate for a minute."""
+        """Raise the mapping's concurrency while messages wait: each second, by AWS's rate per minute."""
         if self._queue:
             self._allowed = min(self._place.workers, self._allowed + self._place.pollers_per_second)
             self._poll(now)
@@ -191,7 +191,7 @@ class Model:
         self._at(committed, lambda now: self._end(now, batch))
 
     def _both(self, now: float, batch: list[Instance], stages: list[Stage]) -> float:
-        """Half of the batch's Redis work. Calls of different messages overlap; the slowest is waited for."""
+        """When half of the batch's Redis work ends. Calls of different messages overlap; the slowest one counts."""
         pairs = zip(batch, stages, strict=True)
         return max(self._redis(now, one, stage.nodes / 2) for one, stage in pairs) + self._place.round_trip
 

@@ -1,20 +1,20 @@
-"""What is run, and what of everything a node of it uses up: counted by `python -m benchmarks.capacity --count`."""
+"""The workloads, and what a node of each uses, as counted by `python -m benchmarks.capacity --count`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# AWS does not say what a script costs on ElastiCache Serverless. Its own estimator for moving there takes 3 us of the
-# server's time as a unit; chalicelib/core/cost.py takes a unit a command. Whichever is more is reckoned with here.
+# AWS does not say what a script costs on ElastiCache Serverless. AWS's estimator for migrations takes 3 us of the
+# server's time as a unit; chalicelib/core/cost.py takes a command as a unit. Here the larger number counts.
 SECONDS_PER_UNIT = 3e-6
 NODE_BYTES = 140  # a finished node with a null result (benchmarks/README.md, "Speed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """Per node. `messages` are what the queue hands out; `schedulers`: invocations of the scheduler function.
+    """The use of one node. `messages`: received from the queue. `schedulers`: invocations of the scheduler function.
 
-    `script_seconds`: of Redis itself, inside of scripts. `worker_seconds`: of a whole processor, in the worker.
+    `script_seconds`: Redis's own, in scripts. `worker_seconds`: the worker's, on a whole processor.
     """
 
     sqs_requests: float
@@ -33,7 +33,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A part of an instance: so many messages at once, each of so many nodes, that wait one after the other."""
+    """A part of an instance: `messages` at once, each with `nodes` nodes, which wait one after the other."""
 
     messages: int
     nodes: int
@@ -47,7 +47,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """`result_bytes`: of a node's result, on average, as Redis keeps it."""
+    """`result_bytes`: the average size of a node's result in Redis."""
 
     title: str
     stages: tuple[Stage, ...]

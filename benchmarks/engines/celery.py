@@ -20,7 +20,7 @@ WORKERS = 2
 
 
 def run(workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
-    """Send all. While one result is waited for, the callbacks of all are called as Celery publishes them."""
+    """Send all. While this waits for one result, Celery calls the callbacks of all as results arrive."""
     latencies: dict[str, float] = {}
     results = []
     begun = {}
@@ -43,7 +43,7 @@ def run(workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
 
 @contextlib.contextmanager
 def workers() -> Iterator[None]:
-    """Until both answer, and to their end."""
+    """Start the workers, wait until both answer, and end them afterwards."""
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.engines.celery_tasks", "worker", "--pool=solo"]
     processes = [spawn([*command, "-n", f"worker-{number}@bench"]) for number in range(WORKERS)]
     try:

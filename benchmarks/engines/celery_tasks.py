@@ -1,8 +1,8 @@
-"""What Celery's workers load: the tasks, and how a DAG becomes canvases.
+"""The tasks that Celery's workers load, and how a DAG becomes canvases.
 
-Celery has no DAGs, only chains and chords. So it is run level by level: a chord per wide level, chains between them,
-and where wide levels follow each other a task, `proceed`, that starts the next chord. It reads the DAG from Redis:
-canvases that hold all that comes later would grow with the square of the levels.
+Celery has no DAGs, only chains and chords. So a DAG runs level by level: a chord for each wide level, chains between
+them, and, if wide levels follow each other, a task `proceed` that starts the next chord. `proceed` reads the DAG from
+Redis: canvases that contain everything still to come would grow with the square of the levels.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def node(instance: str, id: str, n: int | None) -> None:
 
 @app.task(name="bench.proceed")
 def proceed(instance: str, workflow: str, level: int) -> None:
-    """The level before is over."""
+    """Start the next level: the one before is over."""
     levels = dag(workflow).levels()
     if level < len(levels):
         canvas(levels, level, instance, workflow).apply_async()
 
 
 def canvas(levels: list[list[Node]], start: int, instance: str, workflow: str) -> Signature:
-    """From level `start` to behind the next wide one. The last task of the DAG has the id of the instance."""
+    """The canvas from level `start` to behind the next wide level. The DAG's last task has the instance's id."""
     before = _singles(levels, start)
     wide = start + len(before)
     parts = [_signature(instance, node) for node in before]

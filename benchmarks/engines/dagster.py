@@ -1,6 +1,6 @@
 """Dagster on SQLite: a graph of one op per node, executed in this process.
 
-Many instances run one after the other: in two threads a run now and then does not return after its last node.
+Instances run one after the other: in two threads, a run occasionally does not return after its last node.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ instance = DagsterInstance.get()
 
 
 def compute(context, inputs):  # type: ignore[no-untyped-def]  # Dagster reads the annotation, and takes no string for one
-    """The run's tag says which instance it is; the node's name and number are in the op's tags."""
+    """Run a node. The instance is in the run's tag; the node's id and number are in the op's tags."""
     tags = context.op.tags
     n = tags.get("bench/n")
     nodes.run(context.run.tags["bench/instance"], tags["bench/id"], None if n is None else int(n))

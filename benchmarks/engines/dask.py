@@ -1,4 +1,4 @@
-"""Dask distributed: a scheduler and two worker processes of one thread each; the DAG goes to it whole."""
+"""Dask distributed: a scheduler and two worker processes of one thread each, which receive the whole DAG at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.engines.protocol import directory, new_id, serve
 
 
 def after(instance: str, node: str, n: int | None, parents: list[None]) -> None:
-    """A node, once its parents' results are there."""
+    """Run a node, once its parents' results are there."""
     nodes.run(instance, node, n)
 
 
@@ -24,7 +24,7 @@ class Engine:
         self._client = client
 
     def run(self, workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
-        """One graph per instance; the futures of its last nodes say when it is over."""
+        """Run one graph per instance, which is over when the futures of its last nodes are."""
         latencies = {}
         waited: dict[str, int] = {}
         begun: dict[str, float] = {}

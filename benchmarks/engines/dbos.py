@@ -1,4 +1,4 @@
-"""DBOS on SQLite: one process, as DBOS would have it there; a workflow's nodes are steps, gathered level by level."""
+"""DBOS on SQLite: one process, as DBOS demands with SQLite; a workflow's nodes are steps, gathered level by level."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def workflow_of(instance: str, document: dict[str, Any]) -> None:
 
 
 async def one(workflow: dict[str, Any], started: float | None) -> tuple[str, float]:
-    """It and its seconds. The handle of a workflow in this process is told of the end at once."""
+    """The instance and its seconds. The handle of a workflow in this process learns of the end at once."""
     begun, instance = started or time.perf_counter(), new_id()
     handle = await DBOS.start_workflow_async(workflow_of, instance, workflow)
     await handle.get_result()

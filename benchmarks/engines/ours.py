@@ -21,7 +21,7 @@ HEADERS = {"Content-Type": "application/json"}
 
 
 class Client:
-    """One thread and a connection per instance, so that none waits for another's answer."""
+    """One thread with a connection for each instance, so that none waits for another's answer."""
 
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
@@ -29,7 +29,7 @@ class Client:
         self._connections: list[http.client.HTTPConnection] = []
 
     def connect(self, count: int) -> None:
-        """Afresh for each run, since the server drops connections that were silent for long; and not in one moment."""
+        """Open the connections anew for each run, since the server drops idle ones; and one after the other."""
         for connection in self._connections:
             connection.close()
         self._connections.clear()
@@ -40,7 +40,7 @@ class Client:
             self._connections.append(connection)
 
     def run(self, workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
-        """Submit once; trigger all at once, and wait for each."""
+        """Submit once, trigger all instances at once, and wait for each."""
         first = self._connections[0]
         started = time.perf_counter()
         first.request("POST", "/api/workflow", json.dumps(workflow), HEADERS)
@@ -87,7 +87,7 @@ def _check(status: Any) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Of what this virtual environment does not have."""
+    """The versions of what this virtual environment does not have."""
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], text=True, capture_output=True, check=False)
     packages = [str(path) for path in VENV.glob("lib/python*/site-packages")]
     found = importlib.metadata.distributions(name="localstack-core", path=packages)

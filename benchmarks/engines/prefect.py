@@ -22,7 +22,7 @@ from benchmarks import nodes
 from benchmarks.dag import Dag
 
 FLOWS_AT_ONCE = 16
-dags: dict[str, Dag] = {}  # by instance: the parameters of a flow may have 512 KB at most
+dags: dict[str, Dag] = {}  # by instance, since the parameters of a flow may have at most 512 KB
 
 
 @task

@@ -1,8 +1,8 @@
-"""How the runner talks to an adapter: one line of JSON each way.
+"""The protocol between runner and adapter: one line of JSON each way.
 
-The adapter is a child process in its engine's own virtual environment. Its first line is `{"versions": {...}}`, once
-everything is up. Then a line `{"workflow": {...}, "instances": 1}` is answered by `{"seconds": ..., "latencies":
-{...}}`, or by `{"error": "..."}`. The end of its input ends it, and what it started.
+The adapter is a child process in its engine's own virtual environment. Once everything is up, it sends `{"versions":
+{...}}`. Then it answers each line `{"workflow": {...}, "instances": 1}` with `{"seconds": ..., "latencies": {...}}`, or
+with `{"error": "..."}`. At the end of its input it ends, with everything that it started.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-# By instance, the seconds that it took from its submission to the client's knowing of its end.
+# Returns, by instance, the seconds from its submission to the moment at which the client knows of its end.
 Run = Callable[[Mapping[str, Any], int], dict[str, float]]
 Prepare = Callable[[int], None]
 
-# Before anything else runs: what an engine and its workers print goes to stderr.
+# Done before anything else runs, so that the output of an engine and its workers goes to stderr.
 _answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 
 
 def directory() -> Path:
-    """Where an engine keeps its files for this turn."""
+    """The folder of an engine's files in this turn."""
     return Path(os.environ["BENCH_DIR"])
 
 
 def redis_url() -> str:
-    """The Valkey of this turn."""
+    """The URL of this turn's Valkey."""
     return os.environ["BENCH_REDIS_URL"]
 
 
 def new_id() -> str:
-    """Of an instance."""
+    """The id of an instance."""
     return uuid.uuid4().hex
 
 

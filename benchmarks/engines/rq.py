@@ -24,9 +24,9 @@ queue = Queue("bench", connection=client)
 
 
 def run(workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
-    """Submit; then read the streams of the last results."""
+    """Submit all; then read the result streams of the last nodes."""
     latencies: dict[str, float] = {}
-    waited: dict[str, set[str]] = {}  # the results that an instance still waits for
+    waited: dict[str, set[str]] = {}  # by instance, the results that are still to come
     begun: dict[str, float] = {}
     started = time.perf_counter()
     dag = Dag.of(workflow)
@@ -52,9 +52,10 @@ def run(workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
 
 
 def submit(dag: Dag, instance: str) -> None:
-    """The roots are stored first and enqueued last.
+    """Submit an instance. The roots are stored first and enqueued last.
 
-    A job whose parents end while it is submitted may be enqueued twice (by `enqueue_many`) or never (by `enqueue`).
+    A job whose parents end while it is being submitted may be enqueued twice (by `enqueue_many`) or never (by
+    `enqueue`).
     """
     roots = []
     for node in dag.nodes:
@@ -72,9 +73,9 @@ def submit(dag: Dag, instance: str) -> None:
 
 @contextlib.contextmanager
 def workers() -> Iterator[None]:
-    """Until both have registered, and to their end."""
-    # Without these two a child that both workers unblock at once may wait 10 minutes: RQ concedes it to maintenance,
-    # which an idle worker gets to only when its wait for a job is over (its TTL less 15 seconds).
+    """Start the workers, wait until both have registered, and end them afterwards."""
+    # Without these options, a job that both workers unblock at once may wait for 10 minutes: RQ leaves it to
+    # maintenance, which an idle worker runs only when its wait for a job is over (its TTL less 15 seconds).
     tuned = ["--maintenance-interval", "1", "--worker-ttl", "16"]
     command = [sys.executable, "-m", "rq.cli", "worker", "-w", "rq.SimpleWorker", "--url", redis_url(), *tuned, "bench"]
     processes = [spawn(command) for _ in range(WORKERS)]
