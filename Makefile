@@ -57,7 +57,7 @@ mutants: install ## break one line of the engine at a time: how many seeds until
 SAMPLE ?= 100
 SEED ?= 1
 .PHONY: mutation
-mutation: install .venv-mutation/.installed ## break one thing at a time: which tests notice? SAMPLE (100) of each package by SEED; ALL=1 over night
+mutation: install .venv-mutation/.installed ## break one thing at a time: which tests notice? SAMPLE (100) of each package by SEED; ALL=1 overnight
 	@.venv-mutation/bin/python -m tests.mutation $(if $(ALL),--all,--sample $(SAMPLE)) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(LINES),--lines $(LINES)) $(MUTATION_ARGS)
 
 .venv-mutation/.installed: requirements-mutation.txt requirements-dev.txt
@@ -90,7 +90,7 @@ deploy-local: install ## the same into LocalStack with Docker (localstack-compos
 	@AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \
 		$(BIN)/python -m deploy deploy --stage dev RedisUrl=redis://valkey:6379/0 $(PARAMS)
 
-# An engine that cannot be installed is left out of the report, and said so.
+# An engine that cannot be installed is left out of the report, which says so.
 BENCH_ENGINES := celery rq dask dbos dagster prefect
 .PHONY: bench
 bench: install $(BENCH_ENGINES:%=.venv-bench-%/.installed) ## dag-service and its peers, side by side (BENCH_ARGS=--quick: 3 minutes)
@@ -102,7 +102,7 @@ bench: install $(BENCH_ENGINES:%=.venv-bench-%/.installed) ## dag-service and it
 .PHONY: install
 install: $(VENV)/.installed $(VENV_LOCALSTACK)/.installed ## the two virtual environments, where missing or out of date
 
-# The stamp is older than a requirements file that changed.
+# A requirements file that changed is newer than the stamp `.installed`.
 $(VENV)/.installed: requirements.txt requirements-tracing.txt requirements-cli.txt requirements-dev.txt
 	@local/install.sh $(VENV) requirements-dev.txt "the service and its tools"
 

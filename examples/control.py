@@ -1,7 +1,7 @@
-"""What can be done to instances: `python3 examples/control.py` (`make run` in another terminal first).
+"""`python3 examples/control.py`: what can be done to instances (`make run` in another terminal first).
 
-A service fails twice. So the first run of the instance fails, and so does the second; the third completes. Another
-one is paused, resumed, cancelled. Both are listed, and deleted.
+A service fails twice, so the first and the second run of the instance fail, and the third completes. Another instance
+is paused, resumed and cancelled. Both are listed and deleted.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
     call(base, f"{first}/rerun", {"from": ["flaky"]})
     print("run again from flaky on:", wait(base, triggered["instance_id"])["status"])
 
-    params["service"] = "http://127.0.0.1:9"  # nobody is there
+    params["service"] = "http://127.0.0.1:9"  # nothing listens there
     policy = {"max_attempts": 9, "initial_backoff_seconds": 60, "max_backoff_seconds": 60}
     patient = workflow("control") | {"defaults": {"retry_policy": policy}}
     execution_id = call(base, "/api/workflow", patient)["execution_id"]

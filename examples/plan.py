@@ -1,6 +1,6 @@
-"""What a run will take, and what it took: `python3 examples/plan.py [NAME]` (`make run` in another terminal first).
+"""`python3 examples/plan.py [NAME]`: what a run will take, and what it took (`make run` in another terminal first).
 
-NAME is one that examples/run.py knows; without it, `fan_out_1000`.
+NAME is an example that examples/run.py knows; the default is `fan_out_1000`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from run import call, run, workflow
 
 
 def show(plan: dict[str, Any]) -> None:
-    """What a person asks for first."""
+    """Print what a person wants to know first."""
     usage, path, makespan = plan["usage"], plan["critical_path"], plan["makespan"]
     print(f"{plan['name']}: {plan['nodes']} nodes in {len(plan['levels'])} levels, {plan['max_parallelism']} at once")
     print(f"  critical path {' > '.join(path['nodes'][:5])}: {path['seconds']:g} s")
@@ -38,7 +38,7 @@ def main() -> None:
     print(f"{status['instance_id']} {status['status']}")
     print(f"  {usage['messages']} messages, {planned['messages']} planned")
     print(f"  {usage['transitions']} transitions, {planned['transitions']} planned")
-    print("By how long its nodes took,")
+    print("With the durations of its nodes:")
     show(call(options.url, f"/api/workflow/{status['execution_id']}/plan?instance_id={status['instance_id']}"))
 
 

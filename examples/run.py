@@ -1,4 +1,4 @@
-"""Runs an example against a running service: `python3 examples/run.py NAME` (`make run` in another terminal first).
+"""`python3 examples/run.py NAME`: runs an example on a running service (`make run` in another terminal first).
 
 NAME is linear, fan_out_fan_in, http_call, retry, policies, large, webhook (for `SECRET_WEBHOOK=... make run`),
 fan_out_1000, layered, or a file of your own (.json).
@@ -22,7 +22,7 @@ import service  # noqa: E402
 
 
 def fan_out(width: int = 1000) -> dict[str, Any]:
-    """1 -> width -> 1."""
+    """The DAG 1 -> width -> 1."""
     middle = [f"n{number:04d}" for number in range(width)]
     nodes = [{"id": "input", "handler": "input", "dependencies": []}]
     nodes += [{"id": id, "handler": "noop", "dependencies": ["input"]} for id in middle]
@@ -31,7 +31,7 @@ def fan_out(width: int = 1000) -> dict[str, Any]:
 
 
 def layered(layers: int = 20, width: int = 50, parents: int = 3) -> dict[str, Any]:
-    """Layers in which every node has `parents` parents in the layer before."""
+    """Layers of nodes, each with `parents` parents in the layer before."""
     nodes: list[dict[str, Any]] = []
     for layer in range(layers):
         for place in range(width):
@@ -44,7 +44,7 @@ MADE = {"fan_out_1000": fan_out, "layered": layered}
 
 
 def workflow(name: str, port: int = service.PORT) -> dict[str, Any]:
-    """The definition of an example, by its name, or of a JSON file. The service that it names is the one on `port`."""
+    """The definition of an example by its name, or from a JSON file, with the examples' service on `port`."""
     if name in MADE:
         return MADE[name]()
     path = Path(name) if name.endswith(".json") else HERE / f"{name}.json"
@@ -52,7 +52,7 @@ def workflow(name: str, port: int = service.PORT) -> dict[str, Any]:
 
 
 def call(base: str, path: str, body: Any = None) -> Any:
-    """POST with a body, GET without; the answer's JSON. Exits with the problem's text on an error."""
+    """The answer's JSON to a POST with a body, or to a GET without. Exits with the problem's text on an error."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(base + path, data, {"Content-Type": "application/json"})
     try:
@@ -66,7 +66,7 @@ def call(base: str, path: str, body: Any = None) -> Any:
 
 
 def run(base: str, definition: dict[str, Any], params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], float]:
-    """Submit, trigger, wait. Returns status, results, and the seconds from trigger to end."""
+    """Submit, trigger, wait. Returns the status, the results, and the seconds from trigger to end."""
     execution_id = call(base, "/api/workflow", definition)["execution_id"]
     started = time.perf_counter()
     instance_id = call(base, f"/api/workflow/trigger/{execution_id}", {"params": params})["instance_id"]
@@ -78,7 +78,7 @@ def run(base: str, definition: dict[str, Any], params: dict[str, Any]) -> tuple[
 
 
 def delivery(base: str, status: dict[str, Any]) -> dict[str, Any] | None:
-    """How the call of its webhook went, if it has one."""
+    """The outcome of the instance's webhook, if it has one."""
     end = time.monotonic() + 20
     while (status.get("webhook") or {}).get("status") == "PENDING" and time.monotonic() < end:
         time.sleep(0.1)
@@ -99,10 +99,10 @@ def main() -> None:
     print(json.dumps(results["output"], indent=2))
     done, total = status["progress"]["completed"], status["progress"]["total"]
     print(f"{status['instance_id']} {status['status']}: {done} of {total} nodes, {seconds:.2f} s")
-    told = delivery(options.url, status)
-    if told:
-        print(f"webhook {told['status']}, attempts: {told['attempts']}", *filter(None, [told["last_error"]]))
-    sys.exit(0 if status["status"] == "COMPLETED" and (told is None or told["status"] == "DELIVERED") else 1)
+    hook = delivery(options.url, status)
+    if hook:
+        print(f"webhook {hook['status']}, attempts: {hook['attempts']}", *filter(None, [hook["last_error"]]))
+    sys.exit(0 if status["status"] == "COMPLETED" and (hook is None or hook["status"] == "DELIVERED") else 1)
 
 
 if __name__ == "__main__":

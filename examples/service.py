@@ -1,6 +1,6 @@
-"""The small HTTP service that the examples call: users, policies, long reports, a webhook, and what fails twice.
+"""The small HTTP service that the examples call: users, policies, long reports, a webhook, and a path that fails twice.
 
-`python3 examples/service.py` serves it on 127.0.0.1:8911; the runner serves it by itself.
+`python3 examples/service.py` serves it on 127.0.0.1:8911; examples/run.py starts its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
-PORT = 8911  # the examples name it
+PORT = 8911  # the port in the examples
 
 
 class Service(BaseHTTPRequestHandler):
@@ -35,10 +35,8 @@ class Service(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/hook":
-            told = body["data"]
-            print(
-                f"webhook: {body['type']} {told['instance_id']}, signed {self.headers['webhook-signature']}", flush=True
-            )
+            instance_id, signature = body["data"]["instance_id"], self.headers["webhook-signature"]
+            print(f"webhook: {body['type']} {instance_id}, signed {signature}", flush=True)
             return self._answer(200, {})
         self._answer(200, {"policies": [f"{body['holder']} / household", f"{body['holder']} / travel"]})
 
@@ -51,11 +49,11 @@ class Service(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 def start(port: int = 0) -> ThreadingHTTPServer:
-    """Serve in a thread. Port 0 takes a free one."""
+    """Serve in a thread. Port 0 stands for any free one."""
     server = ThreadingHTTPServer(("127.0.0.1", port), Service)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
