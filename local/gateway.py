@@ -58,7 +58,7 @@ def main() -> None:
     """Guard the sockets, then run the module in this process."""
     import visitors  # type: ignore[import-not-found]  # it is in the folder of this file
 
-    del sys.path[0]  # the folder of this file, whose modules must not be found before others of their names
+    del sys.path[0]  # the folder of this file, whose modules must not shadow others
     if importlib.util.find_spec("localstack") is not None:  # tests run other servers with this file
         visitors.guard()
     guard(int(os.environ["GATEWAY_LISTEN"].rpartition(":")[2]))

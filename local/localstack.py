@@ -53,7 +53,7 @@ def url(port: int) -> str:
 
 
 def is_ready(port: int) -> bool:
-    """Whether its SQS can be used."""
+    """Whether LocalStack's SQS can be used."""
     answer = health.ask("127.0.0.1", port, "/_localstack/health", seconds=2)
     if answer is None or answer[0] != 200:
         return False

@@ -1,4 +1,4 @@
-"""How long a client of the local server may take."""
+"""The patience of the local server with a client that sends slowly, or nothing."""
 
 from __future__ import annotations
 

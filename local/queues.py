@@ -28,7 +28,7 @@ def client(endpoint_url: str | None, region: str = "us-east-1", *, read_seconds:
 
 
 def ensure(sqs: Any, name: str = "dag-service", dead_name: str | None = None, *, visibility_seconds: int) -> QueueUrls:
-    """Create both, or bring those that exist up to date. Raises what boto3 raises."""
+    """Create both queues, or update the attributes of existing ones. Raises what boto3 raises."""
     dead = sqs.create_queue(QueueName=dead_name or f"{name}-dead")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]

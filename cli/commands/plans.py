@@ -53,7 +53,7 @@ def plan(
     duration: Duration = None,
     recorded: Recorded = None,
 ) -> None:
-    """What a run will take: its time, its messages and calls, its US$ beside Step Functions.
+    """What a run will take: its time, its messages and calls, its US$ compared with Step Functions.
 
     Nothing runs, and nothing is stored.
     """

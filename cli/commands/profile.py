@@ -47,7 +47,7 @@ def list_(session: Session) -> None:
 
 
 def use(session: Session, name: Name) -> None:
-    """Use a profile from now on, where neither a flag nor the environment says another."""
+    """Use a profile from now on, unless a flag or the environment names another."""
     profiles.use(name)
     session.output.say(f"{name} is in use")
 
