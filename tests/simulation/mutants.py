@@ -124,7 +124,7 @@ MUTANTS = [
         "worker: send before the commit, not after",
         "chalicelib/worker/committer.py",
         "        committed = self._store.complete(",
-        "        from chalicelib.protocols import Ready\n"
+        "        from chalicelib.core.work import Ready\n"
         "        early = [Ready(child, 1) for one in entries for child in one.items[::2]]\n"
         "        self._dispatch.unblocked(ref, plan, early)\n"
         "        self._dispatch.unblocked = lambda *_: None\n        committed = self._store.complete(",
