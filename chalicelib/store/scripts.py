@@ -59,13 +59,16 @@ def _shared(body: str, library: Mapping[str, str]) -> list[str]:
     """
     needed: dict[str, str] = {}
 
-    def need(text: str) -> None:
+    def need(text: str, path: list[str]) -> None:
         for name in uses(text):
+            if name in path:
+                cycle = " -> ".join([*path[path.index(name) :], name])
+                raise ValueError(f"shared Lua files use each other in a cycle: {cycle}")
             if name not in needed:
-                need(library[name])
+                need(library[name], [*path, name])
                 needed[name] = library[name]
 
-    need(body)
+    need(body, [])
     return list(needed.values())
 
 
