@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,8 @@ LISTED: tuple[str, ...] = (
     "created_at",
 )
 LISTED += ("started_at", "finished_at", "name", "tags", "epoch", "paused")
+
+_EVENT_FIELDS = frozenset(field.name for field in dataclasses.fields(Event))
 
 
 def pairs(flat: Any) -> dict[bytes, bytes]:
@@ -89,8 +92,10 @@ def _time(text: str) -> int | None:
 
 
 def event(raw: bytes) -> Event:
+    """An entry of the history. Fields that a newer release added to it are ignored."""
     # Earlier releases cut reasons within a character: what is left of it must not hide the rest.
-    return Event(**json.loads(raw.decode("utf-8", "replace")))
+    entry = json.loads(raw.decode("utf-8", "replace"))
+    return Event(**{name: value for name, value in entry.items() if name in _EVENT_FIELDS})
 
 
 def archived(name: bytes, raw: bytes) -> Archived:

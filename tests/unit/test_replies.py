@@ -85,6 +85,10 @@ def test_an_event_is_what_was_noted() -> None:
     assert replies.event(b'{"at":1,"event":"lost","node":2,"reason":"x"}') == Event(1, "lost", node=2, reason="x")
 
 
+def test_a_field_that_a_newer_release_added_to_an_event_is_ignored() -> None:
+    assert replies.event(b'{"at":1,"event":"lost","node":2,"later":{"a":[1]}}') == Event(1, "lost", node=2)
+
+
 def test_a_list_shows_what_is_there_and_leaves_out_what_is_gone() -> None:
     assert replies.listed("in-1", [None] * len(replies.LISTED)) is None
     values = [META.get(name.encode()) for name in replies.LISTED]
