@@ -35,7 +35,7 @@ def pointer(*parts: str | int) -> str:
 def loads(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
     """The value of a JSON body. Raises BodyTooLarge, MalformedBody, or InvalidDocument with every fault found:
 
-    duplicate keys, NaN and numbers out of range, lone surrogates, nesting deeper than `max_depth`.
+    duplicate keys, NaN, numbers that are out of range or too long, lone surrogates, nesting deeper than `max_depth`.
     """
     if len(body) > max_bytes:
         raise BodyTooLarge(f"the body may have at most {max_bytes} bytes")
@@ -48,13 +48,11 @@ def loads(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
     if text.startswith("\ufeff"):
         raise MalformedBody("the body begins with a byte order mark: send UTF-8 without one")
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_NotJson)
+        value = _parsed(text)
     except json.JSONDecodeError as error:
         raise MalformedBody(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise MalformedBody(f"the JSON is nested far too deep: at most {max_depth} levels are taken") from None
-    except ValueError:  # int() refuses more digits than sys.get_int_max_str_digits
-        raise MalformedBody("the JSON has a number with thousands of digits: send it as a string") from None
     problems = _problems(value, max_depth)
     if problems:
         raise InvalidDocument(problems)
@@ -129,6 +127,27 @@ def _default(value: Any) -> Any:
         raise TypeError(f"a value of type {type(value).__name__} is not JSON") from None
 
 
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_NotJson)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # int() refuses more digits than sys.get_int_max_str_digits
+        # Only this second pass finds where they are: with a hook for integers, every other body would take longer.
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_NotJson, parse_int=_integer)
+
+
+def _integer(digits: str) -> Any:
+    try:
+        return int(digits)
+    except ValueError:
+        return _TOO_LONG
+
+
+# Stands for an integer that has too many digits.
+_TOO_LONG = object()
+
+
 class _NotJson:
     """NaN, Infinity or -Infinity, as json.loads met it."""
 
@@ -192,6 +211,8 @@ _SURROGATE = "holds half of a surrogate pair (\\ud800 to \\udfff alone), which i
 def _scalar_problems(place: list[str | int], item: Any) -> list[Problem]:
     if isinstance(item, _NotJson):
         detail = f"{item.name} is not JSON: use null or a string"
+    elif item is _TOO_LONG:
+        detail = "the number has thousands of digits: use a string"
     elif isinstance(item, float) and not math.isfinite(item):
         detail = "the number is out of range (at most 1.8e308): use a string"
     elif isinstance(item, str) and not _is_text(item):

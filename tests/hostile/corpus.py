@@ -115,7 +115,7 @@ BODIES: dict[str, Body] = {
     "NaN": Body(lambda: config("NaN"), 422, "NaN is not JSON", X),
     "-Infinity": Body(lambda: config("-Infinity"), 422, "-Infinity is not JSON", X),
     "a million NaNs": Body(lambda: config("[" + filled("NaN") + "]"), 422, "NaN is not JSON", X + "/0"),
-    "digits of 5 MB": Body(lambda: config("1" * FULL), 400, "thousands of digits"),
+    "digits of 5 MB": Body(lambda: config("1" * FULL), 422, "thousands of digits", X),
     "lone surrogate": Body(lambda: config('"\\ud800"'), 422, "surrogate", X),
     "lone surrogate as a key": Body(lambda: config('{"\\udfff":1}'), 422, "surrogate", X + "/\\udfff"),
     "surrogates, 5 MB": Body(lambda: config('"' + "\\ud800" * (FULL // 6) + '"'), 422, "surrogate", X),
