@@ -403,6 +403,18 @@ def test_a_rerun_begins_where_nothing_was(bench: Bench) -> None:
     assert (bench.record(later, 0) or "").startswith("Q:2:0:0:0:-1:")
 
 
+def test_calls_are_counted_from_none_where_an_older_release_made_the_instance(bench: Bench) -> None:
+    id = bench.create(0)
+    bench.client.hdel(keys.meta(id), "calls")
+    bench.claim(id, 0)
+    assert bench.meta(id, "calls") == ["1"]
+    bench.complete(id, 0)
+    bench.client.hdel(keys.meta(id), "calls")
+    again = RerunNodes(ready=[0], waiting={}, first=2)
+    assert bench.store.rerun(id, epoch=1, nodes=again, params=None, reason="", by=SENT) is Outcome.RERUN
+    assert bench.meta(id, "calls") == ["1"]
+
+
 def test_what_stays_in_a_rerun_owes_nothing_any_more(bench: Bench) -> None:
     id = bench.create(0, 1, total=600)
     bench.claim(id, 0, 1)

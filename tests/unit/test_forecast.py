@@ -214,3 +214,23 @@ def test_a_heart_beats_while_nodes_wait(forecaster: Forecaster) -> None:
     short, long = (forecast(forecaster, alone, durations={CALL: seconds}).usage for seconds in (1, 65))
     assert long.redis_calls - short.redis_calls == 6  # a lease of 30 s is extended every 10 s
     assert long.transitions == short.transitions
+
+
+def test_a_call_that_is_about_no_node_is_counted_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of these costs anything for each node, so no figure of a forecast shows for how many it was counted."""
+    counted: dict[str, set[int]] = {}
+
+    def commands(call: str, nodes: int = 0) -> int:
+        counted.setdefault(call, set()).add(nodes)
+        return 0
+
+    monkeypatch.setattr(cost, "commands", commands)
+    forecaster = Application(Settings(queue_url="http://nowhere/0/queue", scheduling="lambda")).forecaster
+    # The children of `b` do not all fit into its worker, and are over before the scheduler looks for them.
+    children = [(f"n{number}", "noop", ["b"]) for number in range(101)]
+    late = workflow(("a", "input", []), ("b", CALL, ["a"]), ("c", "noop", ["a"]), *children)
+    plan(forecaster, late, durations={CALL: 0.05})
+    plan(forecaster, workflow(("a", "input", []), *((f"n{number}", "noop", ["a"]) for number in range(501))))
+    about_none = {call for call, nodes in counted.items() if nodes == {0}}
+    assert about_none == {"create", "note_latest", "settle", "extend", "execution_of", "look_at_ended"}
+    assert 0 not in counted["claim"] | counted["complete"]
