@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def make(
     settings: Settings,
     *,
-    resolver: Resolver,
+  in  call."""
     handlers: Mapping[str, Handler],
     requirements: Requirements,
     limits: BodyLimits,
@@ -33,9 +33,9 @@ def make(
     rules = Rules(
         inline=settings.scheduling == "inline",
         room=sizing.ROOM,
-        batch=MAX_ENTRIES,
-        most=MOST,
-        due=LIMIT,
+        batch_size=MAX_ENTRIES,
+        commit_size=MOST,
+        take_due_limit=LIMIT,
         hop_seconds=settings.hop_seconds,
         function_seconds=DEFAULT_SECONDS - MARGIN_SECONDS,
         lease_seconds=settings.lease_seconds,

@@ -10,7 +10,7 @@ from chalicelib.core import cost, graph
 from chalicelib.core.durations import INSTANT, OTHER, Duration
 from chalicelib.core.plan import Plan
 from chalicelib.core.rehearsal import Rehearsal
-from chalicelib.core.rules import Delays, Rules, Step, Tally
+from chalicelib.core.rules import Delays, NodeProfile, Rules, RunTotals
 from chalicelib.models import forecast as views
 
 # Measured on AWS (medians): Redis in the same zone, SQS to Lambda, an asynchronous invocation.
@@ -25,10 +25,8 @@ NOTES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What of the service a forecast depends on. `needs`, `instant` and `longest` (s) are those of worker/traits.py.
-
-    `size`, of worker/sizing.py: what a node takes of the room by its handler's average, None where that is not known.
-    """
+    """What a forecast depends on in the service. `needs`, `instant` and `longest` (in seconds) are the methods of
+    Requirements, and `weight` is the function, in worker/sizing.py."""
 
     rules: Rules
     needs: Callable[[Plan, int], Sequence[int]]
@@ -39,11 +37,13 @@ class Engine:
     delays: Delays = ON_AWS
 
 
-def tally(plan: Plan, durations: Sequence[Duration], engine: Engine, workers: int | None = views.WORKERS) -> Tally:
-    """What a run with so many workers takes; None: there is always one that is free."""
+def rehearse(
+    plan: Plan, durations: Sequence[Duration], engine: Engine, workers: int | None = views.WORKERS
+) -> RunTotals:
+    """The totals of a run with that many workers at most; None: there is always one that is free."""
     return Rehearsal(
         plan,
-        _steps(plan, durations, engine),
+        _profiles(plan, durations, engine),
         needs=lambda node: engine.needs(plan, node),
         rules=engine.rules,
         delays=engine.delays,
@@ -59,7 +59,7 @@ def forecast(plan: Plan, durations: Sequence[Duration], engine: Engine, workers:
     path = graph.longest_path(parents, order, seconds)
     critical = sum(seconds[node] for node in path)
     sources = Counter(duration.source for duration in durations)
-    limited, unlimited = (tally(plan, durations, engine, most) for most in (workers, None))
+    limited, unlimited = (rehearse(plan, durations, engine, most) for most in (workers, None))
     return views.Forecast(
         name=plan.name,
         nodes=len(plan.nodes),
@@ -68,10 +68,10 @@ def forecast(plan: Plan, durations: Sequence[Duration], engine: Engine, workers:
         max_parallelism=max(map(len, levels)),
         critical_path=views.CriticalPath(nodes=[plan.nodes[node].id for node in path], seconds=_rounded(critical)),
         makespan=views.Makespan(
-            seconds=_rounded(limited.seconds),
+            seconds=_rounded(limited.makespan_seconds),
             workers=workers,
-            unlimited_seconds=_rounded(unlimited.seconds),
-            unlimited_workers=unlimited.at_once,
+            unlimited_seconds=_rounded(unlimited.makespan_seconds),
+            unlimited_workers=unlimited.peak_workers,
         ),
         usage=_usage(limited),
         cost_usd=_cost(limited, len(plan.nodes), sum(seconds), critical, engine.memory_gb),
@@ -85,45 +85,45 @@ def forecast(plan: Plan, durations: Sequence[Duration], engine: Engine, workers:
     )
 
 
-def _steps(plan: Plan, durations: Sequence[Duration], engine: Engine) -> list[Step]:
+def _profiles(plan: Plan, durations: Sequence[Duration], engine: Engine) -> list[NodeProfile]:
     by_handler: dict[str, list[float]] = {}
     for node, duration in zip(plan.nodes, durations, strict=True):
         by_handler.setdefault(node.handler, []).append(duration.seconds)
-    sizes = {handler: engine.weight(False, sum(each) / len(each)) for handler, each in by_handler.items()}
-    at_once, unmeasured = engine.weight(True, None), engine.weight(False, None)
-    steps = []
+    weights = {handler: engine.weight(False, sum(each) / len(each)) for handler, each in by_handler.items()}
+    instant, unmeasured = engine.weight(True, None), engine.weight(False, None)
+    profiles = []
     for number, (node, duration) in enumerate(zip(plan.nodes, durations, strict=True)):
         if engine.instant(plan, number):
-            steps.append(Step(duration.seconds, at_once, at_once, True, 0.0))
+            profiles.append(NodeProfile(duration.seconds, instant, instant, True, 0.0))
         else:
-            longest = engine.longest(plan, number)
-            steps.append(Step(duration.spread(number), sizes[node.handler], unmeasured, False, longest))
-    return steps
+            seconds, longest = duration.spread(number), engine.longest(plan, number)
+            profiles.append(NodeProfile(seconds, weights[node.handler], unmeasured, False, longest))
+    return profiles
 
 
-def _usage(run: Tally) -> views.PredictedUsage:
+def _usage(run: RunTotals) -> views.PredictedUsage:
     return views.PredictedUsage(
         messages=run.messages,
         transitions=run.transitions,
-        sqs_requests=run.requests,
-        sqs_send_requests=run.sends,
-        worker_invocations=run.invocations,
-        scheduler_invocations=run.scheduled,
-        lambda_seconds=_rounded(run.busy),
-        redis_calls=run.calls,
-        redis_commands=run.commands,
+        sqs_requests=run.sqs_requests,
+        sqs_send_requests=run.sqs_send_requests,
+        worker_invocations=run.worker_invocations,
+        scheduler_invocations=run.scheduler_invocations,
+        lambda_seconds=_rounded(run.lambda_seconds),
+        redis_calls=run.redis_calls,
+        redis_commands=run.redis_commands,
     )
 
 
-def _cost(run: Tally, nodes: int, seconds: float, critical: float, memory_gb: float) -> views.Cost:
+def _cost(run: RunTotals, nodes: int, seconds: float, critical: float, memory_gb: float) -> views.Cost:
     ours = cost.ours(
         cost.Consumption(
             nodes=nodes,
             instances=1,
-            sqs_requests=run.requests,
-            invocations=run.invocations + run.scheduled,
-            seconds=run.busy,
-            redis_commands=run.commands,
+            sqs_requests=run.sqs_requests,
+            invocations=run.worker_invocations + run.scheduler_invocations,
+            seconds=run.lambda_seconds,
+            redis_commands=run.redis_commands,
         ),
         memory_gb=memory_gb,
     )

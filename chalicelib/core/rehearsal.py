@@ -1,8 +1,9 @@
 """A run played through without doing it: what the engine asks of Redis, SQS and Lambda, and how long that takes. Pure.
 
-It goes by the rules of the real one, in virtual seconds: `_crew` is worker/run_loop.py, `_commit` combiner.py, `_act`
-worker/committer.py, `_dispatch` and `_schedule` are in scheduler/, `_unblock` is lua/lib/unblock.lua. One instance
-runs; nothing fails, is lost or sent again; results are small. A generator is a thread and yields the seconds to wait.
+It follows the rules of the real engine in virtual seconds: `_run_loop` is worker/run_loop.py, `_commit` combiner.py,
+`_complete` worker/committer.py, `_dispatch`, `_pack` and `_run_scheduler` are in scheduler/, and `_unblock` is
+lua/lib/unblock.lua. One instance runs; nothing fails, is lost or sent again; results are small. A generator is a
+thread, and yields the seconds that it waits.
 """
 
 from __future__ import annotations
@@ -11,34 +12,40 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from chalicelib.core import cost
 from chalicelib.core.plan import SLICE, Plan
-from chalicelib.core.rules import Delays, Rules, Step, Tally
+from chalicelib.core.rules import Delays, NodeProfile, Rules, RunTotals
 
 Thread = Generator[float, None, None]
-Job = tuple[int, float]  # a node, and until when its worker may run on with children
-TRIGGER = -1  # the parent of the roots
 TRANSITIONS = frozenset({"create", "claim", "complete", "settle", "take_due"})
+
+
+class Job(NamedTuple):
+    """A claimed node. Its worker may run on with children until `hop_until`."""
+
+    node: int
+    hop_until: float
 
 
 @dataclass(slots=True)
 class _Invocation:
-    """What the threads of one invocation of a worker share."""
+    """What the threads of one invocation of a worker share. `ended` are jobs that wait to be committed."""
 
-    begun: float
+    started_at: float
     threads: int = 0
-    acting: bool = False
+    committing: bool = False
     ended: deque[Job] = field(default_factory=deque)
 
 
 class Rehearsal:
-    """`needs` answers the nodes whose results a node reads. Without `workers` there is always one that is free."""
+    """`needs` returns the nodes whose results a node reads. Without `workers` there is always one that is free."""
 
     def __init__(
         self,
         plan: Plan,
-        steps: Sequence[Step],
+        profiles: Sequence[NodeProfile],
         *,
         needs: Callable[[int], Sequence[int]],
         rules: Rules,
@@ -46,53 +53,55 @@ class Rehearsal:
         workers: int | None = None,
     ) -> None:
         self._plan = plan
-        self._steps = steps
+        self._profiles = profiles
         self._needs = needs
         self._rules = rules
         self._delays = delays
         self._workers = workers
+        # The roots have one parent, the trigger.
         self._parents = [max(1, len(node.dependencies)) for node in plan.nodes]
-        self._left = [*self._parents]
-        self._to_end = len(plan.nodes)
+        self._parents_left = [*self._parents]
+        self._nodes_left = len(plan.nodes)
         self._now = 0.0
-        self._started = 0
+        self._threads_started = 0
+        # By the time at which they go on.
         self._threads: list[tuple[float, int, Thread]] = []
         self._queue: deque[list[int]] = deque()
         # Ready, and left to the scheduler, in the order of Redis: by milliseconds, then by the number as text.
         self._due: list[tuple[int, str, int]] = []
-        self._working = 0
-        self._tally = Tally()
+        self._busy_workers = 0
+        self._totals = RunTotals()
 
-    def run(self) -> Tally:
+    def run(self) -> RunTotals:
         self._start(self._trigger())
         while self._threads:
             self._now, _, thread = heapq.heappop(self._threads)
             self._resume(thread)
-        # A heart extends a lease three times in its length.
-        beats = sum(int(step.seconds * 3 / self._rules.lease_seconds) for step in self._steps)
-        self._tally.calls += beats
-        self._tally.commands += beats * cost.commands("extend")
-        return self._tally
+        # The heartbeat extends a lease three times in its length.
+        extensions = sum(int(profile.seconds * 3 / self._rules.lease_seconds) for profile in self._profiles)
+        self._totals.redis_calls += extensions
+        self._totals.redis_commands += extensions * cost.commands("extend")
+        return self._totals
 
     def _resume(self, thread: Thread) -> None:
-        """As long as nobody else is due before it."""
+        """Run the thread until another one is due before it."""
         while (seconds := next(thread, None)) is not None:
             if self._threads and self._threads[0][0] <= self._now + seconds:
                 return self._start(thread, after=seconds)
             self._now += seconds
 
     def _start(self, thread: Thread, *, after: float = 0.0) -> None:
-        self._started += 1  # of two that are due at the same time the first comes first
-        heapq.heappush(self._threads, (self._now + after, self._started, thread))
+        self._threads_started += 1  # the earlier of two that are due at the same time runs first
+        heapq.heappush(self._threads, (self._now + after, self._threads_started, thread))
 
     def _call(self, name: str, nodes: int = 0) -> Thread:
         self._count(name, nodes)
         yield self._delays.redis
 
     def _count(self, name: str, nodes: int = 0) -> None:
-        self._tally.calls += 1
-        self._tally.commands += cost.commands(name, nodes)
-        self._tally.transitions += name in TRANSITIONS
+        self._totals.redis_calls += 1
+        self._totals.redis_commands += cost.commands(name, nodes)
+        self._totals.transitions += name in TRANSITIONS
 
     # the trigger
 
@@ -105,22 +114,23 @@ class Rehearsal:
 
     # the worker
 
-    def _wake(self) -> None:
-        while self._queue and (self._workers is None or self._working < self._workers):
-            self._working += 1
-            self._tally.invocations += 1
-            self._tally.at_once = max(self._tally.at_once, self._working)
-            messages = [self._queue.popleft() for _ in range(min(self._rules.batch, len(self._queue)))]
-            self._start(self._invocation(messages))
+    def _start_workers(self) -> None:
+        while self._queue and (self._workers is None or self._busy_workers < self._workers):
+            self._busy_workers += 1
+            self._totals.worker_invocations += 1
+            self._totals.peak_workers = max(self._totals.peak_workers, self._busy_workers)
+            messages = [self._queue.popleft() for _ in range(min(self._rules.batch_size, len(self._queue)))]
+            self._start(self._run_worker(messages))
 
-    def _invocation(self, messages: list[list[int]]) -> Thread:
+    def _run_worker(self, messages: list[list[int]]) -> Thread:
         invocation = _Invocation(self._now)
         jobs: list[Job] = []
         for message in messages:
             yield from self._call("claim", len(message))
-            self._tally.commands += sum(bool(self._needs(node)) for node in message)  # one more reads all of them
-            self._tally.messages += 1
-            jobs += [(node, self._now + self._rules.hop_seconds) for node in message]
+            # One command more reads all results that a node needs.
+            self._totals.redis_commands += sum(bool(self._needs(node)) for node in message)
+            self._totals.messages += 1
+            jobs += [Job(node, self._now + self._rules.hop_seconds) for node in message]
         self._spawn(invocation, jobs)
 
     def _spawn(self, invocation: _Invocation, jobs: list[Job]) -> None:
@@ -129,84 +139,89 @@ class Rehearsal:
 
     def _run_loop(self, invocation: _Invocation, jobs: list[Job]) -> Thread:
         while jobs:
-            instant = [job for job in jobs if self._steps[job[0]].instant]
-            slow = [job for job in jobs if not self._steps[job[0]].instant]
+            instant = [job for job in jobs if self._profiles[job.node].instant]
+            slow = [job for job in jobs if not self._profiles[job.node].instant]
             for job in slow if instant else slow[:-1]:
                 self._spawn(invocation, [job])
             jobs = yield from self._turn(invocation, instant or slow[-1:])
         invocation.threads -= 1
         if not invocation.threads:
-            self._tally.busy += self._now - invocation.begun
-            self._working -= 1
-            self._wake()
+            self._totals.lambda_seconds += self._now - invocation.started_at
+            self._busy_workers -= 1
+            self._start_workers()
 
     def _turn(self, invocation: _Invocation, jobs: list[Job]) -> Generator[float, None, list[Job]]:
         following: list[Job] = []
-        for first in range(0, len(jobs), self._rules.most):
-            ended = jobs[first : first + self._rules.most]
-            yield sum(self._steps[node].seconds for node, _ in ended)
+        for first in range(0, len(jobs), self._rules.commit_size):
+            ended = jobs[first : first + self._rules.commit_size]
+            yield sum(self._profiles[job.node].seconds for job in ended)
             following += yield from self._commit(invocation, ended)
         return following
 
     def _commit(self, invocation: _Invocation, ended: list[Job]) -> Generator[float, None, list[Job]]:
-        """Who finds nobody acting acts for all that have ended meanwhile, and goes on with what follows."""
+        """Commit what has ended in all threads, unless another thread does: that one then runs on with the children."""
         following: list[Job] = []
         invocation.ended.extend(ended)
-        if invocation.acting:
+        if invocation.committing:
             return following
-        invocation.acting = True
+        invocation.committing = True
         while invocation.ended:
-            following += yield from self._act(invocation, self._together(invocation.ended))
-        invocation.acting = False
+            following += yield from self._complete(invocation, self._take_batch(invocation.ended))
+        invocation.committing = False
         return following
 
-    def _together(self, ended: deque[Job]) -> list[Job]:
+    def _take_batch(self, ended: deque[Job]) -> list[Job]:
+        """As many jobs as one commit holds, by their number and that of their children."""
         taken = [ended.popleft()]
-        children = len(self._plan.children[taken[0][0]][:SLICE])
-        while ended and len(taken) < self._rules.most:
-            children += len(self._plan.children[ended[0][0]][:SLICE])
+        children = len(self._plan.children[taken[0].node][:SLICE])
+        while ended and len(taken) < self._rules.commit_size:
+            children += len(self._plan.children[ended[0].node][:SLICE])
             if children > SLICE:
                 break
             taken.append(ended.popleft())
         return taken
 
-    def _act(self, invocation: _Invocation, jobs: list[Job]) -> Generator[float, None, list[Job]]:
-        children = [child for node, _ in jobs for child in self._plan.children[node][:SLICE]]
-        until = max(until for _, until in jobs)
-        left = invocation.begun + self._rules.function_seconds - self._now if self._now <= until else 0.0
-        slow = sum(not self._steps[node].instant for node, _ in jobs)
+    def _complete(self, invocation: _Invocation, jobs: list[Job]) -> Generator[float, None, list[Job]]:
+        nodes = [job.node for job in jobs]
+        children = [child for node in nodes for child in self._plan.children[node][:SLICE]]
+        hop_until = max(job.hop_until for job in jobs)
+        may_hop = self._now <= hop_until
+        seconds_left = invocation.started_at + self._rules.function_seconds - self._now if may_hop else 0.0
+        slow = sum(not self._profiles[node].instant for node in nodes)
         yield from self._call("complete", len(jobs))
-        claimed, ready = self._unblock(children, self._rules.room * max(1, slow), left)
-        self._to_end -= len(jobs)
-        if not self._to_end:
-            self._tally.seconds = self._now
+        claimed, ready = self._unblock(children, self._rules.room * max(1, slow), seconds_left)
+        self._nodes_left -= len(jobs)
+        if not self._nodes_left:
+            self._totals.makespan_seconds = self._now
         yield from self._dispatch(ready, measured=True)
-        for node, _ in jobs:
+        for node in nodes:
             yield from self._settle(self._plan.children[node], measured=True)
-        if claimed and self._misses([node for node, _ in jobs], claimed):
+        if claimed and self._must_read_results(nodes, claimed):
             yield from self._call("results")
-        return [(child, until) for child in claimed]
+        return [Job(child, hop_until) for child in claimed]
 
-    def _misses(self, parents: Sequence[int], claimed: Sequence[int]) -> bool:
-        """Whether a claimed node reads what neither its parents yielded nor they had read themselves."""
+    def _must_read_results(self, parents: Sequence[int], claimed: Sequence[int]) -> bool:
+        """Whether a claimed node needs a result that is neither one of its parents' nor one that these had read."""
         missing = {node for child in claimed for node in self._needs(child)}.difference(parents)
         return bool(missing) and not missing <= {node for parent in parents for node in self._needs(parent)}
 
     # what becomes ready
 
-    def _unblock(self, children: Iterable[int], room: int = 0, left: float = 0.0) -> tuple[list[int], list[int]]:
-        """The children that are claimed at once, as far as room and time that is left go; and the other ready ones."""
-        count: dict[int, int] = {}
+    def _unblock(
+        self, children: Iterable[int], room: int = 0, seconds_left: float = 0.0
+    ) -> tuple[list[int], list[int]]:
+        """The children that are claimed at once, as far as room and time go; and the others that become ready."""
+        completed_parents: dict[int, int] = {}
         for child in children:
-            count[child] = count.get(child, 0) + 1
+            completed_parents[child] = completed_parents.get(child, 0) + 1
         claimed, ready = [], []
-        for child, done in count.items():
-            self._left[child] -= done
-            self._tally.commands += done < self._parents[child]  # Redis keeps count
-            if self._left[child] == 0:
-                step = self._steps[child]
-                if step.weight <= room and step.longest < left:
-                    room -= step.weight
+        for child, completed in completed_parents.items():
+            self._parents_left[child] -= completed
+            self._totals.redis_commands += completed < self._parents[child]  # Redis keeps count
+            if self._parents_left[child] == 0:
+                profile = self._profiles[child]
+                if profile.weight <= room and profile.longest_seconds < seconds_left:
+                    room -= profile.weight
                     claimed.append(child)
                 else:
                     ready.append(child)
@@ -225,48 +240,49 @@ class Rehearsal:
             for node in ready:
                 heapq.heappush(self._due, (round(self._now * 1000), str(node), node))
             yield self._delays.aws
-            self._start(self._schedule())
+            self._start(self._run_scheduler())
 
-    def _schedule(self) -> Thread:
+    def _run_scheduler(self) -> Thread:
         yield self._delays.scheduler
-        begun = self._now
-        self._tally.scheduled += 1
+        started_at = self._now
+        self._totals.scheduler_invocations += 1
         more = True
         while more:
             yield self._delays.redis
-            if not self._to_end:
+            if not self._nodes_left:
                 self._count("look_at_ended")
                 break
-            taken = [heapq.heappop(self._due)[2] for _ in range(min(self._rules.due, len(self._due)))]
+            taken = [heapq.heappop(self._due)[2] for _ in range(min(self._rules.take_due_limit, len(self._due)))]
             more = bool(self._due)
             self._count("take_due", len(taken))
             if taken:
                 yield from self._call("execution_of")
                 yield from self._send(taken, measured=False)
-        self._tally.busy += self._now - begun
+        self._totals.lambda_seconds += self._now - started_at
 
     def _send(self, ready: Sequence[int], *, measured: bool) -> Thread:
-        messages = [*self._messages(ready, measured=measured)]
-        for first in range(0, len(messages), self._rules.batch):
-            self._tally.sends += 1
+        """`measured`: the process that sends has run nodes of these handlers, and knows what they weigh."""
+        messages = [*self._pack(ready, measured=measured)]
+        for first in range(0, len(messages), self._rules.batch_size):
+            self._totals.sqs_send_requests += 1
             yield self._delays.aws
-            self._start(self._deliver(messages[first : first + self._rules.batch]))
+            self._start(self._deliver(messages[first : first + self._rules.batch_size]))
 
-    def _messages(self, ready: Sequence[int], *, measured: bool) -> Iterator[list[int]]:
-        together: list[int] = []
-        left = self._rules.room
+    def _pack(self, ready: Sequence[int], *, measured: bool) -> Iterator[list[int]]:
+        message: list[int] = []
+        room = self._rules.room
         for node in ready:
-            step = self._steps[node]
-            size = step.weight if measured else step.unmeasured
-            if size > left:
-                yield together
-                together, left = [], self._rules.room
-            together.append(node)
-            left -= size
-        if together:
-            yield together
+            profile = self._profiles[node]
+            weight = profile.weight if measured else profile.unmeasured_weight
+            if weight > room:
+                yield message
+                message, room = [], self._rules.room
+            message.append(node)
+            room -= weight
+        if message:
+            yield message
 
     def _deliver(self, messages: list[list[int]]) -> Thread:
         yield self._delays.queue
         self._queue.extend(messages)
-        self._wake()
+        self._start_workers()

@@ -1,4 +1,7 @@
-"""What a rehearsal goes by, and what it comes to. Times are in seconds."""
+"""What a rehearsal is given, the rules of the engine and what is known of each node, and the totals that it returns.
+
+Times are in seconds.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How the engine groups work: `room` in a message or a hop, `batch` messages in a request or an invocation.
+    """How the engine groups work, and for how long it goes on.
 
-    `most` nodes are in a commit, `due` is what the scheduler takes at a time. `function_seconds` end an invocation.
+    `inline`: a process sends what it makes ready, instead of the scheduler. `room`: the weight that fits into a message
+    or a hop. `batch_size`: messages in a request or an invocation. `commit_size`: nodes in a commit. `take_due_limit`:
+    nodes that the scheduler takes in a call.
     """
 
     inline: bool
     room: int
-    batch: int
-    most: int
-    due: int
+    batch_size: int
+    commit_size: int
+    take_due_limit: int
     hop_seconds: float
     function_seconds: float
     lease_seconds: float
@@ -24,7 +29,8 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delays:
-    """A call of Redis, one of SQS or Lambda; a message's way to a worker, an invocation's to the scheduler."""
+    """How long the engine waits: for an answer of Redis, for one of SQS or Lambda (`aws`), until a message reaches a
+    worker (`queue`), and until an invocation of the scheduler starts."""
 
     redis: float
     aws: float
@@ -33,35 +39,40 @@ class Delays:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A node as the engine sees it: how long it takes, and may take; what it takes of the room where its handler was
-    measured, and where not."""
+class NodeProfile:
+    """A node as the engine sees it: how long it takes, and how much of the room.
+
+    A process that has not measured the node's handler counts its `unmeasured_weight`. `longest_seconds` is the node's
+    timeout: a worker runs on with the node only if that much of the invocation is left.
+    """
 
     seconds: float
     weight: int
-    unmeasured: int
+    unmeasured_weight: int
     instant: bool
-    longest: float
+    longest_seconds: float
 
 
 @dataclass(slots=True)
-class Tally:
-    """What a run takes: `messages` that workers claim, `transitions` that change the instance, `calls` of Redis and the
-    `commands` in them, `sends` of up to a batch. `busy`: all invocations together; `at_once`: workers at most.
+class RunTotals:
+    """The totals of one run.
+
+    `messages` are those that workers claim, `transitions` the calls of Redis that change the instance. `lambda_seconds`
+    are those of all invocations together; `makespan_seconds` ends with the last node.
     """
 
     messages: int = 0
     transitions: int = 0
-    sends: int = 0
-    invocations: int = 0
-    scheduled: int = 0
-    calls: int = 0
-    commands: int = 0
-    busy: float = 0.0
-    at_once: int = 0
-    seconds: float = 0.0
+    sqs_send_requests: int = 0
+    worker_invocations: int = 0
+    scheduler_invocations: int = 0
+    redis_calls: int = 0
+    redis_commands: int = 0
+    lambda_seconds: float = 0.0
+    peak_workers: int = 0
+    makespan_seconds: float = 0.0
 
     @property
-    def requests(self) -> int:
-        """Of SQS: those that send, and one to receive and one to delete for each invocation of a worker."""
-        return self.sends + 2 * self.invocations
+    def sqs_requests(self) -> int:
+        """Requests that send, and for each invocation of a worker one that receives and one that deletes."""
+        return self.sqs_send_requests + 2 * self.worker_invocations

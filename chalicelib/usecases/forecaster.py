@@ -63,7 +63,7 @@ class Forecaster:
         """The usage of one run that the store will count, if it goes by a forecast without known durations."""
         found = self._usage.get(plan)
         if found is None:
-            run = forecast.tally(plan, durations(plan, self._engine.instant, {}), self._engine)
+            run = forecast.rehearse(plan, durations(plan, self._engine.instant, {}), self._engine)
             found = self._usage[plan] = Planned(messages=run.messages, transitions=run.transitions)
         return found
 

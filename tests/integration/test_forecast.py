@@ -113,8 +113,8 @@ def test_a_workflow_that_never_ran_or_is_gone(app: Application) -> None:
 
 def test_a_plan_is_played_through_once_whatever_is_asked(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     played = []
-    tally = forecast.tally
-    monkeypatch.setattr(forecast, "tally", lambda *given: played.append(given) or tally(*given))
+    rehearse = forecast.rehearse
+    monkeypatch.setattr(forecast, "rehearse", lambda *given: played.append(given) or rehearse(*given))
     instance_id = run(app, fan_out(50))
     for nodes in (True, False, False):
         assert app.status.of(instance_id, nodes=nodes).usage.planned is not None

@@ -13,7 +13,7 @@ from chalicelib.composition import Application
 from chalicelib.core.durations import INSTANT
 from chalicelib.core.handler import Handler
 from chalicelib.core.records import Pressure
-from chalicelib.core.rules import Delays, Tally
+from chalicelib.core.rules import Delays, RunTotals
 from chalicelib.core.work import Message
 from chalicelib.handlers.api import Config, Context, handler
 from chalicelib.queues.message import encode
@@ -35,11 +35,11 @@ class Nap(Config):
 
 
 class Quiet:
-    """One run, on a Redis that belongs to it alone. `tally` is what it took, the commands inside calls left out."""
+    """One run, on a Redis that belongs to it alone. `totals` are what it took, the commands inside calls left out."""
 
     def __init__(self, client: Any, delays: Delays, *, workers: int | None, **settings: Any) -> None:
         client.flushdb()
-        self.tally = Tally()
+        self.totals = RunTotals()
         self.calls: Counter[str] = Counter()
         self._world = World(SimpleNamespace(random=lambda: 0.0))  # type: ignore[arg-type]
         self._delays = delays
@@ -65,13 +65,13 @@ class Quiet:
         self._world.run(lambda: submitted.done, until=1)
         execution_id = submitted._value.execution_id
         self._definitions.get(execution_id)
-        self.tally, self.calls, self._begun = Tally(), Counter(), self._world.now
+        self.totals, self.calls, self._begun = RunTotals(), Counter(), self._world.now
         triggered = self._world.start(outside, lambda: self.http.triggering.trigger(execution_id, b"", None))
         self._world.run(lambda: False, until=1e6)
-        self.tally.seconds -= self._begun
-        self.tally.calls = self.calls.total()
-        self.tally.transitions = sum(self.calls[name] for name in TRANSITIONS)
-        self.tally.messages = self.calls["claim"]
+        self.totals.makespan_seconds -= self._begun
+        self.totals.redis_calls = self.calls.total()
+        self.totals.transitions = sum(self.calls[name] for name in TRANSITIONS)
+        self.totals.messages = self.calls["claim"]
         instance_id: str = triggered._value.instance_id
         return instance_id
 
@@ -102,14 +102,14 @@ class Quiet:
         closed = name == "take_due" and answer.outcome == "CLOSED"
         self.calls["look_at_ended" if closed else name] += 1
         if name == "complete" and answer.status == "COMPLETED":
-            self.tally.seconds = self._world.now
+            self.totals.makespan_seconds = self._world.now
         return answer
 
     # the queue, and who takes from it
 
     def send(self, messages: Sequence[Message]) -> list[Message]:
         for batch in batches(messages):
-            self.tally.sends += 1
+            self.totals.sqs_send_requests += 1
             self._world.sleep(self._delays.aws)
             bodies = [encode(message) for message, _ in batch]
             self._world.start(self._world.process("queue"), lambda bodies=bodies: self._deliver(bodies))
@@ -129,8 +129,8 @@ class Quiet:
     def _wake(self) -> None:
         while self._bodies and (self._workers is None or self._working < self._workers):
             self._working += 1
-            self.tally.invocations += 1
-            self.tally.at_once = max(self.tally.at_once, self._working)
+            self.totals.worker_invocations += 1
+            self.totals.peak_workers = max(self.totals.peak_workers, self._working)
             taken = [self._bodies.popleft() for _ in range(min(10, len(self._bodies)))]
             process, app = self._idle.pop() if self._idle else self._application("worker")
             self._world.start(process, lambda each=(process, app, taken): self._handle(*each))
@@ -139,7 +139,7 @@ class Quiet:
         begun = self._world.now
         context = SimContext(self._world, begun + FUNCTION_SECONDS)
         assert app.worker.handle(sqs_event(bodies), context) == {"batchItemFailures": []}
-        self.tally.busy += self._world.now - begun
+        self.totals.lambda_seconds += self._world.now - begun
         self._working -= 1
         self._idle.append((process, app))
         self._wake()
@@ -154,10 +154,10 @@ class Quiet:
 
     def _schedule(self, app: Application, instance_id: str) -> None:
         self._world.sleep(self._delays.scheduler)
-        self.tally.scheduled += 1
+        self.totals.scheduler_invocations += 1
         begun = self._world.now
         app.scheduler.handle({"instance_id": instance_id})
-        self.tally.busy += self._world.now - begun
+        self.totals.lambda_seconds += self._world.now - begun
 
     # the handlers
 

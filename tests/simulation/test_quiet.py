@@ -14,7 +14,7 @@ from benchmarks.bill import chain
 from chalicelib.core import forecast
 from chalicelib.core.durations import durations
 from chalicelib.core.plan import Plan
-from chalicelib.core.rules import Delays, Tally
+from chalicelib.core.rules import Delays, RunTotals
 from examples.run import fan_out, layered
 from tests.simulation.quiet import Quiet
 
@@ -86,13 +86,13 @@ def test_as_forecast(valkey_url: str, workflow: dict[str, Any], seed: int) -> No
         client.flushdb()
     engine = replace(quiet.http.forecaster._engine, delays=DELAYS)
     plan = Plan.from_json(json.dumps(workflow).encode())
-    expected = forecast.tally(plan, durations(plan, engine.instant, given), engine, workers)
-    assert comparable(expected) == comparable(quiet.tally)
+    expected = forecast.rehearse(plan, durations(plan, engine.instant, given), engine, workers)
+    assert comparable(expected) == comparable(quiet.totals)
 
 
-def comparable(tally: Tally) -> dict[str, Any]:
+def comparable(totals: RunTotals) -> dict[str, Any]:
     """Commands are estimated, not played."""
-    found = asdict(tally) | {"commands": 0}
+    found = asdict(totals) | {"redis_commands": 0}
     return {
         name: pytest.approx(value, abs=1e-6) if isinstance(value, float) else value for name, value in found.items()
     }
