@@ -13,16 +13,16 @@ from pydantic import BaseModel, ValidationError
 from chalicelib import node_ids
 from chalicelib.core import graph, templates
 from chalicelib.core.handler import Handler
+from chalicelib.core.sentences import sentence, short, wrong_type
 from chalicelib.core.strictjson import pointer
 from chalicelib.errors import InvalidDocument, Problem
-from chalicelib.models.workflow import Dag, Defaults, Node, RetryPolicy, Webhook, Workflow
+from chalicelib.models.workflow import Workflow
 
 # Template roots that are no nodes.
 RESERVED = ("params", "secrets")
 MAX_PROBLEMS = 100
 # Looking for the nearest of 10,000 names takes a while: only the first few problems get one.
 _MAX_SUGGESTIONS = 5
-_SHOWN = 60
 # After so many faults nobody looks for another: a body of 5 MB has room for a million, at half a kilobyte each.
 _MAX_FOUND = 1000
 _MAX_FIELDS = 20
@@ -59,7 +59,7 @@ def problems_of(error: ValidationError, *, at: Place = (), known: Iterable[str] 
     if error.error_count() > _MAX_FAULTS:
         return [_too_many(error, at)]
     return [
-        Problem(pointer(*at, *(part for part in fault["loc"] if part != "[key]")), _sentence(fault, known))
+        Problem(pointer(*at, *(part for part in fault["loc"] if part != "[key]")), sentence(fault, known))
         for fault in error.errors(include_url=False, include_context=True)[:_MAX_FOUND]
     ]
 
@@ -142,7 +142,7 @@ class _Checker:
             place = pointer("dag", "nodes", number, "id")
             if self._index[id] != number:
                 first = self._index[id]
-                yield Problem(place, f"`{_short(id)}` is already the id of /dag/nodes/{first}: rename one of them")
+                yield Problem(place, f"`{short(id)}` is already the id of /dag/nodes/{first}: rename one of them")
             if id in RESERVED:
                 yield Problem(place, f"`{id}` is reserved: templates read it as something else. Rename the node")
 
@@ -164,19 +164,19 @@ class _Checker:
 
     def _dependency_fault(self, number: int, name: Any, seen: set[str]) -> str | None:
         if not isinstance(name, str):
-            return _NOUNS["string_type"] + _got(name)
+            return wrong_type("string_type", name)
         if name in seen:
-            return f"`{_short(name)}` is listed twice: remove one"
+            return f"`{short(name)}` is listed twice: remove one"
         if name == self._nodes[number].get("id"):
-            return f"`{_short(name)}` depends on itself: remove it from its dependencies"
+            return f"`{short(name)}` depends on itself: remove it from its dependencies"
         if name not in self._index:
-            return f"there is no node `{_short(name)}`{self._nearest(name, self._index)}"
+            return f"there is no node `{short(name)}`{self._nearest(name, self._index)}"
         return None
 
     def _cycles(self, parents: list[list[int]]) -> Iterator[Problem]:
         for cycle in graph.cycles(parents):
             first, last = cycle[0], cycle[-1]
-            names = [_short(self._nodes[node]["id"]) for node in [*cycle[:20], first]]
+            names = [short(self._nodes[node]["id"]) for node in [*cycle[:20], first]]
             if len(cycle) > 20:
                 names.insert(20, f"... {len(cycle) - 20} more ...")
             listed = self._nodes[first]["dependencies"].index(self._nodes[last]["id"])
@@ -193,7 +193,7 @@ class _Checker:
             handler = self._handlers.get(name)
             if handler is None:
                 hint = self._nearest(name, self._handlers) or f". Known: {', '.join(sorted(self._handlers))}"
-                yield Problem(pointer("dag", "nodes", number, "handler"), f"there is no handler `{_short(name)}`{hint}")
+                yield Problem(pointer("dag", "nodes", number, "handler"), f"there is no handler `{short(name)}`{hint}")
             elif isinstance(config := node.get("config", {}), dict):
                 yield from _config_faults(handler, config, ("dag", "nodes", number, "config"))
 
@@ -211,16 +211,14 @@ class _Checker:
                 if reference.root == "secrets" and not _is_secret(reference.path):
                     yield Problem(
                         where,
-                        f"`{_short(reference.text)}`: a secret is one name of letters, digits, `_` and `-`, "
+                        f"`{short(reference.text)}`: a secret is one name of letters, digits, `_` and `-`, "
                         "as in `{{ secrets.KEY }}`",
                     )
                 elif reference.root in RESERVED:
                     continue
                 elif reference.root not in self._index:
                     hint = self._quoted(reference) or self._nearest(reference.root, self._index)
-                    yield Problem(
-                        where, f"`{_short(reference.text)}`: there is no node `{_short(reference.root)}`{hint}"
-                    )
+                    yield Problem(where, f"`{short(reference.text)}`: there is no node `{short(reference.root)}`{hint}")
                 else:
                     same = named.setdefault((number, self._index[reference.root]), [])
                     if len(same) < MAX_PROBLEMS:
@@ -229,7 +227,7 @@ class _Checker:
             for where, reference in named[pair]:
                 yield Problem(
                     where,
-                    f"`{_short(reference.text)}` refers to `{_short(reference.root)}`, which does not come before this "
+                    f"`{short(reference.text)}` refers to `{short(reference.root)}`, which does not come before this "
                     "node: add it to the dependencies, of this node or of one before it",
                 )
 
@@ -243,7 +241,7 @@ class _Checker:
             if name in self._index:
                 rest = "".join(f".{one}" for one in reference.path[number + 1 :])
                 quoted = json.dumps(name, ensure_ascii=False)
-                return f": write `{{{{ [{quoted}]{_short(rest)} }}}}` for the node `{name}`"
+                return f": write `{{{{ [{quoted}]{short(rest)} }}}}` for the node `{name}`"
         return ""
 
     def _nearest(self, name: str, known: Iterable[str]) -> str:
@@ -278,8 +276,8 @@ def _config_faults(handler: Handler, config: dict[str, Any], at: Place) -> Itera
             if fault["type"] == "missing" and _templated_keys(value):
                 continue
             where = (*place, *fault["loc"][-1:]) if fault["type"] == "missing" else place
-            sentence = _sentence(fault, known=handler.config.model_fields)
-            yield Problem(pointer(*at, *where), f"{sentence} (handler `{handler.name}`)")
+            detail = sentence(fault, known=handler.config.model_fields)
+            yield Problem(pointer(*at, *where), f"{detail} (handler `{handler.name}`)")
 
 
 def _raw(config: Any, loc: tuple[str | int, ...]) -> tuple[Place, Any]:
@@ -306,80 +304,3 @@ def _templated(value: Any) -> bool:
 
 def _templated_keys(value: Any) -> bool:
     return isinstance(value, dict) and any(templates.has_template(key) for key in value)
-
-
-_NOUNS = {
-    "string_type": "must be a string",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "list_type": "must be a list",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "finite_number": "must be a finite number",
-}
-
-
-def _sentence(fault: Any, known: Iterable[str] | None = None) -> str:
-    kind, context = fault["type"], fault.get("ctx") or {}
-    if kind == "missing":
-        return f"`{fault['loc'][-1]}` is missing: add it"
-    if kind == "extra_forbidden":
-        name = str(fault["loc"][-1])
-        names = list(known) if known is not None else _FIELDS
-        close = difflib.get_close_matches(name[:128], names, n=1)
-        hint = f"did you mean `{close[0]}`?" if close else "remove it"
-        return f"there is no field `{_short(name)}`: {hint}"
-    if kind in ("model_type", "model_attributes_type") and not fault["loc"]:
-        return f"the body must be a JSON object{_got(fault['input'])}"
-    if kind in _NOUNS:
-        return _NOUNS[kind] + _got(fault["input"])
-    if kind == "string_pattern_mismatch":
-        return f"`{_short(str(fault['input']))}` is not {_PATTERNS[str(fault['loc'][-1])]}"
-    if kind == "literal_error":
-        return f"must be {context['expected'].replace(chr(39), '`')}{_got(fault['input'])}"
-    if kind == "too_short" and fault["loc"][-1:] == ("nodes",):
-        return "the DAG is empty: give it at least one node"
-    if kind in ("string_too_short", "too_short"):
-        return "must not be empty"
-    if kind == "string_too_long":
-        return f"is too long: at most {context['max_length']} characters"
-    for word, text in (
-        ("greater_than_equal", "at least"),
-        ("less_than_equal", "at most"),
-        ("greater_than", "more than"),
-    ):
-        if kind == word:
-            return f"must be {text} {next(iter(context.values())):g}{_got(fault['input'])}"
-    message = str(fault["msg"])
-    return message.removeprefix("Value error, ")[:300]
-
-
-# By the field, or `[key]` for the keys of the tags.
-_PATTERNS = {
-    "url": "a URL: it begins with http:// or https://, and has no templates",
-    "secret": "the name of a secret: use letters, digits, `_` and `-`, at most 128",
-    "[key]": "the name of a tag: use letters, digits, `_`, `.` and `-`, at most 64",
-}
-
-
-def _got(value: Any) -> str:
-    if value is None:
-        return ", not null"
-    if isinstance(value, (dict, BaseModel)):
-        return ", not an object"
-    if isinstance(value, list):
-        return ", not a list"
-    return f", not `{_short(str(value))}`" if not isinstance(value, bool) else f", not {str(value).lower()}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
-
-
-_FIELDS = [name for model in (Workflow, Dag, Node, RetryPolicy, Defaults, Webhook) for name in model.model_fields]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import definition
+from chalicelib.core import sentences
 from tests.unit.test_definition import N, node, problems, workflow
 
 
@@ -14,7 +14,7 @@ from tests.unit.test_definition import N, node, problems, workflow
     ("length", "shown"), [(1, "x"), (60, "x" * 60), (61, f"{'x' * 57}..."), (999, f"{'x' * 57}...")]
 )
 def test_what_is_shown_of_a_long_text_has_sixty_characters(length: int, shown: str) -> None:
-    assert definition._short("x" * length) == shown
+    assert sentences.short("x" * length) == shown
 
 
 SENTENCES: list[tuple[Any, str, str]] = [
