@@ -1,4 +1,4 @@
-"""Whether new work is let in: where the queue, the store or the sweep is behind, more of it makes everything later."""
+"""Decides whether new work is admitted: while queue, store or sweep are behind, more of it makes everything later."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What the service has to carry. None: not known, which holds nobody up."""
+    """How loaded the service is. None means that a figure is not known, which refuses nothing."""
 
     backlog: int | None = None
     memory: float | None = None
@@ -16,7 +16,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ceilings:
-    """What is carried at most. `late_ms`: how long overdue an instance is that counts as late. 0 turns one off."""
+    """The load above which new work is refused; 0 turns a ceiling off. An instance is late when `late_ms` overdue."""
 
     backlog: int
     memory: float
@@ -32,7 +32,7 @@ def full(load: Load, ceilings: Ceilings) -> str | None:
 
 
 def behind(load: Load, ceilings: Ceilings) -> str | None:
-    """Why no new instance can be started, or None. Instances that run go on in any case."""
+    """Why no new instance can be started, or None. Running instances go on in any case."""
     if ceilings.backlog and load.backlog is not None and load.backlog > ceilings.backlog:
         return f"{load.backlog:,} messages wait in the queue, and new instances start up to {ceilings.backlog:,}"
     if ceilings.late and load.late is not None and load.late > ceilings.late:

@@ -1,4 +1,4 @@
-"""What the transitions of the store take and answer.
+"""The arguments and answers of the store's transitions.
 
 Nodes are named by their index in the definition's `nodes`. Times are milliseconds since 1970 by the store's clock,
 durations milliseconds.
@@ -15,10 +15,10 @@ from chalicelib.core.work import Ready
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a workflow says of its instances.
+    """The settings in a workflow's definition that apply to its instances.
 
     `ignores`: the nodes whose failure is ignored. `timeout_ms`: how long an instance may take. `schema`: the
-    oldest code that may touch it, as far as its definition says.
+    oldest code that may touch it, as far as that depends on the definition.
     """
 
     name: str = ""
@@ -35,9 +35,9 @@ NO_TERMS = Terms()
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """A slice of what a finished node does to the nodes behind it. `cursor` is -1 when it is the last one.
+    """A slice of the nodes that a finished node unblocks or skips. The next one begins at `cursor`; -1: there is none.
 
-    `items`: child, number of its parents, ... for a completed node; descendants for a failed one.
+    `items`: child, number of its parents, ... of a completed node; descendants of a failed one.
     """
 
     items: Sequence[int]
@@ -46,7 +46,7 @@ class Children:
 
 @dataclass(frozen=True, slots=True)
 class Dispatching:
-    """Who sends what becomes ready: the caller (`taken`), or a scheduler that is invoked after the commit."""
+    """Which process sends what becomes ready: the caller (`taken`), or a scheduler that is invoked after the commit."""
 
     taken: bool
     resend_ms: int
@@ -72,7 +72,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`waited_ms`: how long the longest of those claimed was ready for. It is measured, and no part of the state."""
+    """`waited_ms`: for how long the node that waited longest was ready. It is measured, and not part of the state."""
 
     outcome: Outcome
     params: bytes = b"{}"
@@ -106,7 +106,7 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """`outcomes` in the order of what was done. `first` is the attempt that the claimed children begin with."""
+    """`outcomes` are in the order of the nodes that were handed in. `first` is the attempt that children begin with."""
 
     outcomes: tuple[Outcome, ...]
     status: str = ""
@@ -154,9 +154,9 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class RerunNodes:
-    """Nodes that a rerun begins anew. `ready` can start at once; `waiting` maps the others to how many of their parents
-    stay as they are. `first` is the attempt that they begin with: above any before. `owing` stay, and owe nothing any
-    more to the nodes behind them, which are counted in `waiting`."""
+    """The nodes that a rerun runs again. `ready` can start at once; `waiting` maps the others to the number of their
+    parents that stay as they are. `first` is the attempt that they begin with, above any earlier one. `owing` nodes
+    stay, and need not be settled any further: the children that they still owe are counted in `waiting`."""
 
     ready: Sequence[int]
     waiting: Mapping[int, int]

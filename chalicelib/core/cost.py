@@ -1,4 +1,4 @@
-"""What a run costs on AWS, from what was counted while it ran, beside what others charge for the same nodes. Pure.
+"""The cost of a run on AWS, from what was counted while it ran, and what other services charge for its nodes. Pure.
 
 Prices: the public price lists of us-east-1, November 2026, in US$, without free tiers: Amazon SQS (standard queues),
 AWS Lambda (x86), Amazon ElastiCache Serverless for Valkey, AWS Step Functions, Lambda durable functions.
@@ -13,14 +13,14 @@ from chalicelib.core.transitions import TRANSITIONS
 SQS_REQUEST = 0.40e-6
 LAMBDA_REQUEST = 0.20e-6
 LAMBDA_GB_SECOND = 16.6667e-6
-ECPU = 0.0023e-6  # of a command on up to 1 KB; commands inside a script count, too
+ECPU = 0.0023e-6  # for a command on up to 1 KB; commands inside a script count, too
 STANDARD_TRANSITION = 25e-6
 EXPRESS_REQUEST = 1.0e-6
 EXPRESS_GB_SECOND = 16.67e-6
 EXPRESS_GB = 0.0625  # billed in steps of 64 MB
 DURABLE_OPERATION = 8e-6
 
-# Commands that Redis executes for a call that is no transition: these, and one or two for any other.
+# Commands that Redis executes for a call that is not a transition; READ stands for calls that are not listed.
 COMMANDS = {"put_workflow": 9, "workflow": 4, "overdue": 65, "pressure": 66}
 READ = 2
 
@@ -38,10 +38,10 @@ def commands(call: str, nodes: int = 0) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumption:
-    """What runs of `nodes` nodes in `instances` instances used up: counted, not assumed.
+    """The resources that `instances` instances with `nodes` nodes in all consumed: counted, not assumed.
 
-    `invocations` are of the worker and the scheduler, `seconds` how long these ran together, `redis_commands` all that
-    the server executed, those inside scripts included.
+    `invocations` are those of the worker and the scheduler, and `seconds` is how long they ran in total.
+    `redis_commands` are all that the server executed, including those inside scripts.
     """
 
     nodes: int
@@ -68,7 +68,7 @@ class Charges:
 def ours(usage: Consumption, *, memory_gb: float = 0.5) -> Charges:
     """requests * 0.40e-6 + invocations * 0.20e-6 + seconds * GB * 16.6667e-6 + commands * 0.0023e-6.
 
-    The seconds hold the handlers' own time. What is billed by the hour whatever runs (storage, API) is left out.
+    The seconds include the handlers' own time. What is billed whatever runs (storage, API) is left out.
     """
     return Charges(
         usage.sqs_requests * SQS_REQUEST,
@@ -85,19 +85,19 @@ def standard(usage: Consumption) -> float:
 def express(usage: Consumption, *, memory_gb: float = 0.5) -> float:
     """Step Functions Express: a request per instance and its duration, and a Lambda invocation per node.
 
-    An instance is taken to last as long as its share of our own seconds: nobody's orchestration is faster than that.
+    An instance is assumed to last as long as its share of our own seconds: no orchestration is faster than that.
     """
     orchestration = express_orchestration(usage.instances, usage.seconds)
     return orchestration + lambdas(usage.nodes, usage.seconds, memory_gb=memory_gb)
 
 
 def express_orchestration(instances: int, seconds: float) -> float:
-    """What Express itself asks for instances that last so long together."""
+    """The charge of Express alone for instances that last this long in total."""
     return instances * EXPRESS_REQUEST + seconds * EXPRESS_GB * EXPRESS_GB_SECOND
 
 
 def lambdas(invocations: int, seconds: float, *, memory_gb: float = 0.5) -> float:
-    """Lambda functions that run for so long together."""
+    """The charge of Lambda for functions that run for this long in total."""
     return invocations * LAMBDA_REQUEST + seconds * memory_gb * LAMBDA_GB_SECOND
 
 

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a submission, found at once: shapes, graph, templates, handlers' configs."""
+"""Finds everything that is wrong with a submission at once: shapes, graph, templates, configs of handlers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from chalicelib.core.strictjson import pointer
 from chalicelib.errors import InvalidDocument, Problem
 from chalicelib.models.workflow import Workflow
 
-# Template roots that are no nodes.
+# Roots of templates that are not nodes.
 RESERVED = ("params", "secrets")
 MAX_PROBLEMS = 100
 # Looking for the nearest of 10,000 names takes a while: only the first few problems get one.
 _MAX_SUGGESTIONS = 5
-# After so many faults nobody looks for another: a body of 5 MB has room for a million, at half a kilobyte each.
+# The search ends after this many faults: a body of 5 MB has room for a million, at half a kilobyte each.
 _MAX_FOUND = 1000
 _MAX_FIELDS = 20
 # Every field of 10,000 nodes may be wrong.
@@ -34,7 +34,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def check(document: Any, handlers: Mapping[str, Handler], *, max_nodes: int) -> Workflow:
-    """The workflow, or InvalidDocument with every fault of it (at most 100, and how many more)."""
+    """Return the workflow. Raises InvalidDocument with all its faults (the first 100, and how many more there are)."""
     nodes = document.get("dag", {}).get("nodes") if _nested(document) else None
     if isinstance(nodes, list) and len(nodes) > max_nodes:
         detail = f"{len(nodes):,} nodes; at most {max_nodes:,} are taken (MAX_NODES): split the workflow"
@@ -65,7 +65,7 @@ def problems_of(error: ValidationError, *, at: Place = (), known: Iterable[str] 
 
 
 def check_body(document: Any, model: type[M]) -> M:
-    """The body of a request other than a submission, or InvalidDocument."""
+    """Return the body of a request that is not a submission. Raises InvalidDocument."""
     if isinstance(document, dict) and len(document) > _MAX_FIELDS:
         raise InvalidDocument([_too_wide((), document)])
     known = [field.alias or name for name, field in model.model_fields.items()]
@@ -80,7 +80,7 @@ def _nested(document: Any) -> bool:
 
 
 def _swollen(document: Any, nodes: Any) -> Iterator[Problem]:
-    """Objects with dozens of fields where there are six: each would be a fault of its own."""
+    """Objects with dozens of fields where a model has six: each field would be a fault of its own."""
     places: list[tuple[Place, Any]] = [((), document)]
     if _nested(document):
         places.append((("dag",), document["dag"]))
@@ -110,7 +110,7 @@ def _bounded(problems: list[Problem]) -> list[Problem]:
 
 
 class _Checker:
-    """The graph, the templates and the configs, on whatever is well-formed enough to be looked at."""
+    """Checks the graph, the templates and the configs, as far as these are well-formed enough to be checked."""
 
     def __init__(self, nodes: list[Any], handlers: Mapping[str, Handler]) -> None:
         self._nodes: list[dict[str, Any]] = [node if isinstance(node, dict) else {} for node in nodes]
@@ -232,7 +232,7 @@ class _Checker:
                 )
 
     def _quoted(self, reference: templates.Reference) -> str:
-        """What to write where the dots belong to an id: `{{ a.b.c }}` of a node `a.b`."""
+        """The hint for a path whose dots belong to an id: `{{ a.b.c }}` for a node `a.b`."""
         name = reference.root
         for number, segment in enumerate(reference.path):
             name += f".{segment}"
@@ -253,13 +253,13 @@ class _Checker:
 
 
 def _is_secret(path: tuple[str, ...]) -> bool:
-    """Whether it is a name that leads nowhere but below the prefix, wherever secrets are kept."""
+    """Whether the path is one name that cannot lead out of the secrets' prefix, wherever secrets are kept."""
     name = path[0].replace("-", "_") if len(path) == 1 else ""
     return 0 < len(name) <= 128 and name.isascii() and name.replace("_", "a").isalnum()
 
 
 def _config_faults(handler: Handler, config: dict[str, Any], at: Place) -> Iterator[Problem]:
-    """What the handler's model has against the config, save where a template decides at run time."""
+    """The faults that the handler's model finds in the config, except where a template decides at run time."""
     if len(config) > 10 * _MAX_FIELDS and handler.config.model_config.get("extra") == "forbid":
         yield Problem(pointer(*at), f"has {len(config):,} fields, most of which handler `{handler.name}` does not know")
         return
@@ -281,7 +281,7 @@ def _config_faults(handler: Handler, config: dict[str, Any], at: Place) -> Itera
 
 
 def _raw(config: Any, loc: tuple[str | int, ...]) -> tuple[Place, Any]:
-    """Follow pydantic's location as far as the raw value goes: unions and aliases put in parts that are no keys."""
+    """Follow pydantic's location as far as the raw value goes: unions and aliases add parts that are not keys."""
     place: list[str | int] = []
     value = config
     for part in loc:
@@ -298,7 +298,7 @@ def _raw(config: Any, loc: tuple[str | int, ...]) -> tuple[Place, Any]:
 def _templated(value: Any) -> bool:
     if isinstance(value, str):
         return templates.has_template(value)
-    # The fault of a whole object may come from any templated value in it; one in it that has none is its own.
+    # A fault of a whole object may come from any templated value in it; its other values have faults of their own.
     return isinstance(value, (dict, list)) and next(templates.find(value), None) is not None
 
 

@@ -1,7 +1,7 @@
 """The built-in workflow that calls a webhook: so the call is queued, retried, swept and recorded like any other node.
 
-Its execution_id is `webhook`, or `webhook:NAME` where the secret NAME signs; no store has it. Its params are the URL
-and the body.
+Its execution_id is `webhook`, or `webhook:NAME` if the secret NAME signs the call; it is not in the store. Its params
+are the URL and the body.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_SECONDS = 3 * 86400
 
 
 def execution_id(secret: str | None) -> str:
-    """Of a call that the secret of this name signs."""
+    """The id of the workflow for calls that the secret of this name signs; with None, for unsigned ones."""
     return f"webhook:{secret}" if secret else "webhook"
 
 
@@ -33,7 +33,7 @@ def is_one(execution_id: str) -> bool:
 
 
 def plan(execution_id: str) -> Plan | None:
-    """None where the id is of any other workflow."""
+    """The plan, or None if the id is that of any other workflow."""
     found = _ID.fullmatch(execution_id)
     if found is None:
         return None

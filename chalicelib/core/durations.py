@@ -1,4 +1,4 @@
-"""How long the nodes of a workflow take: given, recorded in an instance, or assumed. In seconds."""
+"""How long the nodes of a workflow take, in seconds: as given, as recorded in an instance, or as assumed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.records import Record
 from chalicelib.states import NodeState
 
-# Assumed: a node that is over at once with the engine's own work for it, and any other one.
+# Assumed for an instant node, with the engine's own work for it, and for any other node.
 INSTANT, OTHER = 0.0001, 1.0
-# An average stands for values that differ: else all that wait would end in the same moment, and be committed together.
-# So one of which only an average is known takes up to this much longer, by the golden ratio: neighbours are far apart.
+# An average stands for values that differ: if it were taken as it is, all nodes that wait would end in the same moment,
+# and be committed together. So a node of which only an average is known takes up to this much longer; the golden ratio
+# keeps neighbours far apart.
 SPREAD, GOLDEN = 0.02, 0.618034
 
 
 class Duration(NamedTuple):
-    """`average`: of the node's handler, or what is assumed of it; not its own."""
+    """`average`: the seconds are those of the node's handler, or are assumed; they are not the node's own."""
 
     seconds: float
     source: Literal["given", "recorded", "assumed"]
@@ -40,7 +41,7 @@ NOTHING = Known({}, {})
 
 
 def recorded(plan: Plan, records: Mapping[int, Record]) -> Known:
-    """How long the nodes of an instance took that completed."""
+    """How long the completed nodes of an instance took."""
     nodes: dict[tuple[str, str], float] = {}
     handlers: dict[str, list[float]] = {}
     for number, record in records.items():
@@ -54,8 +55,8 @@ def recorded(plan: Plan, records: Mapping[int, Record]) -> Known:
 def durations(
     plan: Plan, instant: Callable[[Plan, int], bool], given: Mapping[str, float], known: Known = NOTHING
 ) -> list[Duration]:
-    """Of each node. What is given for it comes before what is given for its handler, then its own record, then the
-    average of its handler's. Instant nodes have no record of their own: it holds what they waited for each other."""
+    """The duration of each node: the one given for it or else for its handler, its own record, the average of its
+    handler's records. Records of instant nodes are not used: they include the time that these waited for each other."""
     return [_duration(node, instant(plan, number), given, known) for number, node in enumerate(plan.nodes)]
 
 

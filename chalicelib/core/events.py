@@ -1,4 +1,4 @@
-"""The history of an instance, put together from the records of its nodes and from what these do not tell. Pure."""
+"""The history of an instance, from the records of its nodes and from the events that these do not show. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from chalicelib.core.plan import Plan
 from chalicelib.core.records import Archived, Event, Record, Snapshot
 from chalicelib.states import NodeState, NodeStatus
 
-# Of one moment, in the order of a node's life.
+# How events of the same moment are sorted: in the order of a node's life.
 _ORDER = ("created", "rerun", "ready", "started", "sent again", "lost", "failed", "completed", "skipped")
-# An attempt that ended this way is in the log with its times: its record does not tell it again.
+# An attempt that ended this way is in the log with its times, so its record is left out.
 _LOGGED = ("failed", "lost")
 
 
@@ -30,7 +30,7 @@ class Happened:
 
 
 def history(plan: Plan, snapshot: Snapshot, log: Sequence[Event], archive: Sequence[Archived]) -> list[Happened]:
-    """Everything that is known, the oldest first; of one millisecond, parents before their children."""
+    """All known events, the oldest first; within one millisecond, parents before their children."""
     known = {(event.node, event.attempt) for event in log if event.event in _LOGGED}
     made = [Happened(at=snapshot.created_at, event="created"), *_logged(log)]
     for node, record in snapshot.records.items():

@@ -1,4 +1,4 @@
-"""What an error says of itself, with its causes, as it is stored: valid Unicode, bounded, and never an error itself."""
+"""The text of an error and its causes, as it is stored: valid Unicode, of limited length, and made without raising."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from types import TracebackType
 
 from chalicelib.core.node_error import MAX_MESSAGE, MAX_TRACEBACK, MAX_TYPE
 
-# So many causes are told; a group may hold thousands.
+# At most this many causes are named; a group may hold thousands.
 MAX_CAUSES = 10
-# A text is cut to this before secrets are looked for: an error may say gigabytes. Enough is left after they are masked.
+# A text is cut to this length before secrets are masked in it, since it may have gigabytes. Enough is left after that.
 _ROOM = 20_000
 
 Redact = Callable[[str], str]
 
 
 def type_of(error: BaseException, redact: Redact = str) -> str:
-    """The name of the error's class, which may be made of anything."""
+    """The name of the error's class, which may hold any characters."""
     return told(lambda: type(error).__name__, redact, MAX_TYPE) or "Exception"
 
 
 def message_of(error: BaseException, redact: Redact = str) -> str:
-    """The error's own text and notes, then those of what it holds and of what caused it."""
+    """The error's own text and notes, then those of the errors that it contains and that caused it."""
     own = _own(error)
     causes = [f"{relation} {type_of(cause)}: {_own(cause)[:MAX_MESSAGE]}" for relation, cause in causes_of(error)]
     return told(lambda: "; ".join([own, *causes]), redact, MAX_MESSAGE)
 
 
 def traceback_of(error: BaseException, ours: tuple[str, ...] = (), redact: Redact = str) -> str:
-    """The last frames of the error, without those of files whose path begins as `ours` do; causes come first."""
+    """The last frames of the error, without those of files whose path begins with one of `ours`; causes come first."""
     chain = [*reversed([cause for _, cause in causes_of(error)]), error]
     if len(chain) == 1:
         return told(lambda: _frames(error.__traceback__, ours), redact, MAX_TRACEBACK, end=True)
@@ -43,7 +43,7 @@ def traceback_of(error: BaseException, ours: tuple[str, ...] = (), redact: Redac
 
 
 def causes_of(error: BaseException) -> Iterator[tuple[str, BaseException]]:
-    """What a group holds, and what an error was raised from or while handling; each once, the nearest first."""
+    """The errors in a group, and the cause or context of an error; each once, the nearest first."""
     seen, waiting, found = {id(error)}, [error], 0
     while waiting and found < MAX_CAUSES:
         for relation, cause in _next(waiting.pop(0)):
@@ -67,16 +67,16 @@ def holds(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
 
 
 def told(tell: Callable[[], str], redact: Redact = str, most: int = MAX_MESSAGE, *, end: bool = False) -> str:
-    """What `tell` answers, in characters that UTF-8 has, at most so many of its first (or, by `end`, last) ones.
+    """The text that `tell` returns, as valid Unicode, and its first `most` characters only (with `end`, its last ones).
 
-    Whatever goes wrong meanwhile is named in its place: it must not hide the error that was to be told.
+    An error that `tell` raises is named instead: it must not hide the one that was to be described.
     """
     try:
         text = tell()
         text = text[-_ROOM:] if end else text[:_ROOM]
-        # Secrets are taken out before the text is cut: half a secret is not found any more.
+        # Secrets are masked before the text is cut: half a secret would not be found.
         text = redact(str.encode(text, "utf-8", "backslashreplace").decode())
-    except BaseException as error:  # its author's __str__ may as well exit
+    except BaseException as error:  # a __str__ may even exit
         text = f"(this cannot be told: {_plain(error)})"
     return text[-most:] if end else text[:most]
 
@@ -84,7 +84,7 @@ def told(tell: Callable[[], str], redact: Redact = str, most: int = MAX_MESSAGE,
 def _plain(error: BaseException) -> str:
     try:
         return str.encode(type(error).__name__[:MAX_TYPE], "ascii", "backslashreplace").decode()
-    except Exception:  # a metaclass that does not tell names
+    except Exception:  # a metaclass may refuse to give the name
         return "an error"
 
 

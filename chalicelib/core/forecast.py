@@ -1,4 +1,4 @@
-"""What a run of a workflow will take: its shape, how long, how much of everything, what it costs. Pure."""
+"""The forecast of a run: its levels, its time, what it uses, and what it costs. Pure."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ NOTES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What a forecast depends on in the service. `needs`, `instant` and `longest` (in seconds) are the methods of
-    Requirements, and `weight` is the function, in worker/sizing.py."""
+    """The parts of the service that a forecast depends on. `needs`, `instant` and `longest` (in seconds) are
+    methods of Requirements in worker/sizing.py, and `weight` is the function there."""
 
     rules: Rules
     needs: Callable[[Plan, int], Sequence[int]]
@@ -155,5 +155,5 @@ def _assumptions(engine: Engine) -> views.Assumptions:
 
 
 def _rounded(seconds: float) -> float:
-    """To microseconds: what is beyond is noise of floats."""
+    """Rounded to microseconds: the rest is noise of floating point."""
     return round(seconds, 6)

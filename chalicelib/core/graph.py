@@ -32,10 +32,10 @@ def invert(parents: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def cycles(parents: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Cycles that share no node, each in the direction of the edges; at least one of every entangled group.
+    """Cycles that share no node, each in the direction of the edges; at least one in every connected part that has any.
 
-    Nodes that are left over by the topological order each have a parent that is left over too: walking from parent to
-    parent must come back to where it was.
+    Each node that the topological order leaves out has a parent that it leaves out, too: so a walk from parent to
+    parent must return to a node that it has passed.
     """
     left = set(range(len(parents))) - set(topological_order(parents))
     done: set[int] = set()
@@ -57,10 +57,10 @@ def cycles(parents: Sequence[Sequence[int]]) -> list[list[int]]:
 def not_ancestors(
     parents: Sequence[Sequence[int]], order: Sequence[int], pairs: Iterable[tuple[int, int]]
 ) -> set[tuple[int, int]]:
-    """Those of the (node, target) pairs whose target is not an ancestor of the node.
+    """The (node, target) pairs whose target is not an ancestor of the node.
 
-    Direct parents are seen at once. For the others each node gets a bit set of its ancestors among the targets that are
-    asked for: one word operation for 64 of them an edge.
+    Direct parents are found at once. For the others, each node gets a bit set of its ancestors among the targets: that
+    is one word operation for each edge and 64 targets.
     """
     direct: dict[int, frozenset[int]] = {}
     asked = []
@@ -82,7 +82,7 @@ def not_ancestors(
 
 
 def levels(parents: Sequence[Sequence[int]], order: Sequence[int]) -> list[list[int]]:
-    """The nodes by how many come before them on the longest path: in a level none depends on another."""
+    """The nodes by the length of the longest path to them: within a level, no node depends on another."""
     depth = [0] * len(parents)
     found: list[list[int]] = []
     for node in order:
@@ -94,7 +94,7 @@ def levels(parents: Sequence[Sequence[int]], order: Sequence[int]) -> list[list[
 
 
 def longest_path(parents: Sequence[Sequence[int]], order: Sequence[int], weights: Sequence[float]) -> list[int]:
-    """The path whose nodes weigh most together; of several the one with the smaller indices, from its end on."""
+    """The path with the largest total weight; of several, the one with the smaller indices, compared from its end."""
     length = [0.0] * len(parents)
     for node in order:
         length[node] = weights[node] + max((length[parent] for parent in parents[node]), default=0.0)

@@ -1,7 +1,7 @@
 """Why an attempt or an instance failed, as the store has it: JSON {type, message, traceback}. Pure.
 
-What a handler raises may say anything, at any length. So each part is bounded and made text on the way in; and on the
-way out as well, since earlier releases did not.
+The error of a handler may have any text, of any length. So each part is cut and made valid Unicode when it is stored,
+and also when it is read, since earlier releases did not do that.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class NodeError(NamedTuple):
 
 
 def bounded(type: str, message: str, traceback: str | None = None) -> NodeError:
-    """Keeps the beginnings, and the end of the traceback, which tells the most."""
+    """Keep the beginning of type and message, and the end of the traceback, which tells the most."""
     return NodeError(
         plain(type)[:MAX_TYPE],
         plain(message)[:MAX_MESSAGE],

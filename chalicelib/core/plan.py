@@ -1,4 +1,4 @@
-"""A stored definition, made ready to run: nodes by index, and who waits for whom."""
+"""A stored definition, made ready to run: nodes by index, and which of them wait for which."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chalicelib.core import graph, templates
 from chalicelib.core.calls import Terms
 from chalicelib.core.retry import Retry
 
-# How many children or descendants one Lua call deals with: some 2 ms of it.
+# One Lua call deals with at most this many children or descendants: that takes some 2 ms.
 SLICE = 500
 
 
@@ -27,7 +27,7 @@ class PlanNode:
     config: dict[str, Any]
     retry: Retry
     timeout_seconds: float | None
-    ignored: bool = False  # its failure stops nobody
+    ignored: bool = False  # its failure does not stop its children
     _references: tuple[str, ...] | None = field(default=None, repr=False)
     _secrets: tuple[str, ...] | None = field(default=None, repr=False)
 
@@ -71,7 +71,7 @@ class Plan:
             tags=tags or {},
             fail_fast=fail_fast,
             ignores=tuple(number for number, node in enumerate(nodes) if node.ignored),
-            # A limit that is there must not be rounded to none.
+            # A short limit must not be rounded to none.
             timeout_ms=None if timeout_seconds is None else max(1, round(timeout_seconds * 1000)),
             webhook=webhook is not None,
             schema=schema,
@@ -119,7 +119,7 @@ class Plan:
 
     @cached_property
     def leaves(self) -> list[int]:
-        """The nodes that nobody depends on."""
+        """The nodes that no other node depends on."""
         return [number for number, children in enumerate(self.children) if not children]
 
     def unblocks(self, node: int, start: int = 0) -> tuple[list[int], int]:
@@ -134,7 +134,7 @@ class Plan:
         return items, _cursor(start, len(children))
 
     def may_lack(self, node: int) -> list[int]:
-        """Those whose results it reads, and that may have failed all the same."""
+        """The nodes whose results this one reads although they may have failed: their failure is ignored."""
         if not self.terms.ignores:
             return []
         spec = self.nodes[node]
@@ -142,7 +142,7 @@ class Plan:
         return [number for number in read if self.nodes[number].ignored]
 
     def behind(self, node: int, start: int = 0, *, failed: bool) -> tuple[list[int], int]:
-        """The slice of what a finished node is settled with: its children, or its descendants where it stops them."""
+        """The slice of the nodes to settle behind a finished one: its children, or its descendants if it stops them."""
         return self.skips(node, start) if failed and not self.nodes[node].ignored else self.unblocks(node, start)
 
     def skips(self, node: int, start: int = 0) -> tuple[list[int], int]:
@@ -155,14 +155,14 @@ def _schema(document: bytes, nodes: list[PlanNode]) -> int:
     """The oldest code that may touch its instances: before schema 3, ids were plain and no template quoted them."""
     if not all(node_ids.is_plain(node.id) for node in nodes):
         return 3
-    quoted = b'[\\"' in document and any(  # which hardly any document holds: so nobody looks through the configs
+    quoted = b'[\\"' in document and any(  # hardly any document holds this: configs are seldom searched
         '["' in reference.text for node in nodes for _, reference in templates.find(node.config)
     )
     return 3 if quoted else 1
 
 
 def _first(*given: Any) -> Any:
-    """What is set first. An empty policy is one: of a stored document, what is at its default is left out."""
+    """The first that is set. An empty policy counts: what has its default value is left out of a stored document."""
     return next(one for one in given if one is not None)
 
 

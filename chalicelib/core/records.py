@@ -1,4 +1,4 @@
-"""What is read from the store about workflows, instances and nodes. Times are milliseconds since 1970 by its clock."""
+"""Workflows, instances and nodes as read from the store. Times are milliseconds since 1970 by its clock."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An entry of an instance's history, times in ms. `node` is None where it is about the instance."""
+    """An entry of an instance's history, times in ms. `node` is None if it is about the instance."""
 
     at: int
     event: str
@@ -50,7 +50,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """What a node was in an epoch that is over."""
+    """A node as it was in an earlier epoch."""
 
     epoch: int
     node: int
@@ -101,7 +101,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """How the store is doing: the used share of its memory (None: no limit is set), and instances left overdue."""
+    """How loaded the store is: the used share of its memory (None without a limit), and how many instances are late."""
 
     memory: float | None
     late: int

@@ -1,4 +1,4 @@
-"""Which nodes of a terminal instance a rerun begins anew, and what they wait for. Pure."""
+"""Decides which nodes of a terminal instance a rerun runs again, and what they wait for. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from chalicelib.core.records import Archived, Record
 
 
 def plan_rerun(plan: Plan, records: Mapping[int, Record], chosen: Collection[int]) -> RerunNodes:
-    """The chosen nodes, whatever did not end well, and all that depends on any of these begin anew; the rest stays.
+    """The chosen nodes, those that did not end well, and all that depend on any of these run again; the others stay.
 
-    With nothing chosen this is a retry of what failed. No node is `ready` and none waits where nothing is to be done.
+    If none is chosen, this is a retry of what failed. If there is nothing to do, no node is `ready` and none waits.
     """
     begin = set(chosen) | {
         number for number in range(len(plan.nodes)) if number not in records or not records[number].state.satisfies
@@ -32,7 +32,7 @@ def plan_rerun(plan: Plan, records: Mapping[int, Record], chosen: Collection[int
 
 
 def as_of(values: Mapping[int, bytes], archive: Sequence[Archived], epoch: int) -> dict[int, bytes]:
-    """The results as they were in an earlier epoch: what was run again is in the archive, under its last epoch."""
+    """The results as they were in an earlier epoch: the archive has each replaced one under its last epoch."""
     found = dict(values)
     first: dict[int, Archived] = {}
     for one in archive:

@@ -1,4 +1,4 @@
-"""When a failed node is tried again."""
+"""Decides when a failed node is tried again."""
 
 from __future__ import annotations
 

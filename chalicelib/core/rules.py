@@ -1,4 +1,4 @@
-"""What a rehearsal is given, the rules of the engine and what is known of each node, and the totals that it returns.
+"""The input of a rehearsal, which is the rules of the engine and a profile of each node, and its output, the totals.
 
 Times are in seconds.
 """

@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it, and nothing that only some parsers take; each fault with its JSON pointer (RFC 6901)."""
+"""JSON by RFC 8259, without what only some parsers accept; each fault has its JSON pointer (RFC 6901)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from chalicelib.core.text import plain
 from chalicelib.errors import BodyTooLarge, InvalidDocument, MalformedBody, Problem
 
 MAX_PROBLEMS = 100
-# A value that is passed on has so many levels of lists and objects at most, since whatever reads it recurses. pydantic
-# ends at 255, with all that stands around it.
+# A value that is passed on has at most this many levels of lists and objects, since the code that reads it recurses.
+# pydantic's limit is 255, including the levels around the value.
 DEEPEST = 200
-# A key may be as long as the body: a pointer stops before it, at what encloses it.
+# A key may be as long as the body: a pointer ends before such a key, at the object that has it.
 MAX_POINTER = 1000
 
 
@@ -60,10 +60,10 @@ def loads(body: bytes, *, max_bytes: int, max_depth: int) -> Any:
 
 
 def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
-    """Compact JSON. Dates, models, dataclasses and the like become what pydantic makes of them, or `default`.
+    """Compact JSON. `default`, or else pydantic, converts dates, models, dataclasses and the like.
 
-    Raises ValueError or TypeError for what JSON cannot say: NaN, infinity, lone surrogates, objects of other kinds; and
-    for what is nested deeper than DEEPEST.
+    Raises ValueError or TypeError for what JSON cannot express: NaN, infinity, lone surrogates, objects of other kinds;
+    and for what is nested deeper than DEEPEST.
     """
     default = default or _default
     try:
@@ -84,9 +84,9 @@ def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
 
 
 def received(body: bytes | str) -> Any:
-    """What a service of others sent. Unlike `loads` it takes what can be stored, duplicate keys (the last counts) too.
+    """The value of JSON from another service. Unlike `loads`, this accepts duplicate keys: the last one counts.
 
-    Raises ValueError for what is not JSON, or cannot be stored as such: NaN, 1e400, lone surrogates, depths beyond all.
+    Raises ValueError for what is not JSON or cannot be stored as JSON: NaN, 1e400, lone surrogates, too deep nesting.
     """
     try:
         value = json.loads(body)
@@ -103,8 +103,8 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 def _is_deep(text: str) -> bool:
     """Whether a JSON text is nested deeper than DEEPEST.
 
-    Of its brackets outside of strings the innermost pairs go, a level a turn, until what is left cannot be that deep.
-    So nothing recurses, and no step of Python's is for one value alone.
+    Each turn removes one level, the innermost pairs of brackets outside of strings, until the rest cannot be that deep.
+    So nothing recurses, and Python needs no step for each value.
     """
     outside = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
     brackets = outside.encode().translate(None, _NO_BRACKETS)
@@ -116,7 +116,7 @@ def _is_deep(text: str) -> bool:
 
 
 def jsonable(value: Any) -> Any:
-    """What pydantic makes of a value that JSON has no form for. Raises what the value's own code raises."""
+    """A value that JSON has no form for, as pydantic converts it. Raises whatever the value's own code raises."""
     return to_jsonable_python(value)
 
 
@@ -149,14 +149,14 @@ _TOO_LONG = object()
 
 
 class _NotJson:
-    """NaN, Infinity or -Infinity, as json.loads met it."""
+    """Stands for NaN, Infinity or -Infinity."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
 
 class _Object(dict[str, Any]):
-    """An object that had keys more than once."""
+    """An object with duplicate keys."""
 
     duplicates: list[str]
 
@@ -179,7 +179,7 @@ def _problems(value: Any, max_depth: int) -> list[Problem]:
 
 
 def _walk(item: Any, place: list[str | int], max_depth: int, found: list[Problem]) -> None:
-    """Recursive, and never deeper than `max_depth`. One `place` for all: no copy of it for each of a million values."""
+    """Recurse, never deeper than `max_depth`. All calls share one `place`: a million values need no copy each."""
     if not isinstance(item, (dict, list)):
         found += _scalar_problems(place, item)
         return

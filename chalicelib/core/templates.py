@@ -1,8 +1,8 @@
-"""`{{ node.path.0.field }}` in a config. A template is a path and nothing else: it evaluates nothing.
+"""Templates in configs: `{{ node.path.0.field }}`. A template is a path and nothing else: it evaluates nothing.
 
-A name that holds dots, blanks or the like stands in brackets as a JSON string: `{{ ["a.b"].body["odd key"] }}`. Two
-braces in it are written as `\\u007d\\u007d`, since the first two that come close the template. The text is scanned with
-`str.find`, so no input makes it slow. What a template yields is not looked at again.
+A name with dots, blanks or the like is written in brackets as a JSON string: `{{ ["a.b"].body["odd key"] }}`. Two
+closing braces in it are written as `\\u007d\\u007d`, since the first two in the text close the template. The text is
+scanned with `str.find`, so that no input makes it slow. The value of a template is not searched for templates.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def problems(value: Any) -> Iterator[Problem]:
 def render(value: Any, lookup: Mapping[str, Any]) -> Any:
     """The value with every template replaced by what `lookup` has at its path. Raises TemplateError.
 
-    A string that is one template alone yields the value with its type; inside a longer string, text as is and the rest
-    as JSON. Keys become strings.
+    A string that is one template alone becomes the value with its type. In a longer string, a value that is text stands
+    as it is, and any other as JSON. Keys become strings.
     """
     if isinstance(value, str):
         return _render_string(value, lookup) if OPEN in value else value
@@ -143,8 +143,8 @@ def _reference(inside: str, text: str) -> Reference | _Fault:
 
 
 def _segments(path: str) -> list[str] | None:
-    """The names and indices of a path; None for what is none."""
-    if '["' not in path:  # nearly every one
+    """The names and indices of a path, or None if it is not one."""
+    if '["' not in path:  # as in nearly all paths
         segments = path.split(".")
         return segments if all(segments) and not _NOT_BARE.search(path) else None
     segments = []
@@ -165,14 +165,14 @@ def _segments(path: str) -> list[str] | None:
 
 
 def _unquoted(quoted: str) -> str:
-    """The name that a JSON string says. Raises ValueError, also for half of a surrogate pair."""
+    """The name in a JSON string. Raises ValueError, also for half a surrogate pair."""
     name: str = json.loads(quoted)
     name.encode()
     return name
 
 
 def is_bare(name: str) -> bool:
-    """Whether a path may begin with it as it is, without brackets and quotes."""
+    """Whether a path may begin with the name as it is, without brackets and quotes."""
     return all(c.isalnum() or c in "_-" for c in name)
 
 

@@ -1,4 +1,4 @@
-"""Text of others, made fit to be stored and shown: it is Unicode, and is cut between characters. Pure."""
+"""Makes text from outside fit to be stored and shown: valid Unicode, cut between characters. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import codecs
 
 
 def plain(text: str) -> str:
-    """Half of a surrogate pair is shown by its escape: UTF-8 cannot say it, so no answer could hold it."""
+    """The text with half a surrogate pair as its escape: UTF-8 cannot encode it, so that no answer could contain it."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def beginning(body: bytes, most: int) -> str:
-    """The first `most` bytes as text, without the part of a character that they may end with."""
+    """The first `most` bytes as text, without the incomplete character that they may end with."""
     return codecs.getincrementaldecoder("utf-8")("replace").decode(body[:most], final=len(body) <= most)

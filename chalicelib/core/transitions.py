@@ -1,8 +1,8 @@
-"""Every transition of the store, declared once: what its script is given and answers, and what it costs.
+"""Every transition of the store, declared once: the arguments, the outcomes and the costs of its script.
 
 The arguments of a script become its named Lua locals (`Transition.prelude`) and are encoded in their order
-(`Transition.encode`). What each of them means stands on top of the script, in store/lua/NAME.lua; a test holds that
-text against the declaration.
+(`Transition.encode`). Their meaning is in the header of the script, store/lua/NAME.lua; a test compares that header
+with the declaration.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Outcome(StrEnum):
 
 
 class Kind(Enum):
-    """How an argument travels: how Python encodes it, and how Lua reads it."""
+    """How Python encodes an argument, and how Lua reads it."""
 
     TEXT = (None, "{}")
     NUMBER = (None, "tonumber({})")
@@ -65,9 +65,9 @@ class Transition:
     """One script.
 
     `edges` are letters of the state diagram (ARCHITECTURE.md). `keys` are the Lua locals that name its KEYS. `rest`
-    describes what follows the named arguments, of any length: Lua finds its beginning at ARGV[REST]. `commands` is what
-    Redis executes for a call, whatever the call is about, and for each node that it is about. `may_end`: the answer's
-    status says so where this call ended the instance.
+    describes the arguments after the named ones, of any number: in Lua they begin at ARGV[REST]. `commands` are those
+    that Redis executes for a call itself, and for each node that the call is about. `may_end`: the call may end the
+    instance, and then the answer's status says so.
     """
 
     name: str
@@ -97,8 +97,8 @@ class Transition:
         return tuple((name, kind.value[0]) for name, kind in self.arguments.items())
 
 
-# In the order of a node's life. What `create` costs holds what the first claim and the end of an instance do besides: 3
-# and 7 commands.
+# In the order of a node's life. The costs of `create` include what only the first claim of an instance and its end do:
+# 3 and 7 commands.
 TRANSITIONS = {
     transition.name: transition
     for transition in (

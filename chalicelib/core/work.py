@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The queue holds a message back for so long at most (Amazon SQS, DelaySeconds).
+# The longest time that the queue holds a message back (Amazon SQS, DelaySeconds).
 MAX_DELAY_MS = 900_000
 
 
@@ -23,7 +23,7 @@ class Ref:
 class Ready:
     """An attempt of a node that may start once `delay_ms` have passed.
 
-    `alone`: it lost a lease, so it may be what killed its worker. No other node is to run beside it.
+    `alone`: it lost a lease, so it may be what killed its worker. No other node may run together with it.
     """
 
     node: int
