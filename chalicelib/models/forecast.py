@@ -1,4 +1,4 @@
-"""What a plan is asked of, and what it answers. Times in seconds, money in US$."""
+"""The requests for a plan, and its answer. Times are in seconds, money in US$."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-WORKERS = 5  # as many as AWS Lambda begins with
+WORKERS = 5  # AWS Lambda begins with as many
 MOST_WORKERS = 10_000
 
 Seconds = Annotated[float, Field(ge=0, le=840, allow_inf_nan=False)]
 
 
 class PlanRequest(BaseModel):
-    """A workflow, and what is known of how long its nodes take. A workflow alone will do as well."""
+    """A workflow, with what is known about the durations of its nodes. A workflow alone is accepted, too."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    workflow: dict[str, Any] = Field(description="as for a submission")
+    workflow: dict[str, Any] = Field(description="as in a submission")
     durations: dict[str, Seconds] = Field(
-        default_factory=dict, description="seconds by node id, or by handler for those of its nodes that are not named"
+        default_factory=dict, description="seconds by node id, or by handler for its nodes that are not listed by id"
     )
     instance_id: str | None = Field(
-        None, description="takes what `durations` does not say from how long the nodes of this instance took"
+        None, description="nodes that `durations` leaves out take as long as they took in this instance"
     )
-    workers: int = Field(WORKERS, ge=1, le=MOST_WORKERS, description="how many invocations there may be at once")
+    workers: int = Field(WORKERS, ge=1, le=MOST_WORKERS, description="how many invocations may run at once")
 
 
 class CriticalPath(BaseModel):
@@ -35,30 +35,30 @@ class CriticalPath(BaseModel):
 
 
 class Makespan(BaseModel):
-    """From the trigger to the end of the last node."""
+    """The time from the trigger to the end of the last node."""
 
-    seconds: float = Field(description="with `workers` at most")
+    seconds: float = Field(description="with at most `workers` workers")
     workers: int
-    unlimited_seconds: float = Field(description="where there is always a worker that is free")
-    unlimited_workers: int = Field(description="how many would then be at work at once")
+    unlimited_seconds: float = Field(description="if there is always a free worker")
+    unlimited_workers: int = Field(description="how many workers would then run at once")
 
 
 class PredictedUsage(BaseModel):
-    """What a run with `makespan.workers` asks for, from its trigger to its end, when nothing fails."""
+    """What a run with `makespan.workers` uses, from its trigger to its end, if nothing fails."""
 
-    messages: int = Field(description="sent to the queue, and taken by a worker; in the status beside what was counted")
-    transitions: int = Field(description="calls of Redis that change the instance; in the status, too")
-    sqs_requests: int = Field(description="of which each carries up to 10 messages: to send, receive and delete")
+    messages: int = Field(description="taken from the queue by a worker; a status has this next to what was counted")
+    transitions: int = Field(description="calls to Redis that change the instance; a status has this, too")
+    sqs_requests: int = Field(description="to send, receive and delete messages, of which each carries up to 10")
     sqs_send_requests: int
     worker_invocations: int
     scheduler_invocations: int = Field(description="0 unless SCHEDULING is `lambda`")
-    lambda_seconds: float = Field(description="all these invocations together, handlers included")
-    redis_calls: int = Field(description="round trips")
-    redis_commands: int = Field(description="in these, those inside scripts included")
+    lambda_seconds: float = Field(description="of all these invocations together, including the handlers")
+    redis_calls: int = Field(description="round trips to Redis")
+    redis_commands: int = Field(description="in these calls, including those inside scripts")
 
 
 class Bill(BaseModel):
-    """Of this service: SQS, its Lambda functions with the handlers in them, Redis."""
+    """The cost of this service: SQS, its Lambda functions with the handlers in them, and Redis."""
 
     sqs: float
     functions: float
@@ -67,7 +67,7 @@ class Bill(BaseModel):
 
 
 class StepFunctionsBill(BaseModel):
-    """Of Step Functions, and of Lambda with an invocation for each node, billed for as long as the node takes."""
+    """The cost of Step Functions, and of Lambda with an invocation for each node that lasts as long as the node."""
 
     orchestration: float
     functions: float
@@ -75,7 +75,7 @@ class StepFunctionsBill(BaseModel):
 
 
 class Cost(BaseModel):
-    """US$ a run, by public list prices without free tiers. Storage, API requests and idle polling are not in it."""
+    """US$ for a run, at list prices without free tiers. Storage, API requests and idle polling are not included."""
 
     dag_service: Bill
     step_functions_standard: StepFunctionsBill
@@ -92,13 +92,13 @@ class Sources(BaseModel):
 
 
 class Assumptions(BaseModel):
-    """What the numbers rest on beside the workflow."""
+    """What the numbers are based on besides the workflow."""
 
-    instant_seconds: float = Field(description="a node of a handler that answers at once")
-    other_seconds: float = Field(description="a node of any other handler of which nothing is known")
-    redis_seconds: float = Field(description="a call of Redis")
+    instant_seconds: float = Field(description="a node whose handler returns at once")
+    other_seconds: float = Field(description="any other node about whose duration nothing is known")
+    redis_seconds: float = Field(description="a call to Redis")
     aws_seconds: float = Field(description="a request to SQS or Lambda")
-    queue_seconds: float = Field(description="from a message's sending to its worker")
+    queue_seconds: float = Field(description="from sending a message until a worker has it")
     scheduler_seconds: float = Field(description="from an invocation of the scheduler to its start")
     memory_gb: float = Field(description="of every Lambda function")
     scheduling: Literal["inline", "lambda"]
@@ -107,17 +107,17 @@ class Assumptions(BaseModel):
 
 
 class Forecast(BaseModel):
-    """What a run will take."""
+    """The forecast of a run."""
 
     name: str
     nodes: int
     edges: int
     levels: list[list[str]] = Field(
-        description="node ids by how many come before them on the longest path: none depends on another in its level"
+        description="node ids by the length of the longest path to them: within a level, no node depends on another"
     )
     max_parallelism: int = Field(
-        description="nodes in the widest level: so many can run at once. A larger set of independent nodes across "
-        "levels may exist"
+        description="nodes in the widest level, which can all run at once. There may be a larger set of independent "
+        "nodes across levels"
     )
     critical_path: CriticalPath
     makespan: Makespan

@@ -1,4 +1,4 @@
-"""What the HTTP interface answers. Times are RFC 3339 UTC with milliseconds."""
+"""The answers of the HTTP interface. Times are RFC 3339 UTC with milliseconds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Restarted(BaseModel):
     execution_id: str
     status: InstanceStatus = InstanceStatus.PENDING
     epoch: int = Field(description="counts the runs of this instance, from 1")
-    nodes: int = Field(description="how many run again; 0 where the same request was answered before")
+    nodes: int = Field(description="how many run again; 0 if the same request was answered before")
 
 
 class Progress(BaseModel):
@@ -61,7 +61,7 @@ class Progress(BaseModel):
     cancelled: int
 
 
-@dataclass(slots=True)  # no model: a status may hold 10,000 of these, and what they are made of is right by its type
+@dataclass(slots=True)  # not a model: a status may have 10,000 of these, and their values have the right types
 class NodeView:
     """One node of an instance."""
 
@@ -74,7 +74,7 @@ class NodeView:
 
 
 class Planned(BaseModel):
-    """What one run is to use where nothing fails, and nothing is known of durations: see POST /api/workflow/plan."""
+    """What one run should use if nothing fails, with assumed durations: see POST /api/workflow/plan."""
 
     messages: int
     transitions: int
@@ -85,11 +85,11 @@ class Usage(BaseModel):
 
     messages: int = Field(description="taken from the queue by a worker")
     transitions: int = Field(description="calls to Redis that changed the instance")
-    planned: Planned | None = Field(default=None, description="null where the workflow is gone")
+    planned: Planned | None = Field(default=None, description="null if the workflow is gone")
 
 
 class DeliveryStatus(StrEnum):
-    """Of the call of a webhook."""
+    """The status of a webhook's call."""
 
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"
@@ -97,7 +97,7 @@ class DeliveryStatus(StrEnum):
 
 
 class WebhookView(BaseModel):
-    """The call that tells of the instance's end."""
+    """The call that reports the end of the instance."""
 
     status: DeliveryStatus = Field(description="PENDING until the instance has ended, and between attempts")
     attempts: int = 0
@@ -121,7 +121,7 @@ class StatusView(BaseModel):
     finished_at: str | None = None
     error: ErrorView | None = None
     usage: Usage = Field(default_factory=lambda: Usage(messages=0, transitions=0))
-    webhook: Annotated[WebhookView | None, Field(description="null where the workflow has none")] = None
+    webhook: Annotated[WebhookView | None, Field(description="null if the workflow has none")] = None
     nodes: dict[str, NodeView] = Field(description="by id; empty with `?nodes=false`")
 
 
@@ -145,8 +145,8 @@ class InstanceList(BaseModel):
     """A page of instances, the newest first."""
 
     instances: list[InstanceSummary] = Field(description="may be fewer than `limit`, or none, though there is a `next`")
-    next: str | None = Field(description="the `cursor` of the next page; null where there is none")
-    counts: dict[InstanceStatus, int] = Field(description="of all instances that are stored, by status")
+    next: str | None = Field(description="the `cursor` of the next page; null on the last one")
+    counts: dict[InstanceStatus, int] = Field(description="of all stored instances, by status")
 
 
 class WorkflowSummary(BaseModel):
@@ -164,7 +164,7 @@ class WorkflowList(BaseModel):
     """A page of workflows, the newest first."""
 
     workflows: list[WorkflowSummary]
-    next: str | None = Field(description="the `cursor` of the next page; null where there is none")
+    next: str | None = Field(description="the `cursor` of the next page; null on the last one")
 
 
 class WorkflowView(BaseModel):
@@ -188,7 +188,7 @@ class EventView(BaseModel):
     node: str | None = None
     attempt: int | None = None
     epoch: int = 1
-    worker: str | None = Field(None, description="the claim by which a worker ran it; in that worker's log as `owner`")
+    worker: str | None = Field(None, description="the claim under which a worker ran it; `owner` in that worker's log")
     reason: str | None = None
 
 
@@ -197,17 +197,17 @@ class HistoryView(BaseModel):
 
     instance_id: str
     events: list[EventView]
-    next: str | None = Field(description="the `cursor` of the next page; null where there is none")
+    next: str | None = Field(description="the `cursor` of the next page; null on the last one")
     forgotten: int = Field(description="how many events were dropped to make room for newer ones")
-    why: dict[str, str] = Field(description="with `?node=`: why it is where it is")
+    why: dict[str, str] = Field(description="with `?node=`: why the node is in its state")
 
 
 class LargeResult(BaseModel):
-    """A result that an answer has no room for."""
+    """A result that is too large for the answer."""
 
-    bytes: int = Field(description="as JSON in UTF-8")
-    sha256: str = Field(description="of these")
-    href: str = Field(description="where it is: the answer is the result alone, or leads to it (303)")
+    bytes: int = Field(description="its length as JSON in UTF-8")
+    sha256: str = Field(description="of these bytes")
+    href: str = Field(description="where it is: the answer is the result alone, or redirects to it (303)")
 
 
 class ResultsView(BaseModel):
@@ -216,11 +216,11 @@ class ResultsView(BaseModel):
     instance_id: str
     execution_id: str
     status: InstanceStatus = Field(description="of the instance now")
-    epoch: int = Field(1, description="that these are of")
-    output: Any = Field(description="of the node whose handler is `output`, else of the nodes that nobody depends on")
-    results: dict[str, Any] = Field(description="every committed result but those in `large`, by node id")
+    epoch: int = Field(1, description="the one that the results are from")
+    output: Any = Field(description="of the node whose handler is `output`, else of the nodes that no other depends on")
+    results: dict[str, Any] = Field(description="all committed results except those in `large`, by node id")
     large: dict[str, LargeResult] = Field(
-        default_factory=dict, description="by node id; `output` is without these, null if it is one of them"
+        default_factory=dict, description="by node id; `output` leaves these out, and is null if it is one of them"
     )
 
 

@@ -20,8 +20,8 @@ NodeId = Annotated[
     Field(
         min_length=1,
         max_length=node_ids.MOST,
-        description=f"printable characters, save for braces and quotes, at most {node_ids.MOST}",
-        # What a regular expression of every dialect can say of it; the rest is in `node_ids.fault`.
+        description=f"printable characters except braces and quotes, at most {node_ids.MOST}",
+        # As much of the rule as a regular expression of every dialect can express; the rest is in `node_ids.fault`.
         json_schema_extra={"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f{}\"'`]+$"},
     ),
     AfterValidator(_node_id),
@@ -55,15 +55,15 @@ class Node(BaseModel):
 
     id: NodeId
     handler: str = Field(min_length=1, max_length=128)
-    # Fail fast: pydantic needs 500 bytes a fault, and core/definition.py finds the others.
+    # Fail fast: pydantic needs 500 bytes for each fault, and core/definition.py finds the others.
     dependencies: Annotated[list[str], FailFast()] = Field(
         default_factory=list, description="ids of the nodes that must complete first"
     )
-    config: dict[str, Any] = Field(default_factory=dict, description="fits the handler's model; may hold templates")
+    config: dict[str, Any] = Field(default_factory=dict, description="must fit the handler's model; may hold templates")
     retry_policy: RetryPolicy | None = None
     timeout_seconds: float | None = Field(None, gt=0, le=840)
     on_failure: OnFailure | None = Field(
-        None, description="`ignore`: its children run all the same, with null for its result (default `fail`)"
+        None, description="with `ignore`, its children run even if it fails, with null as its result (default `fail`)"
     )
 
 
@@ -119,7 +119,7 @@ class Trigger(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     params: dict[str, Any] = Field(default_factory=dict, description="what templates read as `{{ params.x }}`")
-    tags: Tags = Field(default_factory=dict, description="laid over the workflow's")
+    tags: Tags = Field(default_factory=dict, description="merged over the workflow's tags")
 
 
 class Reason(BaseModel):
