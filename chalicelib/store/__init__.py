@@ -2,4 +2,4 @@
 
 from chalicelib.lazy import postpone
 
-postpone("redis.asyncio")  # much of what redis costs a cold start, and nothing here is asynchronous
+postpone("redis.asyncio")  # much of the time that redis adds to a cold start, and nothing here is asynchronous

@@ -12,12 +12,12 @@ from chalicelib.states import InstanceStatus
 from chalicelib.store import keys, replies
 from chalicelib.store.connection import unavailable
 
-# By which the list has instances (lua/lib/instance.lua).
+# Entries of the list begin with these letters (lua/lib/instance.lua).
 LETTERS = {status: status.letter for status in InstanceStatus}
 
 
 class RedisCatalogue:
-    """See store/protocol.py. A page costs a pipeline over all shards and one over its entries, whatever there is."""
+    """See store/protocol.py. A page costs a pipeline over all shards and one over its entries, whatever is stored."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -30,18 +30,18 @@ class RedisCatalogue:
                 pipe.hmget(keys.meta(name), replies.LISTED)
             made = [replies.listed(name, values) for name, values in zip(names, pipe.execute(), strict=True)]
             for name, one in zip(names, made, strict=True):
-                if one is None:  # its retention is over, and nobody has swept yet
+                if one is None:  # its retention is over, and no sweep has seen that yet
                     pipe.zrem(keys.listing(ids.shard(name)), *(letter + name for letter in LETTERS.values()))
             pipe.execute()
-        # Where an older release is at work too, the list may be late.
+        # While an older release is at work, too, the list may be behind.
         return [one for one in made if one is not None and one.status in statuses]
 
     def counts(self) -> dict[str, int]:
-        """Two binary searches a status and shard."""
+        """Two binary searches for each status and shard."""
         with unavailable(), self._client.pipeline(transaction=False) as pipe:
             for letter in LETTERS.values():
                 for shard in ids.all_shards():
-                    # Calls of webhooks are in the list, too: they are instances, and nobody asked for them.
+                    # Calls of webhooks are instances in the list, too. They are not counted: no user started them.
                     pipe.zlexcount(keys.listing(shard), f"[{letter}{ids.INSTANCE}-", f"({letter}{ids.INSTANCE}.")
             found = pipe.execute()
         return {status.value: sum(found[i * ids.SHARDS : (i + 1) * ids.SHARDS]) for i, status in enumerate(LETTERS)}

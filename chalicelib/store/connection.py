@@ -1,4 +1,4 @@
-"""How Redis is reached: a client that is patient for so long, and what it says when it won't."""
+"""The client for Redis: how long it retries, and which of its errors mean that the store is unavailable."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ _NEWER = (
 BLOCK_SECONDS = 2.5
 # API Gateway waits 29 s for an answer, and a request asks the store more than once.
 _PATIENCE_SECONDS = 8.0
-# It answers, and won't write: maxmemory reached, a replica, a cluster without all its slots. redis-py makes classes of
-# these and cuts the code off; those below it leaves as text: persistence broken, too few replicas.
+# The server answers, and refuses to write: maxmemory is reached, it is a replica, a cluster lacks slots. redis-py has
+# classes for these errors, and leaves others as text: persistence is broken, too few replicas.
 _REFUSALS = (
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.ReadOnlyError,
     redis.exceptions.ClusterDownError,
     redis.exceptions.MasterDownError,
 )
+_REFUSAL = re.compile(r"(?:^|caused error: )(?:MISCONF|NOREPLICAS) ")
 # As many as the local server has threads for, and far more than a Lambda function needs.
 _MAX_CONNECTIONS = 2000
-_REFUSAL = re.compile(r"(?:^|caused error: )(?:MISCONF|NOREPLICAS) ")
 
 
 def connect(url: str, *, cluster: bool = False, login: Login | None = None) -> Any:
     """A client that reconnects by itself. Transitions are fenced by the attempt, so a repeated call is harmless."""
     retry = LoginRetry(ExponentialBackoff(cap=1.0, base=0.05), 6, seconds=_PATIENCE_SECONDS)
-    # A blocking wait lasts up to BLOCK_SECONDS: the socket must be more patient than that.
+    # A blocking wait lasts up to BLOCK_SECONDS: the socket must time out later than that.
     options: dict[str, Any] = {
         "retry": retry,
         "socket_timeout": 2 * BLOCK_SECONDS,
         "socket_connect_timeout": 3,
-        # Each client that waits holds one; redis-py refuses the hundred-and-first unless told otherwise.
+        # Each client that waits holds a connection; by default, redis-py refuses the hundred-and-first.
         "max_connections": _MAX_CONNECTIONS,
-        # One HELLO a connection, instead of four calls, one of which Valkey refuses.
+        # One HELLO for each connection, instead of four calls, one of which Valkey refuses.
         "driver_info": None,
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
@@ -57,14 +57,14 @@ def connect(url: str, *, cluster: bool = False, login: Login | None = None) -> A
         redis.exceptions.ConnectionError,
         redis.exceptions.TimeoutError,
         redis.exceptions.BusyLoadingError,
-        # A primary that was made a replica keeps its connections: a new one leads to where the address points now.
+        # A primary that becomes a replica keeps its connections: a new one goes to where the address points now.
         redis.exceptions.ReadOnlyError,
     ]
     return redis.Redis.from_url(url, retry_on_error=errors, health_check_interval=30, **options)
 
 
 def check(id: str, schema: bytes | None) -> None:
-    """What the scripts do by `check`, for what is read without one."""
+    """The `check` of the scripts, for reads without a script."""
     if int(schema or 1) > keys.SCHEMA:
         raise NewerSchema(_NEWER.format(what=f"`{id}`", schema=int(schema or 1)))
 

@@ -1,4 +1,4 @@
-"""Plans by execution_id, kept in the process: definitions are immutable, so none changes. It may be deleted, though."""
+"""Plans by execution_id, kept in the process: a definition never changes. It may be deleted, though."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Definitions:
         self._lock = threading.Lock()
 
     def current(self, execution_id: str) -> Plan | None:
-        """The plan, or None where the workflow is deleted, also since it was read here: so all processes answer alike.
+        """The plan, or None if the workflow is deleted, even after it was read here: so all processes answer alike.
 
-        That asks the store each time. Raises Unavailable.
+        This asks the store each time. Raises Unavailable.
         """
         with self._lock:
             kept = execution_id in self._plans
@@ -32,12 +32,12 @@ class Definitions:
         return self.get(execution_id)
 
     def forget(self, execution_id: str) -> None:
-        """Of a workflow that turned out to be deleted."""
+        """Drop the plan of a workflow that turned out to be deleted."""
         with self._lock:
             self._plans.pop(execution_id, None)
 
     def get(self, execution_id: str) -> Plan | None:
-        """The plan, or None where the workflow is gone. What is kept here is not asked for. Raises Unavailable."""
+        """The plan, or None if the workflow is gone. A plan that is kept here is not read again. Raises Unavailable."""
         with self._lock:
             if plan := self._plans.get(execution_id):
                 self._plans.move_to_end(execution_id)

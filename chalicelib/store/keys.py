@@ -1,23 +1,23 @@
 """Every key in Redis and its type. `dag1` is the layout of all keys together, `{..}` the hash tag.
 
-What an instance or a workflow needs of the code that touches it is in its `schema` (ARCHITECTURE.md, "Versions").
+The `schema` of an instance or a workflow says which code may touch it (ARCHITECTURE.md, "Versions").
 
 | key                            | type   | holds |
 |--------------------------------|--------|-------|
 | dag1:{shard}:workflow:<id>     | hash   | name, document (JSON), nodes, created_at, latest (its newest instance) |
 | dag1:{shard}:idempotency:<sha> | string | JSON {fingerprint, id} of an Idempotency-Key |
 | dag1:{shard}:workflows         | zset   | workflows by id, whose first digits are its time (score 0) |
-| dag1:{shard}:due               | zset   | instances by when somebody must look at them (the index) |
+| dag1:{shard}:due               | zset   | instances by the time at which they must be looked at (the index) |
 | dag1:{shard}:list              | zset   | instances by status and id: one letter and the id (score 0) |
 | dag1:{shard}:<instance>        | hash   | meta: status, counters, params, times |
 | dag1:{shard}:<instance>:nodes  | hash   | node index -> record (lua/lib/record.lua) |
-| dag1:{shard}:<instance>:waits  | hash   | node index -> how many parents have completed, while not all have |
+| dag1:{shard}:<instance>:waits  | hash   | node index -> how many parents have completed, until all have |
 | dag1:{shard}:<instance>:results| hash   | node index -> result (JSON), or a reference to it (values/reference.py) |
 | dag1:{shard}:<instance>:errors | hash   | node index -> error of its newest failed attempt (JSON) |
-| dag1:{shard}:<instance>:due    | zset   | live nodes by the time at which somebody must look at them |
-| dag1:{shard}:<instance>:done   | list   | one entry once it is terminal: who waits, blocks on it |
-| dag1:{shard}:<instance>:history| list   | events that the records do not tell (lua/lib/history.lua; JSON) |
-| dag1:{shard}:<instance>:archive| hash   | epoch:node index -> record, newline, result, of nodes run again; stowed |
+| dag1:{shard}:<instance>:due    | zset   | live nodes by the time at which they must be looked at |
+| dag1:{shard}:<instance>:done   | list   | one entry once it is terminal, on which waiting clients block |
+| dag1:{shard}:<instance>:history| list   | events that the records do not show (lua/lib/history.lua; JSON) |
+| dag1:{shard}:<instance>:archive| hash   | epoch:node index -> record, newline, result of nodes run again; stowed |
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import hashlib
 from chalicelib import ids
 
 PREFIX = "dag1"
-# The newest that this code knows; lua/lib/instance.lua says the same, and what it is for.
+# The newest schema that this code knows; lua/lib/instance.lua has the same number, and what each one stands for.
 SCHEMA = 3
 
 

@@ -1,4 +1,4 @@
-"""Who the store's client says it is, and whose certificates it trusts."""
+"""How the store's client logs in, and which certificates it trusts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from redis.exceptions import AuthenticationError
 from redis.retry import Retry
 
 T = TypeVar("T")
-# ElastiCache takes no token that lives longer.
+# ElastiCache accepts no token that is valid for longer.
 _TOKEN_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """`iam` makes a password for each connection, instead of the one in `password`. What the URL says goes first."""
+    """`iam` makes a password for each connection, instead of the one in `password`. A login in the URL comes first."""
 
     username: str = ""
     password: str = field(default="", repr=False)
@@ -28,7 +28,7 @@ class Login:
     iam: CredentialProvider | None = None
 
     def options(self, url: str) -> dict[str, Any]:
-        """What redis-py is given for this URL."""
+        """The options that redis-py needs for this URL."""
         options: dict[str, Any] = {}
         if self.iam is not None:
             options["credential_provider"] = self.iam
@@ -41,9 +41,9 @@ class Login:
 
 
 class LoginRetry(Retry):
-    """Gives up at once where one side does not trust the other: a wrong password stays wrong.
+    """Gives up at once if one side does not trust the other, since a wrong password stays wrong.
 
-    And after `seconds` in any case: a server that hangs takes a whole timeout for each try.
+    It gives up after `seconds` in any case: each try at a server that hangs takes a whole timeout.
     """
 
     def __init__(self, backoff: AbstractBackoff, retries: int, *, seconds: float) -> None:
@@ -73,12 +73,12 @@ class LoginRetry(Retry):
 
 
 class ElastiCacheToken(CredentialProvider):
-    """A request that is signed and never sent, as the password.
+    """The password is a request that is signed and never sent.
 
     Amazon ElastiCache User Guide, "Authenticating with IAM".
 
-    Signed afresh for each connection: that takes well under a millisecond and connections are few, so there is no
-    token that could get old. ElastiCache ends such a connection after 12 hours; the client then makes another.
+    It is signed anew for each connection: that takes well under a millisecond and connections are few, so no token can
+    expire. ElastiCache ends such a connection after 12 hours; the client then makes another.
     `session` makes the botocore session at the first use.
     """
 

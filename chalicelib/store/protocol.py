@@ -1,4 +1,4 @@
-"""What others need of the store: a handful of transitions, each atomic, reads, and lists."""
+"""What the other rooms need of the store: a handful of transitions, each atomic, reads, and lists."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Store(Protocol):
     def forget_workflow(self, execution_id: str) -> bool: ...
     def has_workflow(self, execution_id: str) -> bool: ...
     def note_latest(self, execution_id: str, instance_id: str) -> bool:
-        """False where the workflow is gone: then nothing is noted."""
+        """False if the workflow is gone: then nothing is stored."""
 
     def reserve(self, scope: str, key: str, *, fingerprint: str, id: str) -> tuple[str, str]: ...
 
@@ -91,7 +91,7 @@ class Store(Protocol):
 
 
 class Catalogue(Protocol):
-    """Lists, the newest first. `before` is the id that a page begins after; what ended its retention is left out."""
+    """Lists, the newest first, of what is still retained. `before` is the id that a page begins after."""
 
     def instances(self, *, statuses: Sequence[str], before: str | None, limit: int) -> list[Listed]: ...
     def counts(self) -> dict[str, int]:

@@ -96,7 +96,7 @@ class RedisStore(WorkflowStore, InstanceReads):
 
     def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim:
         nodes_wanted: list[Any] = []
-        # Results that there is no room to ask for are read afterwards: a committed result never changes.
+        # Results that would be too many arguments are read afterwards: a committed result never changes.
         afterwards = sum(len(want.needs) for want in wanted) > MOST_ARGUMENTS
         for want in wanted:
             needs = () if afterwards else want.needs
@@ -244,7 +244,7 @@ class RedisStore(WorkflowStore, InstanceReads):
         return Outcome(self._run("clear_outbox", instance_id, epoch=epoch)[0].decode())
 
     def forget(self, instance_id: str, *, emptied: bool = False) -> Outcome:
-        """Delete a terminal instance; of one that is gone, what the shard's index and list still say of it."""
+        """Delete a terminal instance; of one that is gone, delete what index and list of its shard still have."""
         return Outcome(self._run("forget", instance_id, emptied=emptied)[0].decode())
 
     def offload(self, instance_id: str, *, node: int, attempt: int) -> Outcome:
@@ -252,7 +252,7 @@ class RedisStore(WorkflowStore, InstanceReads):
 
 
 def _terms(terms: Terms, total: int) -> dict[str, str]:
-    """As META fields. Those that say nothing are left out."""
+    """The fields of META that hold the terms, without those that have their default."""
     every = len(terms.ignores) == total
     fields = {
         "name": terms.name,

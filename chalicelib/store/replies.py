@@ -1,4 +1,4 @@
-"""What Redis answers about an instance, as the values of core/records.py."""
+"""Turns what Redis answers about an instance into the values of core/records.py."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from chalicelib.core.records import Archived, Event, Listed, Record, Snapshot
 from chalicelib.states import NODE_STATES
 
-# The one field of an archive that is no node (lua/lib/history.lua).
+# The one field of an archive that is not a node (lua/lib/history.lua).
 STOWED = b"stowed"
-# What a list shows of an instance: fields of its META.
+# The fields of an instance's META that a list shows.
 LISTED: tuple[str, ...] = (
     "status",
     "execution_id",
@@ -30,7 +30,7 @@ _EVENT_FIELDS = frozenset(field.name for field in dataclasses.fields(Event))
 
 
 def pairs(flat: Any) -> dict[bytes, bytes]:
-    """A hash, flat or not: RESP3 has maps."""
+    """A hash, from a flat list of fields and values or as it is: RESP3 has maps."""
     if isinstance(flat, dict):
         return flat
     return dict(zip(flat[::2], flat[1::2], strict=True))
@@ -62,7 +62,7 @@ def snapshot(
 
 
 def listed(instance_id: str, values: list[bytes | None]) -> Listed | None:
-    """Of the values of LISTED; None where the instance is gone."""
+    """The instance with these values of LISTED, or None if it is gone."""
     meta = {name.encode(): value for name, value in zip(LISTED, values, strict=True) if value is not None}
     if b"status" not in meta:
         return None
@@ -93,7 +93,7 @@ def _time(text: str) -> int | None:
 
 def event(raw: bytes) -> Event:
     """An entry of the history. Fields that a newer release added to it are ignored."""
-    # Earlier releases cut reasons within a character: what is left of it must not hide the rest.
+    # Earlier releases cut reasons within a character: the rest of it must not hide the event.
     entry = json.loads(raw.decode("utf-8", "replace"))
     return Event(**{name: value for name, value in entry.items() if name in _EVENT_FIELDS})
 

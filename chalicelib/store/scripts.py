@@ -1,4 +1,4 @@
-"""The Lua transitions: loads them, each with what it uses of the shared `lib`, and runs them by their hash."""
+"""Loads the Lua transitions, each with what it uses of the shared `lib`, and runs them by their hash."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _USES = re.compile(r"^-- Uses: (.*(?:\n--   .*)*)", re.M)
 
 
 class Scripts:
-    """Every transition by its name: its keys, what it uses of `lib`, its arguments, and its own text.
+    """The text of each transition: its keys, what it uses of `lib`, its arguments, and its own file.
 
-    `overrides` replaces files, of `lib` as `lib/NAME`: a virtual clock, broken lines.
+    `overrides` replaces files, those of `lib` as `lib/NAME`: tests put in a virtual clock, and broken lines.
     """
 
     def __init__(self, client: Any, overrides: Mapping[str, str] | None = None) -> None:
@@ -48,14 +48,14 @@ class Scripts:
 
 
 def _named(keys: Sequence[str]) -> str:
-    """The Lua that names KEYS; what the scripts share reads these names, too."""
+    """The Lua that names KEYS; the shared files use these names, too."""
     return f"local {', '.join(keys)} = unpack(KEYS)"
 
 
 def _shared(body: str, library: Mapping[str, str]) -> list[str]:
     """The shared files that a text names in its line `Uses`, and that these name, each after those that it uses.
 
-    A script has no more of them than it needs, since what is defined costs each call.
+    A script gets no more of them than it needs, since each definition costs time in every call.
     """
     needed: dict[str, str] = {}
 
@@ -73,7 +73,7 @@ def _shared(body: str, library: Mapping[str, str]) -> list[str]:
 
 
 def uses(text: str) -> dict[str, list[str]]:
-    """What the line `Uses: open, save (instance); read (record)` of a Lua file says, as {file of `lib`: its words}."""
+    """The line `Uses: open, save (instance); read (record)` of a Lua file, as {file of `lib`: names from it}."""
     found = _USES.search(text)
     if found is None:
         return {}
