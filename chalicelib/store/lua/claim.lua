@@ -3,10 +3,10 @@
 -- Uses: now_ms (now); read, write (record); HELD, open, save (instance)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: owner lease_ms, then for each node: node attempt n, and n nodes whose results it needs
--- Returns: OPEN | CLOSED | GONE, params, epoch, the ms that the longest of those claimed was ready for (-1: not known; a retry
---   may have waited for its backoff), then for each node {outcome, failures, results...}, where outcome is
---   CLAIMED     the lease is the caller's (again, where it asks twice because an answer got lost)
---   RUNNING     another invocation has it: a doubled message
+-- Returns: OPEN | CLOSED | GONE, params, epoch, the ms for which the node that waited longest was ready (-1: not known;
+--   a retry may have waited for its backoff), then for each node {outcome, failures, results...}, where outcome is
+--   CLAIMED     the lease is the caller's (again, if it asks twice because an answer got lost)
+--   RUNNING     another invocation has the lease: the message came twice
 --   PAUSED      it is held back until the instance is resumed
 --   SUPERSEDED  this attempt is over
 local instance, why = open()
@@ -33,7 +33,7 @@ while i <= #ARGV do
   if answer[1] == 'CLAIMED' then
     redis.call('ZADD', DUE, now + lease_ms, node)
     answer[2] = record.failures
-    for from = i + 3, i + 2 + needs, 1000 do -- unpack has room for some 8,000
+    for from = i + 3, i + 2 + needs, 1000 do -- unpack takes no more than some 8,000 values
       local results = redis.call('HMGET', RESULTS, unpack(ARGV, from, math.min(from + 999, i + 2 + needs)))
       for k = 1, #results do answer[from - i - 1 + k] = results[k] end
     end

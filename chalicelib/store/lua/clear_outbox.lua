@@ -1,8 +1,8 @@
--- clear_outbox: a terminal instance owes nothing any more: its webhook is being called, by an instance of its own.
+-- clear_outbox: a terminal instance owes nothing any more: the call of its webhook has become an instance of its own.
 -- Uses: now_ms (now); check (instance); look_at_ended (ending)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: epoch
---   epoch  that ended: a rerun may have been quicker
+--   epoch  the one that ended: a rerun may have come first
 -- Returns: CLEARED | SUPERSEDED | GONE
 local status, current, schema = unpack(redis.call('HMGET', META, 'status', 'epoch', 'schema'))
 check(schema)

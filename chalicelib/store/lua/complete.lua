@@ -1,15 +1,16 @@
--- complete: RUNNING -> COMPLETED with their results, for nodes that ended together, and what that unblocks.
+-- complete: RUNNING -> COMPLETED with their results, for nodes that ended together; their children are unblocked.
 -- Edges: e (these nodes), a (children), c (the children that the caller runs on with)
 -- Uses: now_ms (now); read, pack_record (record); open, save (instance); unblock (unblock)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: taken resend_ms owner lease_ms budget, then for each node, none twice:
 --         node attempt cursor result n, and n triples: child parents weight
 --   taken   1: the caller sends the ready children; 0: the scheduler will
---   budget  children are claimed for owner, with a lease of lease_ms, as long as their weights fit into it; never at weight 0
---   cursor  -1: these are all its children; else how many these are, the rest follows by settle
--- Returns: the instance's status, the outcome of each node, the claimed children, the other ready ones, the attempt that
---   these begin with. Outcomes:
---   COMMITTED; REPEATED (this very attempt was committed before: an answer got lost); SUPERSEDED; CLOSED; GONE
+--   budget  children are claimed for owner, with a lease of lease_ms, as long as their weights fit into it; those of
+--           weight 0 never are
+--   cursor  -1: these are all its children; else how many these are, and the rest follows by settle
+-- Returns: the instance's status, the outcome of each node, the claimed children, the other ready ones, the attempt
+--   that these begin with. Outcomes:
+--   COMMITTED; REPEATED (this same attempt was committed before: an answer got lost); SUPERSEDED; CLOSED; GONE
 local instance, why = open()
 local now, outcomes, children = now_ms(), {}, {}
 local hop = { owner = owner, lease_ms = lease_ms, budget = budget, weights = {} }

@@ -3,10 +3,10 @@
 -- Uses: now_ms (now); save (instance); set_time_limit (ending); unblock (unblock)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: execution_id total params retention_ms taken resend_ms cursor terms, then pairs: root 1
---   taken      1: the caller sends the roots now; 0: somebody else will, at once
---   cursor     -1: these are all the roots; else how many these are, the rest follows by settle of the node -1
---   terms      what the workflow says of its instances, a JSON object: name, tags (text), fail_fast (1), ignores (the nodes
---              that may fail: '*' or ',3,17,'), timeout_ms, webhook (1)
+--   taken      1: the caller sends the roots now; 0: another process will, at once
+--   cursor     -1: these are all the roots; else how many these are, and the rest follows by settle of the node -1
+--   terms      what the workflow sets for its instances, a JSON object: name, tags (text), fail_fast (1), ignores (the
+--              nodes that may fail: '*' or ',3,17,'), timeout_ms, webhook (1)
 -- Returns: CREATED | EXISTS, created_at in ms. Creating twice is harmless: the second changes nothing.
 local created = redis.call('HGET', META, 'created_at')
 if created then return { 'EXISTS', created } end
@@ -16,7 +16,7 @@ local instance = {
   status = 'PENDING', total = total, running = 0, completed = 0, failed = 0, skipped = 0, retention = retention_ms,
   ignored = 0, first = 1, calls = 1, unwell = 0,
 }
--- What each transition reads and writes comes first: a small hash is a list, and looked through from its beginning.
+-- The fields that each transition reads and writes come first: a small hash is a list, searched from its beginning.
 redis.call('HSET', META, 'status', 'PENDING', 'total', total, 'running', 0, 'completed', 0, 'failed', 0, 'skipped', 0,
   'calls', 1, 'messages', 0, 'retention_ms', retention_ms, 'schema', 1, 'cancelled', 0, 'execution_id', execution_id,
   'created_at', now, 'params', params)

@@ -1,4 +1,4 @@
--- end: a live instance -> CANCELLED or FAILED at once, because somebody wants it, or it can go no further (its
+-- end: a live instance -> CANCELLED or FAILED at once, because a user cancels it, or because it can go no further (its
 -- definition is gone).
 -- Edges: k
 -- Uses: now_ms (now); open (instance); cut (ending)

@@ -1,4 +1,4 @@
--- extend: RUNNING -> RUNNING with a later lease end (the heartbeat of whoever runs it).
+-- extend: RUNNING -> RUNNING with a later lease end (the heartbeat of the worker that runs it).
 -- Edges: d
 -- Uses: now_ms (now); read (record); open, reindex (instance)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST

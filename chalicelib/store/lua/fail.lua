@@ -1,12 +1,12 @@
--- fail: a handler failed -> ready again after a delay, or FAILED for good with its descendants SKIPPED. Where its
--- failure is ignored there are none; its children are settled instead.
--- Edges: i (retry), g (final), h (descendants), k (all other live nodes, where the instance fails fast)
+-- fail: a handler failed -> ready again after a delay, or FAILED for good with its descendants SKIPPED. If its failure
+-- is ignored, none are skipped: its children are settled instead.
+-- Edges: i (retry), g (final), h (descendants), k (all other live nodes, if the instance fails fast)
 -- Uses: now_ms (now); read, write (record); note_attempt, in_short (history); open, save (instance); skip (unblock);
 --   give_up (lose)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: node attempt error delay_ms look_ms cursor, then descendants
---   delay_ms -1: final; else the next attempt starts after it. look_ms: when the sweep is to look whether it did
---   cursor   -1: these are all its descendants; else how many these are, the rest follows by settle
+--   delay_ms -1: final; else the next attempt starts after it. look_ms: after which the sweep looks whether it did
+--   cursor   -1: these are all its descendants; else how many these are, and the rest follows by settle
 -- Returns: RETRY | FAILED | SUPERSEDED | CLOSED | GONE, the instance's status
 local instance, why = open()
 if not instance then return { why, '' } end

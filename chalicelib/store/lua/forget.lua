@@ -2,8 +2,8 @@
 -- Uses: now_ms (now); STOWED (history); open (instance); look_at_ended (ending)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: emptied
---   emptied  1: its large results, which are kept elsewhere, are deleted already
--- Returns: FORGOTTEN | LEFT (forgotten, but for large results: the caller looks at the instance next) | LIVE | GONE
+--   emptied  1: its large results, which are kept elsewhere, have been deleted
+-- Returns: FORGOTTEN | LEFT (forgotten except for large results: the caller looks at the instance next) | LIVE | GONE
 local instance, why = open()
 if instance then return { 'LIVE' } end
 if emptied then redis.call('HDEL', ARCHIVE, STOWED) end

@@ -1,10 +1,10 @@
 -- lose: no worker could take the message of a ready node -> ready again with the next attempt, or FAILED.
--- Edges: j (the next attempt), g (lost too often), k (all other live nodes, where the instance fails fast)
+-- Edges: j (the next attempt), g (lost too often), k (all other live nodes, if the instance fails fast)
 -- Uses: now_ms (now); read, write (record); open, save (instance); lose (lose)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: node attempt resend_ms max_lost error
--- Returns: RETRY (the caller sends the next attempt; nobody else will for resend_ms) | FAILED (settle what is
---   behind it from 0 on) | SUPERSEDED (it runs, or ran) | CLOSED | GONE, the instance's status
+-- Returns: RETRY (the caller sends the next attempt; no other process will for resend_ms) | FAILED (the caller settles
+--   the nodes behind it from 0 on) | SUPERSEDED (it runs, or ran) | CLOSED | GONE, the instance's status
 local instance, why = open()
 if not instance then return { why, '' } end
 local record = read(node)

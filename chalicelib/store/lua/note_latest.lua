@@ -1,7 +1,8 @@
--- note_latest: a stored workflow has this instance as its newest. One that was deleted stays so: no field of it comes back.
+-- note_latest: this instance becomes the newest one of a stored workflow. A deleted workflow stays deleted: none of its
+-- fields comes back.
 -- KEYS: WORKFLOW
 -- Arguments: seconds
---   seconds  for which a workflow is kept after its last use
+--   seconds  for how long a workflow is kept after its last use
 -- Returns: OPEN | GONE (it was deleted, or its retention is over)
 if redis.call('HEXISTS', WORKFLOW, 'document') == 0 then return { 'GONE' } end
 redis.call('HSET', WORKFLOW, 'latest', id)

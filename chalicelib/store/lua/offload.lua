@@ -1,5 +1,5 @@
--- offload: the result of a running node is too large for here, and is about to be put elsewhere. This is noted first: so what
--- is put there is deleted after the instance, whether it is ever committed or not.
+-- offload: the result of a running node is too large for the store, and is about to be put elsewhere. That is noted
+-- first, so that the result is deleted after the instance whether it is ever committed or not.
 -- Uses: read (record); keep_aside, STOWED (history); need_schema, open (instance)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: node attempt

@@ -3,10 +3,10 @@
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: whole
 --   whole  1: with every node; 0: the counters, and the error that failed it, in the same time whatever its size
--- Returns: META (but for the params, which may be large), NODES and ERRORS as flat lists of field, value
-local fields = { 'status', 'execution_id', 'total', 'running', 'completed', 'failed', 'skipped', 'cancelled', 'created_at',
-  'started_at', 'finished_at', 'error', 'paused', 'epoch', 'name', 'tags', 'forgotten', 'calls', 'messages',
-  'error_node' }
+-- Returns: META (without the params, which may be large), NODES and ERRORS as flat lists of field, value
+local fields = { 'status', 'execution_id', 'total', 'running', 'completed', 'failed', 'skipped', 'cancelled',
+  'created_at', 'started_at', 'finished_at', 'error', 'paused', 'epoch', 'name', 'tags', 'forgotten', 'calls',
+  'messages', 'error_node' }
 check(redis.call('HGET', META, 'schema'))
 local values, meta = redis.call('HMGET', META, unpack(fields)), {}
 for i, value in ipairs(values) do

@@ -4,11 +4,13 @@
 --   set_time_limit (ending)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: epoch first params taken resend_ms reason rerun_nodes
---   epoch   that it ends: another caller may have been here. first: the attempt that nodes begin with, above any before
---   rerun_nodes  lists in JSON, since a request has room for some 4,000 arguments: `owing`, nodes that stay and had not been
---           settled to their end; `ready` nodes; `waiting`, pairs of a node and the number of its parents that stay
---   params  '': as they were. taken 1: the caller sends the ready ones; 0: somebody else will, at once
--- Returns: RERUN | LIVE | SUPERSEDED (another epoch) | GONE. Results and records of nodes that begin anew go to ARCHIVE.
+--   epoch   the one that it ends: another caller may have come first. first: the attempt that nodes begin with, above
+--           any earlier one
+--   rerun_nodes  lists in JSON, since a request has room for some 4,000 arguments: `owing`, nodes that stay and had not
+--           been settled to the end; `ready` nodes; `waiting`, pairs of a node and the number of its parents that stay
+--   params  '': as they were. taken 1: the caller sends the ready ones; 0: another process will, at once
+-- Returns: RERUN | LIVE | SUPERSEDED (another epoch) | GONE
+-- Results and records of nodes that begin anew go to ARCHIVE.
 check(redis.call('HGET', META, 'schema'))
 local v = redis.call('HMGET', META, 'status', 'epoch', 'total', 'completed', 'failed', 'skipped', 'ignored', 'calls')
 if not v[1] then return { 'GONE' } end
@@ -27,7 +29,8 @@ end
 redis.call('HDEL', NODES, '-1')
 for _, node in ipairs(rerun_nodes.ready) do
   nodes_anew[#nodes_anew + 1] = node
-  records[#records + 1], records[#records + 2] = node, 'Q:' .. first .. ':0:0:' .. (taken and 1 or 0) .. ':-1:' .. now .. ':::'
+  records[#records + 1] = node
+  records[#records + 1] = 'Q:' .. first .. ':0:0:' .. (taken and 1 or 0) .. ':-1:' .. now .. ':::'
   due[#due + 1], due[#due + 2] = taken and now + resend_ms or now, node
 end
 for i = 1, #rerun_nodes.waiting, 2 do
@@ -36,7 +39,7 @@ for i = 1, #rerun_nodes.waiting, 2 do
   if staying > 0 then waits[#waits + 1], waits[#waits + 2] = node, staying end
 end
 
--- unpack has room for some 8,000.
+-- unpack takes no more than some 8,000 values.
 local function in_slices(command, key, list)
   for i = 1, #list, 1000 do redis.call(command, key, unpack(list, i, math.min(i + 999, #list))) end
 end

@@ -1,9 +1,9 @@
--- resume: what was held back is due at once: the caller looks at the instance next.
+-- resume: the nodes that were held back are due at once: the caller looks at the instance next.
 -- Edges: m
 -- Uses: now_ms (now); note (history); HELD, open, reindex (instance)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: none
--- Returns: RESUMED (where it was not paused, too) | CLOSED | GONE
+-- Returns: RESUMED (also if it was not paused) | CLOSED | GONE
 local instance, why = open()
 if not instance then return { why } end
 if instance.paused then

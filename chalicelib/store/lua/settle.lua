@@ -1,15 +1,15 @@
--- settle: the next slice of what a finished node does to the nodes behind it, where one call would be too long.
+-- settle: unblocks or skips the next slice of the nodes behind a finished one: one call for all would be too long.
 -- Edges: a (children of a COMPLETED node, or one whose failure is ignored), h (descendants of a FAILED one)
 -- Uses: now_ms (now); read, write (record); open, save (instance); unblock, skip (unblock)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: node start cursor taken resend_ms, then pairs child parents, or descendants (edge h)
 --   start   the cursor that this slice begins at; cursor: where the next one begins, -1 when this is the last
--- Returns: SETTLED | SUPERSEDED (another caller was here) | CLOSED | GONE, the instance's status, the attempt that
+-- Returns: SETTLED | SUPERSEDED (another caller came first) | CLOSED | GONE, the instance's status, the attempt that
 --   the ready children begin with, these children
 local instance, why = open()
 if not instance then return { why, '', 1 } end
 local record = read(node)
--- A cursor of -1 owes nothing: a node that is live, or dealt with.
+-- A node with a cursor of -1 owes nothing: it is live, or has been settled to its end.
 if not record or record.cursor < 0 or record.cursor ~= start then
   return { 'SUPERSEDED', instance.status, 1 }
 end

@@ -1,20 +1,20 @@
--- take_due: hand out what is due in one instance, so that the caller sends or settles it.
+-- take_due: hands out what is due in one instance, so that the caller sends or settles it.
 -- Edges: b (ready, never sent or sent long ago), f (running, its lease is over: the next attempt), g (lost too often),
 --   l (ready, while the instance is paused), k (the instance's time is over)
 -- Uses: now_ms (now); read, write (record); note_attempt (history); HELD, is_newer, open, save (instance);
 --   TIME_LIMIT, look_at_ended, cut (ending); lose (lose)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
 -- Arguments: limit resend_ms max_lost lost_error late_error
--- Returns: TAKEN | CLOSED | OUTBOX (terminal, and its webhook is still to be called) | GONE | LEFT (gone, but for large results
---   that are kept elsewhere), 1 when more is due, the ms by which the oldest of these is overdue, the instance's status,
---   then triples:
---   SEND node attempt     send a message; nobody else will for resend_ms, doubled with each message of this attempt
---   ALONE node attempt    the same, of a node that lost a lease: it may be what killed its worker
+-- Returns: TAKEN | CLOSED | OUTBOX (terminal, and its webhook is still to be called) | GONE | LEFT (gone, except for
+--   large results that are kept elsewhere), 1 when more is due, the ms by which the oldest of these is overdue, the
+--   instance's status, then triples:
+--   SEND node attempt     send a message; no other process does for resend_ms, doubled with each one of this attempt
+--   ALONE node attempt    the same, for a node that lost a lease: it may be what killed its worker
 --   UNBLOCK node cursor   it COMPLETED, or its failure is ignored: settle its children from the cursor on
 --   SKIP node cursor      it FAILED: settle its descendants from the cursor on
 local now = now_ms()
 if is_newer(redis.call('HGET', META, 'schema')) then
-  -- What this code cannot look at must not stand before what it can.
+  -- An instance that this code cannot look at must not stand before those that it can.
   redis.call('ZADD', INDEX, now + resend_ms, id)
 end
 local instance, why = open()

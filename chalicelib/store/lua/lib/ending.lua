@@ -1,16 +1,16 @@
 -- How an instance ends before its nodes do, and what is left of one that has ended.
 -- Uses: ASIDE_MS, STOWED, note, in_short (history); close (instance)
 
--- DUE holds the instance's own time limit under this name, beside its nodes; -1 is the trigger.
+-- DUE holds the instance's own time limit under this name, among its nodes; -1 is the trigger.
 local TIME_LIMIT = '-2'
 
--- From now on, where the workflow says how long an instance may take.
+-- Starts the time limit now, if the workflow sets one.
 local function set_time_limit(now, limit)
   if limit then redis.call('ZADD', DUE, now + limit, TIME_LIMIT) end
 end
 
--- What the index says of an instance that is not live. Returns OUTBOX, CLOSED, GONE, or LEFT: it is gone, and large results
--- of it are not. Then it stays in the index until somebody has deleted these.
+-- Updates the index for an instance that is not live. Returns OUTBOX, CLOSED, GONE, or LEFT: it is gone, and large
+-- results of it are not. Then it stays in the index until these have been deleted.
 local function look_at_ended(id, why, now, resend_ms)
   if why == 'GONE' then
     local left = redis.call('HEXISTS', ARCHIVE, STOWED) == 1
@@ -30,8 +30,8 @@ local function look_at_ended(id, why, now, resend_ms)
   return owes and 'OUTBOX' or why
 end
 
--- Edge k: ends it at once, whatever its nodes do. Those that were not terminal read as CANCELLED from here on: their
--- records are left as they are, so that this takes the same time for 10 nodes as for 10,000.
+-- Edge k: ends the instance at once, whatever its nodes do. Those that were not terminal read as CANCELLED from here on:
+-- their records are left as they are, so that this takes the same time for 10 nodes as for 10,000.
 local function cut(id, instance, status, now, error)
   local finished = instance.completed + instance.failed + instance.skipped
   instance.status = status

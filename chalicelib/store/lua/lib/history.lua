@@ -1,16 +1,17 @@
--- What happened to an instance beyond the plain way of its nodes, which their records tell: lost and failed attempts,
--- what was sent again, and what people did. The newest HISTORY_MOST entries are kept, as JSON:
+-- The events of an instance that the records of its nodes do not show: lost and failed attempts, messages sent again,
+-- and what users did. The newest HISTORY_MOST entries are kept, as JSON:
 -- at (ms), event, node, attempt, owner, queued, started (ms, of that attempt), reason.
 local HISTORY_MOST = 1000
 local ASIDE_MS = 90 * 86400000
 
--- HISTORY and ARCHIVE have a time to live from the first on, longer than the instance's own, and are deleted when that is
--- over: so most instances, which have neither, pay nothing for them, and no release that does not know them leaves any.
+-- HISTORY and ARCHIVE have a time to live from their first entry on, longer than the instance's own, and are deleted
+-- when that is over. So they cost nothing in most instances, which have neither, and a release that does not know them
+-- leaves none behind.
 local function keep_aside(key)
   redis.call('PEXPIRE', key, ASIDE_MS + redis.call('HGET', META, 'retention_ms'))
 end
 
--- A field of ARCHIVE: large results of this instance are kept elsewhere, and are to be deleted after it.
+-- A field of ARCHIVE: large results of this instance are kept elsewhere, and must be deleted after it.
 local STOWED = 'stowed'
 
 local function note(now, entry)
@@ -22,14 +23,14 @@ local function note(now, entry)
   keep_aside(HISTORY)
 end
 
--- Of an attempt, before its record changes.
+-- Notes what happened to an attempt, before its record changes.
 local function note_attempt(now, event, node, record, reason)
   note(now, { event = event, node = tonumber(node), attempt = record.attempt, owner = record.owner,
     queued = tonumber(record.queued), started = tonumber(record.started), reason = reason })
 end
 
--- The first 200 characters of a text. Lua counts bytes, and what is cut within a character is no UTF-8 any more: so the
--- bytes that begin one are looked for.
+-- The first 200 characters of a text. Lua counts bytes, and a text that is cut within a character is not UTF-8: so this
+-- counts the bytes that begin a character.
 local function beginning(text)
   if type(text) ~= 'string' then return '' end
   local characters = 0

@@ -1,30 +1,30 @@
--- The instance's counters and its places in the shard's index and list. Every transition opens it, changes it, and saves it.
+-- The instance's counters, and its places in the shard's index and list. Every transition opens, changes and saves it.
 
--- What is due here is held back until the instance is resumed. (ms; far beyond any clock)
+-- A node that is due at this time (in ms, far beyond any clock) is held back until the instance is resumed.
 local HELD = 9e15
--- The newest schema that this code knows (keys.SCHEMA). An instance's own is the oldest code that may touch it: 3 where its
--- workflow has ids that are not plain, or quotes them in templates; 2 where it may be paused, run again, end early, call a
--- webhook, ignore failures, or have large results elsewhere; 1 where none of this is asked for.
+-- The newest schema that this code knows (keys.SCHEMA). An instance's own is the oldest code that may touch it: 3 if
+-- its workflow has ids that are not plain, or quotes them in templates; 2 if it may be paused, run again, end early,
+-- call a webhook, ignore failures, or have large results elsewhere; 1 if it uses none of this.
 local SCHEMA = 3
 
 local function is_newer(schema)
   return tonumber(schema or 1) > SCHEMA
 end
 
--- Raises NEWER. Then nothing was read, changed or dropped: the instance waits for the code that knows it.
+-- Raises NEWER before anything is read, changed or dropped: the instance waits for the code that knows it.
 local function check(schema)
   if is_newer(schema) then error({ err = 'NEWER ' .. schema }) end
 end
 
--- The instance begins to use what this schema brought. Its own never falls.
+-- The instance begins to use what this schema brought. Its own schema never falls.
 local function need_schema(number)
   if tonumber(redis.call('HGET', META, 'schema') or 1) < number then redis.call('HSET', META, 'schema', number) end
 end
 
 -- Returns the instance, or nil and why not: GONE (no such instance) or CLOSED (it is terminal). Raises NEWER.
--- first: the attempt that a node of this epoch begins with. listed: the status that the list has it under.
--- calls: transitions so far, this one included; what the instance has cost is counted by them. unwell: what had failed or
--- was skipped before this one.
+-- first: the attempt that a node of this epoch begins with. listed: the status under which the list has the instance.
+-- calls: the transitions so far, including this one; they are what the instance has cost. unwell: how many nodes had
+-- failed or been skipped before this one.
 local function open()
   local v = redis.call('HMGET', META, 'status', 'total', 'running', 'completed', 'failed', 'skipped', 'calls',
     'retention_ms', 'schema')
@@ -37,7 +37,7 @@ local function open()
     retention = tonumber(v[8]), listed = v[1], ignored = 0, first = 1,
   }
   instance.unwell = instance.failed + instance.skipped
-  if v[9] ~= '1' then -- what most instances never have is asked for of the others only
+  if v[9] ~= '1' then -- most instances never have these fields: only others are asked for them
     local r = redis.call('HMGET', META, 'ignored', 'first', 'paused', 'webhook')
     instance.ignored, instance.first = tonumber(r[1] or 0), tonumber(r[2] or 1)
     instance.paused, instance.webhook = r[3] == '1', r[4]
@@ -45,8 +45,8 @@ local function open()
   return instance
 end
 
--- The index holds each instance by the earliest moment at which somebody must look at it: a live one at one of its nodes,
--- a terminal one at what it owes, or at nothing but that it is gone.
+-- The index holds each instance by the earliest moment at which it must be looked at: a live one because of a node, a
+-- terminal one because of what it owes, or to see that it is gone.
 local function reindex(id)
   local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
   if first[2] then redis.call('ZADD', INDEX, first[2], id) end
@@ -63,7 +63,8 @@ local function enlist(id, instance)
   redis.call('ZADD', LIST, 0, place(instance.status, id))
 end
 
--- A terminal instance wakes who waits for it, gets its time to live, and stays in the index until that is over.
+-- A terminal instance wakes the clients that wait for it, gets its time to live, and stays in the index until that is
+-- over.
 local function close(id, instance, now)
   redis.call('HSET', META, 'status', instance.status, 'finished_at', now)
   enlist(id, instance)

@@ -1,8 +1,8 @@
--- What becomes of a node that has no attempt left, and of an attempt that nobody ended.
+-- What becomes of a node that has no attempt left, and of an attempt that no worker ended.
 -- Uses: note_attempt, in_short (history); cut (ending)
 
--- Edge g: the node FAILED. Where it is to be ignored its children run all the same; where the workflow says fail_fast the
--- instance ends with it. Both are asked for here alone, so that they cost nothing where nothing fails.
+-- Edge g: the node FAILED. If its failure is ignored, its children run all the same; if the workflow fails fast, the
+-- instance ends with it. Both settings are read only here, so that they cost nothing if nothing fails.
 local function give_up(instance, node, record, now)
   local ignores, fail_fast = unpack(redis.call('HMGET', META, 'ignores', 'fail_fast'))
   record.status, record.finished = 'F', tostring(now)
@@ -16,8 +16,8 @@ local function give_up(instance, node, record, now)
   end
 end
 
--- Edges f, j, g: an attempt is lost, and not by the node's own failure. Returns whether there is another one: ready, and the
--- caller sends it. Else the node is FAILED, and what that does to the nodes behind it is still to be settled.
+-- Edges f, j, g: an attempt is lost, and not by the node's own failure. Returns whether there is another one, which is
+-- ready, and which the caller sends. Else the node is FAILED, and the nodes behind it are still to be settled.
 local function lose(instance, node, record, now, max_lost, error)
   note_attempt(now, 'lost', node, record, in_short(error))
   record.lost = record.lost + 1

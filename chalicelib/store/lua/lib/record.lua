@@ -3,7 +3,8 @@
 --         No record: waiting for its parents.
 -- attempt the fencing number; failures of the handler and lost attempts are counted apart, since only the former are
 --         the node's own. sends: messages sent for this attempt. cursor: how many children (C) or descendants (F)
---         have been dealt with; -1 when all are. Times in ms. owner: the invocation that holds the lease, or held the last one.
+--         have been settled; -1 when all are. Times are in ms. owner: the invocation that holds the lease, or held the
+--         last one.
 local RECORD = '^(%a):(%d+):(%d+):(%d+):(%d+):(%-?%d+):(%d*):(%d*):(%d*):(.*)$'
 
 local function read(node)

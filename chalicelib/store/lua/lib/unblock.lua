@@ -1,10 +1,11 @@
--- What a finished node does to the nodes behind it. Both work on a slice of the list that the caller derives from the
--- immutable definition; the node's cursor says which slice comes next, so none is done twice.
+-- What a finished node does to the nodes behind it. Both functions work on a slice of the list that the caller derives
+-- from the immutable definition; the node's cursor tells which slice comes next, so that none is done twice.
 -- Uses: HELD (instance)
 
--- Edges a, b, c: the children of completed nodes, as pairs from `first` on: child, number of its parents. One whose last
--- parent this was becomes ready; as long as its weight (hop.weights; 0: never) fits into hop.budget it is claimed at once.
--- While the instance is paused they are held back, and nobody is told. Returns the claimed children, and the other ready ones.
+-- Edges a, b, c: the children of completed nodes, as pairs from `first` on: child, number of its parents. A child whose
+-- last parent this was becomes ready; if its weight (hop.weights; 0: never) fits into hop.budget, it is claimed at
+-- once. While the instance is paused, ready children are held back, and are not returned. Returns the claimed
+-- children, and the other ready ones.
 local function unblock(instance, now, children, first, taken, resend_ms, hop)
   local count, order, parents = {}, {}, {}
   for i = first, #children, 2 do
@@ -18,7 +19,7 @@ local function unblock(instance, now, children, first, taken, resend_ms, hop)
   local claimed, ready, records, due, forget = {}, {}, {}, {}, {}
   local sent = taken and not instance.paused
   for _, child in ipairs(order) do
-    local unblocked = count[child] == parents[child] -- all at once: nobody needs to keep count
+    local unblocked = count[child] == parents[child] -- all at once: WAITS need not count them
     if not unblocked and redis.call('HINCRBY', WAITS, child, count[child]) == parents[child] then
       unblocked, forget[#forget + 1] = true, child
     end
