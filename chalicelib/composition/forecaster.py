@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def make(
     settings: Settings,
     *,
-  in  call."""
+    resolver: Resolver,
     handlers: Mapping[str, Handler],
     requirements: Requirements,
     limits: BodyLimits,

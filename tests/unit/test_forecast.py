@@ -229,8 +229,8 @@ def test_a_call_that_is_about_no_node_is_counted_as_such(monkeypatch: pytest.Mon
     # The children of `b` do not all fit into its worker, and are over before the scheduler looks for them.
     children = [(f"n{number}", "noop", ["b"]) for number in range(101)]
     late = workflow(("a", "input", []), ("b", CALL, ["a"]), ("c", "noop", ["a"]), *children)
-    plan(forecaster, late, durations={CALL: 0.05})
-    plan(forecaster, workflow(("a", "input", []), *((f"n{number}", "noop", ["a"]) for number in range(501))))
+    forecast(forecaster, late, durations={CALL: 0.05})
+    forecast(forecaster, workflow(("a", "input", []), *((f"n{number}", "noop", ["a"]) for number in range(501))))
     about_none = {call for call, nodes in counted.items() if nodes == {0}}
     assert about_none == {"create", "note_latest", "settle", "extend", "execution_of", "look_at_ended"}
     assert 0 not in counted["claim"] | counted["complete"]
