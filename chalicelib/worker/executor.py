@@ -82,6 +82,9 @@ class ThreadExecutor:
             with self._lock:
                 self._loop = None
             raise TimeoutError(f"{_too_long(timeout)}, and blocked its event loop") from None
+        except concurrent.futures.CancelledError:
+            coroutine.close()  # the task may have been cancelled before its first step
+            raise Cancelled(_CANCELLED) from None
 
     def _event_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -116,6 +119,9 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def _within(coroutine: Coroutine[Any, Any, Any], left: float, timeout: float) -> Any:
+    if task := asyncio.current_task():
+        # A handler that cancels asyncio.all_tasks() must not find those of its neighbours there.
+        asyncio._unregister_task(task)
     try:
         async with asyncio.timeout(left) as limit:
             return await coroutine
@@ -123,8 +129,15 @@ async def _within(coroutine: Coroutine[Any, Any, Any], left: float, timeout: flo
         if limit.expired():
             raise TimeoutError(_too_long(timeout)) from None
         raise  # the handler's own
-    except asyncio.CancelledError as error:  # by a handler, this one or a neighbour: nobody else cancels anything
-        raise Cancelled(str(error) or "the handler's task was cancelled") from None
+    except asyncio.CancelledError as error:  # by a handler, this one or a neighbour: the executor cancels nothing
+        own = str(error)
+        raise Cancelled(f"{own}: {_CANCELLED}" if own else _CANCELLED) from None
+
+
+_CANCELLED = (
+    "the handler, or another one of this worker, cancelled a task that it waited for: "
+    "asyncio.all_tasks() has those of all async handlers"
+)
 
 
 def _too_long(timeout: float) -> str:

@@ -12,7 +12,8 @@ import pytest
 
 from chalicelib.core.handler import Handler
 from chalicelib.handlers import Config, Context, handler
-from chalicelib.worker.executor import ThreadExecutor
+from chalicelib.worker.attempt import describe
+from chalicelib.worker.executor import Cancelled, ThreadExecutor
 
 CONTEXT = Context(
     instance_id="i",
@@ -187,6 +188,13 @@ async def leaves(config: Way) -> str:
             raise GeneratorExit
         case "cancel":
             raise asyncio.CancelledError("of its own")
+        case "cancel itself":
+            own = asyncio.current_task()
+            assert own is not None
+            own.cancel()  # and then no await, where the cancellation would be raised
+        case "cancel all":
+            for task in asyncio.all_tasks():
+                task.cancel("all of them")
         case "stop":
             loop.stop()
         case "close":
@@ -207,12 +215,15 @@ async def leaves(config: Way) -> str:
     return "stays"
 
 
+# By what the handler does: the error that its node fails with, or None.
 WAYS = {
     "exit": SystemExit,
     "interrupt": KeyboardInterrupt,
     "base": BaseException,
     "generator": GeneratorExit,
-    "cancel": Exception,
+    "cancel": Cancelled,
+    "cancel itself": Cancelled,
+    "cancel all": None,
     "stop": RuntimeError,
     "close": RuntimeError,
     "asyncgens": RuntimeError,
@@ -239,13 +250,55 @@ def test_an_async_handler_that_exits_fails_itself_at_once_and_no_neighbour(way: 
     beside.start()
     assert begun.wait(30)
     loop = executor._loop
-    with pytest.raises(WAYS[way]) as caught:
-        executor.run(leaves, Way(way=way), CONTEXT, 60)
-    assert "blocked" not in str(caught.value)
+    error = WAYS[way]
+    if error is None:
+        assert executor.run(leaves, Way(way=way), CONTEXT, 60) == "stays"
+    else:
+        with pytest.raises(error) as caught:
+            executor.run(leaves, Way(way=way), CONTEXT, 60)
+        assert "blocked" not in str(caught.value)
     opened.set()
     beside.join(60)
     assert answers == ["well"] and executor._loop is loop
     assert run(executor, coroutine) == "async"
+
+
+@pytest.mark.parametrize("started", [True, False], ids=["its tasks", "before it starts"])
+def test_a_neighbour_that_is_cancelled_all_the_same_fails_with_the_cause_and_is_retried(started: bool) -> None:
+    executor, begun, submitted = ThreadExecutor(), threading.Event(), threading.Event()
+
+    @handler("neighbour")
+    async def neighbour(config: Config) -> None:
+        waiting = asyncio.gather(asyncio.sleep(60), asyncio.sleep(60))
+        begun.set()
+        await waiting
+
+    @handler("cancels_all")
+    async def cancels_all(config: Config) -> None:
+        if not started:
+            submitted.set()
+            while not asyncio.get_running_loop()._ready:  # type: ignore[attr-defined]
+                time.sleep(0)  # what creates the neighbour's task comes next, and its first step after this handler
+            await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    failures: list[BaseException] = []
+
+    def fail() -> None:
+        with pytest.raises(Cancelled, match=r"asyncio\.all_tasks\(\)") as caught:
+            run(executor, neighbour, 60)
+        failures.append(caught.value)
+
+    beside = threading.Thread(target=fail)
+    culprit = threading.Thread(target=lambda: run(executor, cancels_all, 60))
+    first, then, ready = (beside, culprit, begun) if started else (culprit, beside, submitted)
+    first.start()
+    assert ready.wait(30)
+    then.start()
+    for thread in (beside, culprit):
+        thread.join(60)
+    assert describe(failures[0]).retry
 
 
 @handler("returns_an_awaitable")
