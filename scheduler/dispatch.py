@@ -71,7 +71,10 @@ class InlineDispatch:
 
 
 class LambdaDispatch(InlineDispatch):
-    """The scheduler function sends what a completion unblocked. Retries carry a delay: their own process sends them."""
+    """Leaves what a completion unblocked to the scheduler function. `send`, as for retries, still sends from here.
+
+    So only a process that calls `unblocked` has to know that function: the sweep and the dead letters do not.
+    """
 
     def __init__(self, queue: Queue, invoker: Invoker, *, resend_ms: int, **more: Any) -> None:
         super().__init__(queue, resend_ms=resend_ms, **more)

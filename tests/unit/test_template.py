@@ -59,6 +59,13 @@ def test_every_function_finds_queue_and_store(stage: str) -> None:
         assert ("SCHEDULER_FUNCTION" in own) == (function in ("APIHandler", "Worker"))
 
 
+def test_only_functions_that_know_the_scheduler_function_invoke_it() -> None:
+    """`Dispatch.unblocked` may invoke it; scheduler, sweep and dead letters send what they make ready themselves."""
+    files = [*(ROOT / "chalicelib").rglob("*.py"), *(ROOT / "scheduler").glob("*.py")]
+    callers = {path.parent.name for path in files if ".unblocked(ref" in path.read_text("utf-8")}
+    assert callers == {"usecases", "worker"}
+
+
 def test_large_results_are_private_and_do_not_stay_for_ever(resources: dict[str, Any]) -> None:
     bucket = resources["Values"]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
