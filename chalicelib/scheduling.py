@@ -34,5 +34,8 @@ class Settler(Protocol):
     def settle(self, ref: Ref, plan: Plan, node: int, start: int, *, failed: bool) -> None:
         """Deal with the children (of a failed node: the descendants) from `start` to the end; -1 is past the end."""
 
+    def note_end(self, ref: Ref, plan: Plan, status: str) -> None:
+        """Log the end of an instance and call its webhook, if `status`, which a transition left it in, is an end."""
+
     def abort(self, ref: Ref) -> None:
         """End an instance whose definition is gone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from chalicelib import ending, logs
+from chalicelib import logs
 from chalicelib.core.node_error import NodeError
 from chalicelib.core.plan import Plan
 from chalicelib.core.transitions import Outcome
@@ -93,5 +93,5 @@ class DeadLetters:
         elif lost.outcome is Outcome.FAILED:
             log.error("node failed", extra=where | {"error": "DeadLettered"})
             self._metrics.lost(plan.nodes[node].handler)
-            ending.note(message.ref, plan, lost.status, self._settler)
+            self._settler.note_end(message.ref, plan, lost.status)
             self._settler.settle(message.ref, plan, node, 0, failed=True)

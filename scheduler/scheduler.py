@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from chalicelib import ending, logs
+from chalicelib import logs
 from chalicelib.core.calls import Children, Dispatching, Due
 from chalicelib.core.node_error import NodeError
 from chalicelib.core.plan import Plan
@@ -87,7 +87,7 @@ class Scheduler:
                 self.abort(ref)
                 return done
             self._say(ref, plan, due)
-            ending.note(ref, plan, due.status, self)
+            self.note_end(ref, plan, due.status)
             self._dispatch.send(ref, plan, due.send)
             for unsettled in due.settle:
                 self.settle(ref, plan, unsettled.node, unsettled.cursor, failed=unsettled.failed)
@@ -103,9 +103,21 @@ class Scheduler:
             done = self._store.settle(ref.instance_id, node=node, start=start, children=Children(items, cursor), by=by)
             if done.outcome is not Outcome.SETTLED:
                 return
-            ending.note(ref, plan, done.status, self)
+            self.note_end(ref, plan, done.status)
             self._dispatch.send(ref, plan, done.ready)
             start = cursor
+
+    def note_end(self, ref: Ref, plan: Plan, status: str) -> None:
+        """See Settler. Only the transition that ends an instance answers with its last status, so this runs once."""
+        if status not in (InstanceStatus.COMPLETED, InstanceStatus.FAILED):
+            return
+        fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id, "status": status}
+        log.info("instance finished", extra=fields)
+        if plan.webhook is not None:
+            try:
+                self.run(ref.instance_id)
+            except Exception as error:  # the index still has what the instance owes
+                log.warning("webhook left to the sweep", extra=fields | {"error": str(error)})
 
     def abort(self, ref: Ref) -> None:
         # Each of its messages comes here: it is said once.

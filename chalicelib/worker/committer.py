@@ -6,7 +6,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from chalicelib import ending
 from chalicelib.aside import aside
 from chalicelib.combiner import Combiner
 from chalicelib.core import failure
@@ -89,7 +88,7 @@ class Committer:
             if outcome is Outcome.COMMITTED
         )
         aside(self._metrics.nodes, ends)
-        aside(ending.note, ref, plan, committed.status, self._settler)
+        aside(self._settler.note_end, ref, plan, committed.status)
         self._dispatch.unblocked(ref, plan, committed.ready)
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
             if outcome is Outcome.COMMITTED:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chalicelib import ending, logs
+from chalicelib import logs
 from chalicelib.aside import aside
 from chalicelib.core import failure
 from chalicelib.core.calls import Children
@@ -208,7 +208,7 @@ class NodeRunner:
             handler = job.plan.nodes[job.node].handler
             aside(self._metrics.nodes, [NodeEnd(handler, job.attempt, seconds, failed=True)])
             self._settler.settle(job.ref, job.plan, job.node, cursor, failed=True)
-            aside(ending.note, job.ref, job.plan, done.status, self._settler)
+            aside(self._settler.note_end, job.ref, job.plan, done.status)
 
     def _descendants(self, job: Job) -> tuple[list[int], int]:
         """The first slice of what a failed node skips; where it is ignored nothing, and its children come after it."""

@@ -181,7 +181,6 @@ def test_the_function_says_what_it_handled_and_how_long_that_took_since_it_was_d
 
 
 def test_a_lost_lease_is_sent_alone_and_said(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "chalicelib.ending")
     caplog.set_level(logging.DEBUG, "scheduler")
     ref = world.start(node("a"), node("b", "a"))
     world.scheduler.run(ref.instance_id)
