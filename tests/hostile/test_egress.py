@@ -21,14 +21,13 @@ import pytest
 import urllib3.util.connection
 
 from chalicelib.errors import DoNotRetry
-from chalicelib.handlers import egress
+from chalicelib.handlers.addresses import resolve_host
 from chalicelib.handlers.egress import HttpClient
 from chalicelib.handlers.http_call import MAX_REDIRECTS, http_handler
 from chalicelib.queues.memory import MemoryQueue
 from tests.support.harness import application, drain, run
 
 PUBLIC = "93.184.216.34"
-RESOLVE = egress._resolve
 
 
 class Redirects(BaseHTTPRequestHandler):
@@ -79,7 +78,7 @@ class Network:
         """A name's answers in turn, the last for ever; an address, in whatever form, as the system reads it."""
         self.asked.append(host)
         if host not in self.names:
-            return RESOLVE(host, port)
+            return resolve_host(host, port)
         answers = self.names[host]
         return answers.pop(0) if len(answers) > 1 else answers[0]
 

@@ -12,7 +12,8 @@ import pytest
 
 from chalicelib.core import strictjson, templates
 from chalicelib.errors import DoNotRetry
-from chalicelib.handlers.egress import CallFailed, HttpClient
+from chalicelib.handlers.egress import HttpClient
+from chalicelib.handlers.failures import CallFailed
 from chalicelib.secrets.redact import Redactor
 from tests.support.calls import call, chunked, head, ok
 from tests.support.scripted import Say, scripted

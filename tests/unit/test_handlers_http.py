@@ -15,8 +15,10 @@ import pytest
 from pydantic import ValidationError
 
 from chalicelib.errors import DoNotRetry
+from chalicelib.handlers.addresses import RefusedAddress
 from chalicelib.handlers.api import Context
-from chalicelib.handlers.egress import CallFailed, HttpClient, RefusedAddress
+from chalicelib.handlers.egress import HttpClient
+from chalicelib.handlers.failures import CallFailed
 from chalicelib.handlers.http_call import BadStatus, HttpCall, http_handler
 
 LIMIT = 200_000

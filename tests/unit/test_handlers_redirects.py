@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import DoNotRetry
-from chalicelib.handlers.egress import CallFailed, HttpClient, _origin
+from chalicelib.handlers.egress import HttpClient, _origin
+from chalicelib.handlers.failures import CallFailed
 from chalicelib.handlers.http_call import MAX_REDIRECTS
 from tests.support.calls import call, ok
 from tests.support.scripted import scripted

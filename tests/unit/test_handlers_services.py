@@ -21,7 +21,8 @@ from pydantic import ValidationError
 
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers import Config, Context, handler
-from chalicelib.handlers.egress import CallFailed, HttpClient
+from chalicelib.handlers.egress import HttpClient
+from chalicelib.handlers.failures import CallFailed
 from chalicelib.handlers.invoke import FunctionFailed, InvokeLambda, invoke_handler
 from chalicelib.handlers.llm import LlmCall, LlmSettings, ModelUnavailable, llm_handler
 from chalicelib.handlers.registry import BadHandlers, registry

@@ -13,7 +13,8 @@ import pytest
 import trustme
 
 from chalicelib.errors import DoNotRetry
-from chalicelib.handlers.egress import CallFailed, HttpClient
+from chalicelib.handlers.egress import HttpClient
+from chalicelib.handlers.failures import CallFailed
 from chalicelib.handlers.webhook import WebhookCall, webhook_handler
 from cli.client import Client
 from cli.profiles import Profile
