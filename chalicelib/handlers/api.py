@@ -1,4 +1,4 @@
-"""What a handler is: a decorated function, a pydantic model for its config, and the context it is given."""
+"""What a handler is made of: a decorated function, a pydantic model for its config, and the context it receives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Config(BaseModel):
-    """Base of a handler's config: unknown fields are refused, so a slip in a workflow is found on submission."""
+    """The base of a handler's config. It refuses unknown fields, so a typo in a workflow is found on submission."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -26,10 +26,10 @@ class Config(BaseModel):
 class Context:
     """What a handler may know about the node that it runs for.
 
-    `attempt` counts from 1, `epoch` from 1, by one with each rerun of the instance. `idempotency_key` is the same for
-    every attempt of this node in this epoch: hand it to whatever must not happen twice. `time_left()` is in seconds.
-    `results` maps the ids of the node's dependencies to their results. `trace_headers` is what a call to another
-    service carries, so that its spans join: W3C `traceparent` while TRACING is on, else nothing.
+    `attempt` and `epoch` count from 1; each rerun of the instance begins a new epoch. `idempotency_key` is the same for
+    every attempt of this node in this epoch: pass it to every call that must not take effect twice. `time_left()` is in
+    seconds. `results` maps the ids of the node's dependencies to their results. `trace_headers` are the headers that
+    make another service's spans join the trace: W3C `traceparent` while TRACING is on, else none.
     """
 
     instance_id: str
@@ -46,20 +46,20 @@ class Context:
 
     @property
     def idempotency_key(self) -> str:
-        # It goes into headers, which take ASCII only, and services limit its length.
+        # It is sent in headers, which take ASCII only, and services limit its length.
         return f"{self.instance_id}/{node_ids.plain(self.node_id)}" + (f"/{self.epoch}" if self.epoch > 1 else "")
 
     @property
     def cancelled(self) -> bool:
-        """True once nobody wants the result any more: the instance was cancelled, or has ended, or another attempt took
-        this one's place. Known within a third of LEASE_SECONDS; whatever is returned then is refused."""
+        """True once the result would be refused: the instance was cancelled or has ended, or another attempt has
+        replaced this one. It becomes true within a third of LEASE_SECONDS."""
         return not self.wanted()
 
 
 def handler(name: str, *, instant: bool = False) -> Callable[[Callable[..., Any]], Handler]:
-    """Make a handler of a function. Its first parameter must be annotated with a pydantic model: that is its config.
+    """Make a function a handler. The annotation of its first parameter, a pydantic model, is the handler's config.
 
-    Nothing is registered anywhere: the registry looks for `Handler` values in the modules it is told to load.
+    The decorator registers nothing: the registry looks for `Handler` values in the modules that it loads.
     """
 
     def decorate(function: Callable[..., Any]) -> Handler:

@@ -1,6 +1,6 @@
-"""What a Content-Encoding has done to a body, undone: within a size, and only where the body is whole (RFC 9110, 8.4).
+"""Decodes a body by its Content-Encoding, up to a size, and refuses a truncated one (RFC 9110, section 8.4).
 
-urllib3 decodes as well, but takes what has come of a compressed body for all of it.
+urllib3 decodes as well, but accepts the beginning of a compressed body as all of it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _MAX_CODINGS = 5
 
 
 class Broken(Exception):
-    """The body was cut off, or is not in the coding that it is said to be in."""
+    """The body is truncated, or is not in the coding that its header names."""
 
 
 class TooLarge(Exception):
-    """The body is larger than the limit, once decoded."""
+    """The decoded body is larger than the limit."""
 
 
 def decoded(body: bytes, encoding: str, limit: int) -> bytes:
-    """`encoding` is the header's value. A coding that nobody here can read is left as it is, with what is below it.
+    """The body without the codings in `encoding`, the header's value. Decoding stops at a coding that is not known.
 
     Raises Broken and TooLarge.
     """
@@ -38,16 +38,16 @@ def decoded(body: bytes, encoding: str, limit: int) -> bytes:
         if decode is None:
             return body
         try:
-            body = decode(body, limit) if body else body  # an answer to HEAD has the header, and no body
+            body = decode(body, limit) if body else body  # an answer to HEAD has the header, but no body
         except (Broken, TooLarge):
             raise
-        except Exception as error:  # each library has its own
+        except Exception as error:  # each library has errors of its own
             raise Broken(f"it is not in {coding}, as it says: {error}"[:200]) from None
     return body
 
 
 def _frames(body: bytes, limit: int, new: Callable[[], Any], magic: bytes) -> bytes:
-    """Frames (members) one after another; what is no frame behind the first is padding, as other clients see it."""
+    """Decode consecutive frames (members). Bytes after a frame that begin no other are padding, as in other clients."""
     data = bytearray()
     while True:
         decoder = new()
@@ -66,7 +66,7 @@ def _gzip(body: bytes, limit: int) -> bytes:
 
 
 def _deflate(body: bytes, limit: int) -> bytes:
-    """The zlib format, or without its wrapper, as some send it (RFC 9110, 8.4.1.2)."""
+    """Decode the zlib format, or raw deflate data, which some servers send (RFC 9110, section 8.4.1.2)."""
     try:
         zlib.decompressobj(_ZLIB).decompress(body[:2], 1)
     except zlib.error:
@@ -107,7 +107,7 @@ def _decoder(coding: str) -> Callable[[bytes, int], bytes] | None:
         return _gzip
     if coding == "deflate":
         return _deflate
-    # Nobody asks for these, unless the node's headers do; they are read where there is somebody to read them.
+    # Only a node's own headers can ask for these. They are decoded if a library for them is installed.
     if coding == "br" and (library := _library("brotli")):
         return _brotli(library)
     if coding == "zstd" and (library := _library("compression.zstd", "backports.zstd")):

@@ -1,4 +1,4 @@
-"""The handlers that give a workflow its shape: `input`, `output`, `noop`. They answer from memory, in an instant."""
+"""The handlers that give a workflow its shape: `input`, `output`, `noop`. They are instant: they do no I/O."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from chalicelib.handlers.api import Config, Context, handler
 
 
 class Defaults(BaseModel):
-    """Any fields: what the params are laid over."""
+    """Any fields. The params override them."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class OutputConfig(Config):
-    """`value`, where given, is the result; else the results of the dependencies are, by id."""
+    """The result is `value` if that is given, else the results of the dependencies, by id."""
 
     value: Any = None
 

@@ -1,4 +1,4 @@
-"""`call_external_service`: a real HTTP call."""
+"""`call_external_service`: an HTTP call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.handlers.egress import Answer, HttpClient
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-# What Python can decode, and is no charset of IANA's: some are slow, some have no end of warnings.
+# Codecs of Python that are no IANA charsets: some are slow, some warn at each use.
 _NO_CHARSETS = frozenset(
     {"idna", "mbcs", "oem", "palmos", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 )
@@ -33,7 +33,7 @@ _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class HttpCall(Config):
-    """`json` and `body` exclude each other. Timeouts are in seconds, and end with the node's own."""
+    """`json` and `body` exclude each other. Timeouts are in seconds, and never outlast the node's own timeout."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
@@ -50,8 +50,8 @@ class HttpCall(Config):
 
     @field_validator("headers", mode="before")
     @classmethod
-    def _some_headers(cls, headers: Any) -> Any:
-        # Before each of them is looked at.
+    def _not_too_many_headers(cls, headers: Any) -> Any:
+        # Checked here, before pydantic validates each header.
         if isinstance(headers, dict) and len(headers) > MAX_HEADERS:
             raise ValueError(f"has {len(headers):,} headers; at most {MAX_HEADERS} are sent")
         return headers
@@ -61,7 +61,7 @@ class HttpCall(Config):
     def _headers(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, value in headers.items():
             if "{{" in name or "{{" in value:
-                continue  # not filled in yet: looked at again before the call
+                continue  # the templates are not filled in yet: before the call this runs again
             if not _TOKEN.fullmatch(name):
                 raise ValueError(f"`{name[:60]!r}` is not the name of a header")
             if any((ord(c) < 32 and c != "\t") or ord(c) == 127 for c in value):
@@ -80,11 +80,11 @@ class HttpCall(Config):
 
 
 class BadStatus(Exception):
-    """The service answered that it failed; trying again may help."""
+    """The service answered with a status for which a retry may help."""
 
 
 def http_handler(client: Callable[[], HttpClient]) -> Handler:
-    """The handler. `client` makes the client at the first use."""
+    """Make the handler. `client` makes the HTTP client, and is called at the first use."""
 
     @handler("call_external_service")
     def call_external_service(config: HttpCall, context: Context) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def http_handler(client: Callable[[], HttpClient]) -> Handler:
 
 
 def decoded(answer: Answer) -> dict[str, Any]:
-    """{body}: parsed where it is JSON, else text; or, for neither, {body, encoding: "base64"}."""
+    """{body}, parsed if it is JSON, else as text; {body, encoding: "base64"} if it is neither."""
     kind = answer.header("content-type").lower()
     media, _, parameters = kind.partition(";")
     media = media.strip()
@@ -125,27 +125,27 @@ def decoded(answer: Answer) -> dict[str, Any]:
 
 
 def _text(body: bytes, parameters: str) -> str:
-    """Raises LookupError where the charset is none, and ValueError where the body is not in it."""
+    """Raises LookupError if the charset is not known, and ValueError if the body is not valid in it."""
     charset = re.search(r"charset=[\"']?([\w.:-]{1,40})", parameters)
     codec = codecs.lookup(charset[1] if charset else "utf-8").name
     if codec in _NO_CHARSETS:
         raise LookupError(codec)
     text = body.decode(codec)
-    text.encode()  # UTF-7 can spell half of a surrogate pair
+    text.encode()  # raises for a lone surrogate, which UTF-7 can encode
     return text
 
 
 def _request(config: HttpCall, context: Context) -> tuple[dict[str, str], bytes | None]:
     headers = dict(config.headers)
-    given = {name.lower() for name in headers}
-    if "user-agent" not in given:
+    names = {name.lower() for name in headers}
+    if "user-agent" not in names:
         headers["User-Agent"] = f"dag-service/{__version__}"
-    if "traceparent" not in given:
+    if "traceparent" not in names:
         headers |= context.trace_headers
-    if config.method in _UNSAFE and "idempotency-key" not in given:
+    if config.method in _UNSAFE and "idempotency-key" not in names:
         headers["Idempotency-Key"] = context.idempotency_key
     if "json_body" in config.model_fields_set:
-        if "content-type" not in given:
+        if "content-type" not in names:
             headers["Content-Type"] = "application/json"
         return headers, strictjson.dumps(config.json_body).encode()
     return headers, None if config.body is None else config.body.encode()
@@ -160,8 +160,8 @@ def _url(config: HttpCall) -> str:
 
 
 def _raise(answer: Answer, config: HttpCall) -> None:
-    said = text.beginning(answer.body, 300)
-    message = f"{config.method} {config.url[:200]} answered {answer.status}: {said}"
+    excerpt = text.beginning(answer.body, 300)
+    message = f"{config.method} {config.url[:200]} answered {answer.status}: {excerpt}"
     if answer.status >= 500 or answer.status in _RETRYABLE:
         raise BadStatus(message)
     raise DoNotRetry(message)

@@ -13,7 +13,7 @@ from chalicelib.core.handler import Handler
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers.api import Config, handler
 
-# Lambda's error codes that another try cannot mend.
+# Lambda's error codes for which a retry would fail as well.
 _FINAL = frozenset(
     {"ResourceNotFoundException", "AccessDeniedException", "InvalidParameterValueException", "RequestTooLargeException"}
 )
@@ -30,7 +30,7 @@ class FunctionFailed(Exception):
 
 
 def invoke_handler(client: Callable[[], Any]) -> Handler:
-    """The handler. `client` makes the boto3 `lambda` client at the first use."""
+    """Make the handler. `client` makes the boto3 `lambda` client, and is called at the first use."""
 
     @handler("invoke_lambda")
     def invoke_lambda(config: InvokeLambda) -> Any:
@@ -40,13 +40,13 @@ def invoke_handler(client: Callable[[], Any]) -> Handler:
             request["Qualifier"] = config.qualifier
         try:
             answer = client().invoke(InvocationType="RequestResponse", **request)
-            payload = answer["Payload"].read()  # fails where less came than was said
+            payload = answer["Payload"].read()  # raises if the connection ends before the payload does
         except Exception as error:
             code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
             if code in _FINAL:
                 raise DoNotRetry(f"Lambda refused `{config.function_name}`: {error}"[:500]) from None
             raise FunctionFailed(f"`{config.function_name}` could not be invoked: {error}"[:500]) from None
-        # What it fails with is told as it is; what it yields must be what JSON can say.
+        # A result must be JSON that can be stored. The text of an error is reported as it is.
         parse = json.loads if answer.get("FunctionError") else strictjson.received
         try:
             result = parse(payload) if payload else None

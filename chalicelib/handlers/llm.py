@@ -24,19 +24,19 @@ NOT_CONFIGURED = (
     "service, or BEDROCK_MODEL_ID for Amazon Bedrock"
 )
 MAX_MESSAGES = 1000
-# Bedrock's error codes that another try cannot mend.
+# Bedrock's error codes for which a retry would fail as well.
 _FINAL = frozenset({"AccessDeniedException", "ValidationException", "ResourceNotFoundException"})
 
 
 class ChatMessage(BaseModel):
-    """One turn."""
+    """One message of the conversation."""
 
     role: Literal["user", "assistant"]
     content: str
 
 
 class LlmCall(Config):
-    """`prompt`, or `messages`."""
+    """Either `prompt` or `messages` is required."""
 
     prompt: str | None = None
     messages: list[ChatMessage] | None = None
@@ -47,14 +47,14 @@ class LlmCall(Config):
 
     @field_validator("messages", mode="before")
     @classmethod
-    def _some_messages(cls, messages: Any) -> Any:
-        # Before each of them is looked at.
+    def _not_too_many_messages(cls, messages: Any) -> Any:
+        # Checked here, before pydantic validates each message.
         if isinstance(messages, list) and len(messages) > MAX_MESSAGES:
             raise ValueError(f"has {len(messages):,} messages; at most {MAX_MESSAGES:,} are sent")
         return messages
 
     @model_validator(mode="after")
-    def _something_to_say(self) -> LlmCall:
+    def _prompt_or_messages(self) -> LlmCall:
         if (self.prompt is None) == (self.messages is None):
             raise ValueError("give either `prompt` or `messages`")
         return self
@@ -74,11 +74,11 @@ class LlmSettings:
 
 
 class ModelUnavailable(Exception):
-    """The service is busy or failed; trying again may help."""
+    """The service is busy, or failed: a retry may help."""
 
 
 def llm_handler(client: Callable[[], HttpClient], bedrock: Callable[[], Any], settings: LlmSettings) -> Handler:
-    """The handler. `client` makes the HTTP client, `bedrock` the boto3 `bedrock-runtime` client, at the first use."""
+    """Make the handler. `client` makes the HTTP client, `bedrock` boto3's `bedrock-runtime`, each at the first use."""
 
     @handler("call_llm_service")
     def call_llm_service(config: LlmCall, context: Context) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def llm_handler(client: Callable[[], HttpClient], bedrock: Callable[[], Any], se
 
 
 def _storable(answer: dict[str, Any]) -> dict[str, Any]:
-    """Of what the model service sent, only this is kept: so only this need be JSON that can be stored."""
+    """Return the answer if it can be stored. The rest of what the service sent is dropped, and may hold anything."""
     try:
         strictjson.dumps(answer)
     except (ValueError, RecursionError) as error:
@@ -102,7 +102,7 @@ def _storable(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _openai(client: HttpClient, settings: LlmSettings, config: LlmCall, context: Context) -> dict[str, Any]:
-    """POST {base_url}/chat/completions (OpenAI API reference, "Create chat completion")."""
+    """Call POST {base_url}/chat/completions (OpenAI API reference, "Create chat completion")."""
     model = config.model or settings.model
     if not model:
         raise DoNotRetry(
@@ -128,8 +128,8 @@ def _openai(client: HttpClient, settings: LlmSettings, config: LlmCall, context:
         redirects=0,
     )
     if answer.status != 200:
-        said = Redactor(filter(None, [api_key])).text(answer.body.decode("utf-8", "replace"))[:300]
-        message = f"the model service answered {answer.status}: {said}"
+        excerpt = Redactor(filter(None, [api_key])).text(answer.body.decode("utf-8", "replace"))[:300]
+        message = f"the model service answered {answer.status}: {excerpt}"
         retryable = answer.status >= 500 or answer.status in (408, 425, 429)
         raise ModelUnavailable(message) if retryable else DoNotRetry(message)
     try:
@@ -146,7 +146,7 @@ def _openai(client: HttpClient, settings: LlmSettings, config: LlmCall, context:
 
 
 def _converse(client: Any, config: LlmCall, model: str) -> dict[str, Any]:
-    """Amazon Bedrock Runtime API reference, "Converse"."""
+    """Call Bedrock's Converse (Amazon Bedrock Runtime API reference, "Converse")."""
     request: dict[str, Any] = {
         "modelId": model,
         "messages": [{"role": turn.role, "content": [{"text": turn.content}]} for turn in config.turns()],

@@ -1,6 +1,6 @@
-"""`webhook`: a POST that its receiver can verify.
+"""`webhook`: a POST that its receiver can verify, as Standard Webhooks 1.0.0 defines it.
 
-By Standard Webhooks 1.0.0 (github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md).
+See github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _GONE = 410
 
 
 class WebhookCall(Config):
-    """`secret` signs it: `whsec_` and the key in base64, or any other text, which is the key itself."""
+    """`secret` is the key of the signature: `whsec_` followed by base64, or any other text, which is taken as it is."""
 
     url: str = Field(min_length=1, max_length=2000)
     body: Any
@@ -38,7 +38,7 @@ class WebhookCall(Config):
 
 
 def webhook_handler(client: Callable[[], HttpClient], now: Callable[[], float] = time.time) -> Handler:
-    """The handler. `client` makes the client at the first use; `now` answers seconds since 1970."""
+    """Make the handler. `client` makes the HTTP client at the first use; `now` returns seconds since 1970."""
 
     @handler("webhook")
     def webhook(config: WebhookCall, context: Context) -> dict[str, int]:
@@ -55,18 +55,18 @@ def webhook_handler(client: Callable[[], HttpClient], now: Callable[[], float] =
             connect_timeout=5,
             read_timeout=30,
             deadline=time.monotonic() + context.time_left(),
-            redirects=0,  # a receiver that moved is told so, by its status
+            redirects=0,  # the status of a receiver that has moved says so in the node's error
         )
         if 200 <= answer.status < 300:
             return {"status": answer.status}
-        said = f"{config.url[:200]} answered {answer.status}: {text.beginning(answer.body, 300)}"
-        raise DoNotRetry(said) if answer.status == _GONE else BadStatus(said)
+        message = f"{config.url[:200]} answered {answer.status}: {text.beginning(answer.body, 300)}"
+        raise DoNotRetry(message) if answer.status == _GONE else BadStatus(message)
 
     return webhook
 
 
 def signed(id: str, timestamp: int, body: bytes, secret: str | None) -> dict[str, str]:
-    """The headers: `id` is the same for each try, `timestamp` is this try's, in seconds since 1970."""
+    """The headers. `id` is the same in all attempts; `timestamp`, in seconds since 1970, is that of this attempt."""
     headers = {"webhook-id": id, "webhook-timestamp": str(timestamp)}
     if secret:
         content = f"{id}.{timestamp}.".encode() + body
