@@ -1,4 +1,4 @@
-"""Combines what several threads hand in at about the same time."""
+"""Combines the items that several threads put in at about the same time into batches."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ R = TypeVar("R")
 
 
 class Combiner(Generic[T, R]):
-    """Whoever finds it idle acts on all that waits, and goes on while there is more; the others leave theirs and go.
+    """A thread that finds it idle acts on all waiting items until none is left; other threads add theirs and return.
 
-    So batches grow just as fast as a call takes, and nothing waits for a timer. `take` removes a batch from what waits;
-    `act` deals with it and must not raise: the batch may well be another thread's.
+    So a batch has the items that arrived during one call, and no item waits for a timer. `take` removes a batch from
+    the waiting items. `act` processes it, and must not raise: its items may be those of another thread.
     """
 
     def __init__(self, take: Callable[[deque[T]], list[T]], act: Callable[[list[T]], Iterable[R]]) -> None:
@@ -25,10 +25,10 @@ class Combiner(Generic[T, R]):
         self._acting = threading.Lock()
 
     def put(self, items: Iterable[T]) -> list[R]:
-        """What `act` answered here, whoever handed the items in; nothing where another thread acts."""
+        """Add items. Returns what `act` returned in this thread, whoever added the items; [] if another acts."""
         self._waiting.extend(items)
         answers: list[R] = []
-        # Looked at again after the lock is free: an item left between the last look and the release would stay.
+        # Checked again after the release: an item that arrived between the last check and the release would stay.
         while self._waiting and self._acting.acquire(blocking=False):
             try:
                 while self._waiting:
@@ -39,7 +39,7 @@ class Combiner(Generic[T, R]):
 
 
 def first(most: int) -> Callable[[deque[T]], list[T]]:
-    """Takes at most so many, in the order in which they came."""
+    """A `take` that removes at most `most` items, in their order."""
 
     def take(waiting: deque[T]) -> list[T]:
         return [waiting.popleft() for _ in range(min(most, len(waiting)))]

@@ -1,4 +1,4 @@
-"""The error tree. A leaf: it imports nothing of the project, and knows nothing of HTTP."""
+"""The error tree. It imports nothing of the project, and knows nothing of HTTP."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Problem:
 
 
 class DagServiceError(Exception):
-    """Root of everything this service raises on purpose."""
+    """The root of the errors that this service raises on purpose."""
 
 
 class BadSettings(DagServiceError, ValueError):
-    """Settings that a start cannot go on with. `faults` has a line for each: its name, its value, and the remedy."""
+    """The service cannot start with these settings. `faults` has a line for each: its name, its value, the remedy."""
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
@@ -43,15 +43,15 @@ class InvalidDocument(DagServiceError):
 
 
 class UnsupportedEncoding(DagServiceError):
-    """The body is compressed in a way that is not known here, or not in the way that its header says."""
+    """The body's Content-Encoding is not supported, or the body is not encoded as that header says."""
 
 
 class Refused(DagServiceError):
-    """Whoever asks may not: a page of another origin, or by a name that is not the service's."""
+    """The request comes from a page of another origin, or names a host that is not the service's."""
 
 
 class NotFound(DagServiceError):
-    """No workflow or instance has this id (it never had, or its retention is over)."""
+    """No workflow or instance has this id: none ever had, or its retention is over."""
 
 
 class StillRunning(DagServiceError):
@@ -59,7 +59,7 @@ class StillRunning(DagServiceError):
 
 
 class Conflict(DagServiceError):
-    """What was asked for is not possible in the state that the instance is in."""
+    """The request is not possible in the current state of the instance."""
 
 
 class IdempotencyConflict(DagServiceError):
@@ -67,40 +67,40 @@ class IdempotencyConflict(DagServiceError):
 
 
 class Unavailable(DagServiceError):
-    """The store or the queue cannot be reached, or refuses writes. Trying again later is right."""
+    """The store or the queue cannot be reached, or refuses writes. The request may be tried again later."""
 
 
 class NewerSchema(Unavailable):
-    """A newer release of this service wrote the instance or the workflow. Nothing was done to it: it waits for that."""
+    """A newer release of this service wrote the instance or workflow. It was not changed: it waits for that release."""
 
 
 class Overloaded(Unavailable):
-    """More work is waiting than the service should take on. What was asked for was not begun."""
+    """Too much work is waiting already. The requested work was not begun."""
 
 
 class TemplateError(DagServiceError):
-    """A template does not parse, or names a path that is not there."""
+    """A template does not parse, or names a path that does not exist."""
 
 
 class MissingSecret(TemplateError):
-    """A template names a secret that is nowhere, or that cannot be used."""
+    """A template names a secret that does not exist, or that cannot be used."""
 
 
 class SecretsUnavailable(DagServiceError):
-    """Where the secrets are did not answer. The node is retried by its policy."""
+    """The source of secrets did not answer. The node is retried by its policy."""
 
 
 class ValuesUnavailable(DagServiceError):
-    """Where large results are kept did not answer. The node is retried by its policy."""
+    """The storage of large results did not answer. The node is retried by its policy."""
 
 
 class ValueLost(DagServiceError):
-    """A large result is not where it was put, or is not what was put there. No retry mends that."""
+    """A large result is missing, or is not the one that was stored. A retry would fail as well."""
 
 
 class HandlerError(Exception):
-    """What a handler may raise to say how its failure is to be treated; any other exception is retried by policy."""
+    """The base of errors by which a handler decides about retries. Any other exception is retried by the policy."""
 
 
 class DoNotRetry(HandlerError):
-    """Raised by a handler: this node fails now, whatever attempts its policy has left."""
+    """A handler raises this to fail its node now, even if its policy has attempts left."""

@@ -1,4 +1,4 @@
-"""What is wrong with settings, in words for whoever set them: a line for each fault. pydantic's words stay inside."""
+"""What is wrong with settings: a line for each fault, in words of ours: pydantic's are not shown."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 LONGEST = 100
-# How alike a name must be to one of ours to be taken for a slip: REDIS_ULR is, HOME is not for HOST.
+# How similar a name must be to a setting's to be taken for a typo: REDIS_ULR is one of REDIS_URL, HOME is none of HOST.
 ALIKE = 0.88
 BOUNDS = {"ge": "from {}", "gt": "above {}", "le": "to {}", "lt": "below {}"}
 
 
 def of(model: type[Environment], given: Mapping[str, str], error: ValidationError) -> list[str]:
-    """Every fault of what was `given`, by the fields' names, in the order of the fields.
+    """A line for every fault of the `given` values by field name, in the order of the fields.
 
-    pydantic compares settings only if each of them is sound: so those that are go through it once more.
+    pydantic looks for contradictions only if each value is valid: so the valid ones are validated once more.
     """
     lines = dict(_of_fields(model, given, error))
-    sound = {name: value for name, value in given.items() if name not in lines}
+    valid = {name: value for name, value in given.items() if name not in lines}
     try:
-        model.model_validate(sound)
+        model.model_validate(valid)
     except ValidationError as again:
         error = again
-    for name, says, about in _contradictions(error):
-        if not any(one in lines for one in about):
-            lines[name] = line(model, name, given.get(name), says)
+    for name, detail, involved in _contradictions(error):
+        if not any(one in lines for one in involved):
+            lines[name] = line(model, name, given.get(name), detail)
     return [lines[name] for name in model.model_fields if name in lines]
 
 
-def line(model: type[Environment], name: str, value: str | None, says: str) -> str:
+def line(model: type[Environment], name: str, value: str | None, detail: str) -> str:
     """`LEASE_SECONDS=inf: a number from 0.01 to 43200 is expected`."""
-    return f"{name.upper()}={shown(value or '', secret=is_secret(model.model_fields[name]))}: {says}"
+    return f"{name.upper()}={shown(value or '', secret=is_secret(model.model_fields[name]))}: {detail}"
 
 
 def shown(value: str, *, secret: bool = False) -> str:
-    """On one line, not too long, and without what may be a password."""
+    """The value on one line, shortened if it is long, and hidden if it may hold a password."""
     if value and (secret or "@" in value):
         return HIDDEN
     text = value if value.isprintable() else repr(value)[1:-1]
@@ -55,8 +55,10 @@ def is_secret(field: FieldInfo) -> bool:
 
 
 def slips(environment: Mapping[str, str], known: Iterable[str], *, but: tuple[str, ...] = ()) -> list[str]:
-    """A line for each variable whose name is nearly one of `known`: nobody reads it. Those that begin as `but` are not
-    ours."""
+    """A line for each variable that nothing reads and whose name is similar to one in `known`: probably a typo.
+
+    Variables that begin with one of `but` belong to others.
+    """
     import difflib
 
     names = set(known)
@@ -72,9 +74,9 @@ def _of_fields(model: type[Environment], given: Mapping[str, str], error: Valida
     for fault in error.errors(include_url=False, include_input=False):
         if fault["loc"]:
             name = str(fault["loc"][0])
-            said = fault.get("ctx", {}).get("error")
-            says = str(said) if isinstance(said, ValueError) else f"{expected(model.model_fields[name])} is expected"
-            yield name, line(model, name, given.get(name), says)
+            own = fault.get("ctx", {}).get("error")  # raised by a validator of ours
+            detail = str(own) if isinstance(own, ValueError) else f"{expected(model.model_fields[name])} is expected"
+            yield name, line(model, name, given.get(name), detail)
 
 
 def _contradictions(error: ValidationError) -> Iterator[tuple[str, str, tuple[str, ...]]]:
@@ -83,7 +85,7 @@ def _contradictions(error: ValidationError) -> Iterator[tuple[str, str, tuple[st
 
 
 def expected(field: FieldInfo) -> str:
-    """What a field takes: `a whole number from 1 to 64`."""
+    """The values that a field takes, in words: `a whole number from 1 to 64`."""
     kind = _kind(field.annotation)
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(map(str, get_args(kind)))
@@ -95,7 +97,7 @@ def expected(field: FieldInfo) -> str:
 
 
 def _kind(annotation: Any) -> Any:
-    """Of `int | None`, int."""
+    """The type itself, without None: `int` for `int | None`."""
     if isinstance(annotation, UnionType):
         return next(kind for kind in get_args(annotation) if kind is not type(None))
     return annotation

@@ -1,4 +1,4 @@
-"""What goes around every invocation, by whichever entry point it came: a request id in the logs, metrics, traces."""
+"""The middleware around every invocation of any entry point: it carries the request id, metrics and traces."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One call of an entry point: the event as chalice has it, and the context that Lambda gave, None elsewhere."""
+    """One call of an entry point: chalice's event, and Lambda's context, which is None outside Lambda."""
 
     event: Any
     context: Any
 
     @property
     def request_id(self) -> str:
-        """Of a request API Gateway's, else Lambda's; empty elsewhere."""
-        gateway = getattr(self.event, "context", None)  # that of a request; other events have Lambda's there
-        given = gateway.get("requestId") if isinstance(gateway, dict) else None
-        return str(given or getattr(self.context, "aws_request_id", ""))
+        """API Gateway's id of an HTTP request, else Lambda's id; empty outside both."""
+        gateway = getattr(self.event, "context", None)  # API Gateway's; other events have Lambda's context there
+        id = gateway.get("requestId") if isinstance(gateway, dict) else None
+        return str(id or getattr(self.context, "aws_request_id", ""))
 
     @property
     def messages(self) -> int:
-        """How many messages of a queue it is about."""
+        """The number of queue messages in the event."""
         event: Any = getattr(self.event, "to_dict", dict)()
         return len(event.get("Records", ())) if isinstance(event, dict) else 0
 
@@ -33,13 +33,13 @@ Part = Callable[[Invocation], AbstractContextManager[object]]
 
 
 def around(parts: Callable[[], Sequence[Part]]) -> Callable[[Any, Callable[[Any], Any]], Any]:
-    """A middleware of chalice, for events of every kind: what the parts do begins and ends with each invocation.
+    """A middleware of chalice, for events of every kind, that enters the parts for the time of each invocation.
 
-    The first part is the outermost. They are asked for when an invocation comes: importing the app makes none.
+    The first part is the outermost. `parts` is called by each invocation, so that importing the app makes none.
     """
 
     def middleware(event: Any, get_response: Callable[[Any], Any]) -> Any:
-        # A request of HTTP has the context of API Gateway beside that of Lambda.
+        # An HTTP request has two contexts: Lambda's is `lambda_context`, and API Gateway's is `context`.
         context = getattr(event, "lambda_context" if hasattr(event, "lambda_context") else "context", None)
         invocation = Invocation(event, context)
         with ExitStack() as exits:

@@ -1,4 +1,4 @@
-"""Packages that others import at once and this service may never use: they are loaded when somebody looks into them."""
+"""Delays the import of a package that a dependency imports at once, but that this service may never use."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 
 def postpone(name: str) -> None:
-    """Let `import package.name` cost nothing until the first look at what its `__init__` defines.
+    """Let `import package.name` cost nothing until an attribute that its `__init__` defines is first read.
 
-    Its submodules are imported as ever, each by itself. (importlib.util.LazyLoader would load it at its second import:
-    the interpreter looks at `__spec__`.)
+    Its submodules are imported as usual, each by itself. (importlib.util.LazyLoader would load the package at its
+    second import, since the interpreter reads `__spec__`.)
     """
     parent = find_spec(name.rpartition(".")[0])
     spec = PathFinder.find_spec(name, parent.submodule_search_locations) if parent else None

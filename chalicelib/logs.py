@@ -1,4 +1,4 @@
-"""How logs look: JSON, one event a line, on AWS; one readable line locally. Every event is in docs/events.md."""
+"""The format of logs: one event a line, as JSON on AWS and as text locally. docs/events.md lists every event."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ if TYPE_CHECKING:
     from chalicelib.invocation import Invocation
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-# Fields, and what was bound around them: put together only if a line is written, as every node binds some.
+# Bound fields, linked to those of the outer block. They are merged only when a line is written: every node binds some.
 _Chain = tuple[Mapping[str, Any], "_Chain"] | None
 _fields: ContextVar[_Chain] = ContextVar("log fields", default=None)
 
 
-class bound:  # a block, as contextlib's are; a generator would take three times as long, for every node
-    """What is logged in the block, by whomever, carries these fields as well; also in threads that copy the context."""
+class bound:  # lower-case, as in contextlib. A @contextmanager would take three times as long, for every node
+    """A context manager: every line that is logged in its block carries `fields`, also in threads with its context."""
 
-    __slots__ = ("_given", "_token")
+    __slots__ = ("_own", "_token")
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
-        self._given = fields
+        self._own = fields
 
     def __enter__(self) -> None:
-        self._token = _fields.set((self._given, _fields.get()))
+        self._token = _fields.set((self._own, _fields.get()))
 
     def __exit__(self, *_: object) -> None:
         _fields.reset(self._token)
 
 
 def invocation(current: Invocation) -> bound:
-    """A part of every invocation: its lines carry its request id."""
+    """A part of the middleware (invocation.Part): the lines of an invocation carry its request id."""
     return bound({"request_id": current.request_id})
 
 
 class Bound(logging.LoggerAdapter[logging.Logger]):
-    """A logger whose lines carry its `extra` whichever thread they come from, beside what a call gives as `extra`."""
+    """A logger whose lines carry its `extra` in every thread, in addition to the `extra` of each call."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         return msg, {**kwargs, "extra": {**(kwargs.get("extra") or {}), **(self.extra or {})}}
 
 
 class _Bind(logging.Filter):
-    """Puts what is bound where a line is logged into its record; what the call itself gave stays."""
+    """Adds the bound fields to the record of a line. Fields of the call itself win."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         chain = _fields.get()
@@ -67,7 +67,7 @@ class _Text(logging.Formatter):
 
 
 class _Redacted(logging.Formatter):
-    """What `inner` makes of a record, tracebacks and extra fields included, without secrets."""
+    """Formats a record by `inner`, and takes secrets out of the whole text, tracebacks and extra fields included."""
 
     def __init__(self, inner: logging.Formatter, redact: Callable[[str], str]) -> None:
         super().__init__()
@@ -79,9 +79,9 @@ class _Redacted(logging.Formatter):
 
 
 def configure(level: str, style: Literal["json", "text"], redact: Callable[[str], str] = str) -> None:
-    """Give the root logger its one handler. Lambda has put one there already: it is replaced.
+    """Give the root logger its one handler, in place of the one that Lambda has put there.
 
-    `redact` is called with each finished line. So nothing gets around it: no argument, no field, no thread.
+    `redact` is called with each finished line, so it sees every argument and field, from any thread.
     """
     handler = logging.StreamHandler()
     handler.addFilter(_Bind())
@@ -90,7 +90,7 @@ def configure(level: str, style: Literal["json", "text"], redact: Callable[[str]
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # botocore would log the very answers that bring the secrets, before anybody knows them.
+    # At DEBUG botocore logs the answers that contain the secrets, before these are known to `redact`.
     for chatty in ("botocore", "boto3", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
@@ -100,7 +100,7 @@ def _json() -> logging.Formatter:
 
     class Json(JsonFormatter):
         def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-            """RFC 3339, UTC: what is sorted by it is in order, whichever process wrote it."""
+            """RFC 3339 in UTC, so that lines of all processes sort by it as text."""
             return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     return Json(

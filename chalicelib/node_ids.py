@@ -1,4 +1,4 @@
-"""What the id of a node may be, and what stands for it where not every character can."""
+"""Which ids nodes may have, and how an id is written where not every character is allowed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
 
 
 def fault(id: str) -> str | None:
-    """What is wrong with a text of 1 to MOST characters as an id, in a sentence with the remedy."""
-    wrong = next((c for c in id if not c.isprintable() or c in _REFUSED), None)
-    if wrong is not None:
-        shown = f"`{wrong}`" if wrong.isprintable() and wrong != "`" else f"the character U+{ord(wrong):04X}"
+    """Why a text of 1 to MOST characters cannot be an id, in a sentence with the remedy; None if it can."""
+    refused = next((c for c in id if not c.isprintable() or c in _REFUSED), None)
+    if refused is not None:
+        shown = f"`{refused}`" if refused.isprintable() and refused != "`" else f"the character U+{ord(refused):04X}"
         return f"an id cannot hold {shown}: use any printable characters but braces and quotes"
     if id in (".", ".."):
         return f"`{id}` cannot be an id, since URLs read it as a folder: rename the node"
@@ -23,10 +23,10 @@ def fault(id: str) -> str | None:
 
 
 def is_plain(id: str) -> bool:
-    """Whether it can stand anywhere as it is: in paths, keys, headers and templates."""
+    """Whether the id can be used as it is everywhere: in paths, keys, headers and templates."""
     return _PLAIN.fullmatch(id) is not None
 
 
 def plain(id: str) -> str:
-    """What stands for it in keys, paths and headers: the id itself, or else its hash, which no plain id equals."""
+    """The id for keys, paths and headers: itself if it is plain, else its hash, which equals no plain id."""
     return id if is_plain(id) else f"~{hashlib.sha256(id.encode()).hexdigest()[:32]}"

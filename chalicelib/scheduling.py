@@ -1,4 +1,4 @@
-"""What the use cases and the worker need of the scheduler. `scheduler/` implements it, and depends on them in turn."""
+"""The protocols by which use cases and worker use the scheduler, which `scheduler/` implements."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 
 
 class Dispatch(Protocol):
-    """What happens to nodes that a transition made ready. `by` goes into the transition, `unblocked` comes after it."""
+    """Gets ready nodes onto the queue. `by` is an argument of the transition that makes them ready."""
 
     @property
     def by(self) -> Dispatching: ...
 
     def unblocked(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> None:
-        """Get them onto the queue, by whatever way is set."""
+        """Enqueue what the transition made ready: from here, or by the scheduler function, as SCHEDULING says."""
 
     def send(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> None:
-        """Put them on the queue from here."""
+        """Enqueue ready nodes from this process."""
 
 
 class Settler(Protocol):
-    """Carries on what one transition was too short for."""
+    """Completes what the transition that ended a node, or an instance, leaves to do."""
 
     def run(self, instance_id: str) -> object:
-        """Look at an instance now: send and settle what is due, and what it owes when it is terminal."""
+        """Make one pass over an instance: send and settle what is due; call the webhook of one that has ended."""
 
     def settle(self, ref: Ref, plan: Plan, node: int, start: int, *, failed: bool) -> None:
-        """Deal with the children (of a failed node: the descendants) from `start` to the end; -1 is past the end."""
+        """Settle the children (the descendants, if the node failed) from `start` on; -1 is past the end."""
 
     def note_end(self, ref: Ref, plan: Plan, status: str) -> None:
         """Log the end of an instance and call its webhook, if `status`, which a transition left it in, is an end."""

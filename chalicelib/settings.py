@@ -1,4 +1,4 @@
-"""Every setting, validated once, as a whole. Only the composition root makes one from the environment."""
+"""Every setting, validated once and together. Only the composition root reads them from the environment."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from chalicelib.errors import BadSettings
 
-# No duration of ours is longer, and milliseconds of it are still exact in Lua.
+# No duration may be longer. Its milliseconds are still exact in Lua.
 TEN_YEARS = 10 * 366 * 86400
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class Environment(BaseModel):
-    """Settings that are read from environment variables: there their names are in capitals."""
+    """Settings that are read from environment variables, whose names are those of the fields in capitals."""
 
-    # Infinity and NaN are no numbers here: whatever is made of them overflows, or never ends.
+    # Infinity and NaN are refused: times and limits computed from them overflow, or never end.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Of what `environment` sets, and the defaults: an empty value is the default.
+        """The settings of `environment`. A variable that is missing or empty has the default.
 
         Raises BadSettings, with every fault.
         """
@@ -33,7 +33,7 @@ class Environment(BaseModel):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            from chalicelib import faults  # what no start without a fault needs
+            from chalicelib import faults  # imported here: a start without a fault does not need it
 
             raise BadSettings(faults.of(cls, given, error)) from None
 
@@ -45,20 +45,20 @@ class Environment(BaseModel):
         return self
 
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-        """Settings that are sound and do not go together: the one to name, what is wrong, and those it is about."""
+        """The contradictions of valid settings: the setting to report, what is wrong, and all settings involved."""
         yield from ()
 
 
 class Contradictions(ValueError):
-    """What `contradictions` found."""
+    """Valid settings contradict each other."""
 
     def __init__(self, found: tuple[tuple[str, str, tuple[str, ...]], ...]) -> None:
         self.found = found
-        super().__init__("; ".join(says for _, says, _ in found))
+        super().__init__("; ".join(detail for _, detail, _ in found))
 
 
 class Settings(Environment):
-    """What every process of the service reads: `REDIS_URL`, `QUEUE_URL`, ..."""
+    """The settings of every process of the service: `REDIS_URL`, `QUEUE_URL`, ..."""
 
     # where things are
     redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False)
@@ -78,7 +78,7 @@ class Settings(Environment):
 
     # how it runs
     scheduling: Literal["inline", "lambda"] = "inline"
-    # A limit that rounds to no millisecond would be none, and one of years is a slip.
+    # A duration that rounds to 0 ms would be no limit, and one of years is a typo.
     lease_seconds: float = Field(30, ge=0.01, le=43200)
     resend_seconds: float = Field(30, ge=0.01, le=43200)
     max_lost: int = Field(5, ge=1, le=1000, description="leases a node may lose before it is FAILED")
@@ -98,8 +98,8 @@ class Settings(Environment):
     max_answer_bytes: int = Field(5 * 1024 * 1024, ge=0, description="of the results in one answer; others have a link")
 
     # large results
-    values_url: str = Field("", description="where they go: s3://BUCKET/PREFIX, file:///FOLDER, or none")
-    large_result_bytes: int = Field(256 * 1024, ge=1, description="what is larger goes there")
+    values_url: str = Field("", description="where they are stored: s3://BUCKET/PREFIX, file:///FOLDER, or nowhere")
+    large_result_bytes: int = Field(256 * 1024, ge=1, description="larger results are stored there")
 
     # above which new instances are refused; 0 turns one off
     max_backlog: int = Field(100_000, ge=0, description="messages that wait in the queue")
@@ -119,15 +119,15 @@ class Settings(Environment):
     # access
     api_auth: Literal["none", "api_key", "iam"] = "none"
     cors_origins: str = Field("", description="comma-separated origins whose pages may call the API from a browser")
-    allowed_hosts: str = Field("", description="comma-separated names that a local run answers to, beside localhost")
+    allowed_hosts: str = Field("", description="comma-separated names that a local run answers to, besides localhost")
     secrets: Literal["environment", "ssm", "secretsmanager"] = "environment"
-    secrets_prefix: str = Field("SECRET_", min_length=1, description="what comes before NAME where secrets are kept")
+    secrets_prefix: str = Field("SECRET_", min_length=1, description="the prefix of NAME in the source of secrets")
     secrets_keep_seconds: float = Field(300, ge=0, le=TEN_YEARS)
 
     # metrics, logs and traces
     metrics: Literal["none", "emf", "prometheus"] = "none"
     metrics_service: str = Field("dag-service", min_length=1, description="the dimension `service` in CloudWatch")
-    metrics_process: str = Field("", description="the name of this process beside others, for prometheus")
+    metrics_process: str = Field("", description="the unique name of this process, for prometheus")
     prometheus_multiproc_dir: str = Field("", description="where the processes of one machine keep their metrics")
     aws_lambda_function_memory_size: int = Field(512, gt=0, description="in MB, set by Lambda: what a second costs")
     tracing: Literal["none", "otlp"] = Field("none", description="otlp: see OpenTelemetry's OTEL_* variables")
@@ -137,15 +137,15 @@ class Settings(Environment):
     @field_validator("redis_url")
     @classmethod
     def _is_redis_url(cls, url: str) -> str:
-        # Here, because what redis-py and urllib say of a URL may quote the password in it.
+        # Checked here, since errors of redis-py and urllib may quote the password in the URL.
         try:
             parts = urlsplit(url)
-            sound = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
-            sound = sound and bool(parts.path.strip("/") if parts.scheme == "unix" else parts.hostname)
-            sound = sound and (parts.scheme == "unix" or re.fullmatch(r"(/\d*)?", parts.path) is not None)
+            valid = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+            valid = valid and bool(parts.path.strip("/") if parts.scheme == "unix" else parts.hostname)
+            valid = valid and (parts.scheme == "unix" or re.fullmatch(r"(/\d*)?", parts.path) is not None)
         except ValueError:
-            sound = False
-        if not sound or re.search(r"\s", url):
+            valid = False
+        if not valid or re.search(r"\s", url):
             raise ValueError("the form redis[s]://user:password@host:port/0 is expected, percent-encoded")
         return url
 
@@ -206,23 +206,23 @@ class Settings(Environment):
     def contradictions(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         tls = self.redis_url.startswith("rediss:")
         if self.redis_auth == "iam" and not (self.redis_username and self.redis_cache_name and tls):
-            says = "it needs REDIS_USERNAME, REDIS_CACHE_NAME and a REDIS_URL with rediss://"
-            yield "redis_auth", says, ("redis_auth", "redis_username", "redis_cache_name", "redis_url")
+            detail = "it needs REDIS_USERNAME, REDIS_CACHE_NAME and a REDIS_URL with rediss://"
+            yield "redis_auth", detail, ("redis_auth", "redis_username", "redis_cache_name", "redis_url")
         if self.redis_cluster and urlsplit(self.redis_url).path.strip("/") not in ("", "0"):
-            says = "a cluster has one database only: let REDIS_URL end with /0, or leave REDIS_CLUSTER out"
-            yield "redis_cluster", says, ("redis_cluster", "redis_url")
+            detail = "a cluster has one database only: let REDIS_URL end with /0, or leave REDIS_CLUSTER out"
+            yield "redis_cluster", detail, ("redis_cluster", "redis_url")
         if self.queue_url and self.queue_url == self.dead_letter_queue_url:
-            says = "this is QUEUE_URL, too: dead letters need a queue of their own"
-            yield "dead_letter_queue_url", says, ("queue_url", "dead_letter_queue_url")
+            detail = "this is QUEUE_URL, too: dead letters need a queue of their own"
+            yield "dead_letter_queue_url", detail, ("queue_url", "dead_letter_queue_url")
 
     @property
     def result_limit(self) -> int:
-        """Of one result, in bytes. A worker needs up to 15 times as much memory for it, and has 512 MB."""
+        """The most bytes of one result. A worker needs up to 15 times as much memory for it, and has 512 MB."""
         return self.max_result_bytes or (16 if self.values_url else 1) * 1024 * 1024
 
     @property
     def passwords(self) -> list[str]:
-        """What no log may show."""
+        """The passwords and keys that no log may show."""
         in_url = unquote(urlsplit(self.redis_url).password or "")
         given = [in_url, self.redis_password.get_secret_value(), self.llm_api_key.get_secret_value()]
         return [password for password in given if password and "{{" not in password]
@@ -245,10 +245,10 @@ def _names(text: str) -> list[str]:
 
 
 def is_http_url(url: str) -> bool:
-    """Whether it names a server that is asked by HTTP."""
+    """Whether the text is a usable http:// or https:// URL."""
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return sound and re.search(r"[\s\x00-\x1f]", url) is None
+    return valid and re.search(r"[\s\x00-\x1f]", url) is None

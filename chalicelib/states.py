@@ -17,7 +17,7 @@ class NodeStatus(StrEnum):
 
 
 class NodeState(StrEnum):
-    """What the record of a node says, by its letter. A node that has no record waits for its parents."""
+    """The state of a node by its letter in the record. A node without a record waits for its parents."""
 
     READY = "Q"  # It can start; a message for it is on the queue, or is about to be sent.
     RUNNING = "R"  # A worker holds a lease on it.
@@ -28,17 +28,17 @@ class NodeState(StrEnum):
 
     @property
     def status(self) -> NodeStatus:
-        """The word for it that users see."""
+        """The word that users see."""
         return _STATUS[self]
 
     @property
     def live(self) -> bool:
-        """Whether it is still to end."""
+        """Whether the node has not ended yet."""
         return self in (NodeState.READY, NodeState.RUNNING)
 
     @property
     def satisfies(self) -> bool:
-        """Whether it ended in a way that lets what depends on it run."""
+        """Whether the nodes that depend on it may run."""
         return self in (NodeState.COMPLETED, NodeState.IGNORED)
 
 
@@ -50,18 +50,18 @@ _STATUS = {
     NodeState.IGNORED: NodeStatus.FAILED,
     NodeState.SKIPPED: NodeStatus.SKIPPED,
 }
-# Looking a letter up takes a tenth of the time that calling the enum does, and a picture may have 10,000 nodes.
+# A lookup takes a tenth of the time of a call of the enum, and a status may have 10,000 nodes.
 NODE_STATES = {state.value: state for state in NodeState}
 
 
 class InstanceStatus(StrEnum):
-    """The status of an instance; the list in Redis has it by its letter."""
+    """The status of an instance. Its letter stands before the id in the shard's list, which is sorted by these."""
 
     PENDING = "PENDING"  # None of its nodes has started yet.
     RUNNING = "RUNNING"  # A node has started, and not all have ended.
     COMPLETED = "COMPLETED"  # All nodes ended, and no failure counts against it.
     FAILED = "FAILED"  # A node failed, or it took longer than it may, or its workflow is gone.
-    CANCELLED = "CANCELLED"  # Somebody ended it.
+    CANCELLED = "CANCELLED"  # A user cancelled it.
 
     @property
     def terminal(self) -> bool:
@@ -69,5 +69,5 @@ class InstanceStatus(StrEnum):
 
     @property
     def letter(self) -> str:
-        """The letter that it has in the list: its first one, save for CANCELLED."""
+        """The letter in the shard's list: the first of the word, except for CANCELLED."""
         return "X" if self is InstanceStatus.CANCELLED else self.value[0]

@@ -1,8 +1,8 @@
-"""Answers as they come on the wire: where each of them ends, and whether its connection may be used for another.
+"""Answers on the wire: where an answer ends, and whether its connection may be used for another request.
 
-http.client takes every interim answer but 100 for the answer itself, guesses where the framing is faulty, and forgets
-what was left over. Whoever uses the connection next is then given what belongs to somebody else. So framing that cannot
-be relied on is refused here, and a connection whose answer had no certain end is closed (RFC 9112, sections 6 and 9).
+http.client takes every interim answer except 100 for the answer itself, guesses if the framing is faulty, and forgets
+the bytes that are left over. The next request on that connection would then read them as its own answer. So unreliable
+framing is refused here, and a connection whose answer had no certain end is closed (RFC 9112, sections 6 and 9).
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HeaderParsingError
 from urllib3.util.response import assert_header_parsing
 
-# When the call that this thread makes must be over, by time.monotonic().
+# The time.monotonic() by which the current call must have ended.
 DEADLINE: ContextVar[float] = ContextVar("DEADLINE", default=float("inf"))
-# Longer ones are nobody's, and would fill memory: RFC 9112, section 7.1.1, advises to limit chunk extensions.
+# No server needs longer extensions, and they would fill memory: RFC 9112, section 7.1.1, advises to limit them.
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[^\r\n]{0,4096})?\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class BadAnswer(http.client.HTTPException):
-    """The answer is no HTTP, or does not say where it ends."""
+    """The answer is not HTTP, or does not say where it ends."""
 
 
 class TooLate(Exception):
-    """The call's time was over before its answer was."""
+    """The deadline of the call passed before the end of its answer."""
 
 
 class WireAnswer(http.client.HTTPResponse):
-    """`clean` says that the answer ended where it said it would, and that nothing came behind it."""
+    """An answer with checked framing. `clean`: it ended where it said, and no bytes followed it."""
 
     fp: Any
 
@@ -47,9 +47,9 @@ class WireAnswer(http.client.HTTPResponse):
         super().__init__(sock, *args, **options)
         self._sock = sock
         if isinstance(sock, ssl.SSLSocket):
-            # An answer that ends with its connection was cut off, unless the server says goodbye (RFC 9112, 9.8).
+            # An answer that ends with its connection is truncated, unless TLS was closed properly (RFC 9112, 9.8).
             sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
-        self.fp = io.BufferedReader(_Timed(self.fp.detach(), sock, DEADLINE.get()))
+        self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock, DEADLINE.get()))
         self.clean = False
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -59,33 +59,33 @@ class WireAnswer(http.client.HTTPResponse):
                 raise BadAnswer("it switches to another protocol, which nobody asked it to")
             if not 100 <= status < 200:
                 return version, status, reason
-            http.client.parse_headers(self.fp)  # an interim answer: what it says is not needed, and the answer follows
+            http.client.parse_headers(self.fp)  # an interim answer: it is skipped, and the answer itself follows
 
     def begin(self) -> None:
         if self.headers is not None:
             return
         super().begin()
         try:
-            # After a line that is no header the rest, where the length may be, would be taken for something else.
+            # http.client stops at a line that is no header, and would miss a length that follows it.
             assert_header_parsing(self.msg)
         except HeaderParsingError:
             raise BadAnswer("its headers cannot be read") from None
-        codings = _list(self.msg, "transfer-encoding")
+        codings = _members(self.msg, "transfer-encoding")
         if self._method == "HEAD" or self.status in _NO_BODY:
-            self._ends(0, certain=False)  # some servers send a body all the same, and later
+            self._set_end(0, certain=False)  # some servers send a body all the same
         elif codings == ["chunked"]:
-            self._ends(None, chunked=True, certain="content-length" not in self.msg)
+            self._set_end(None, chunked=True, certain="content-length" not in self.msg)
         elif codings not in ([], ["identity"]):
             raise BadAnswer("it uses a Transfer-Encoding that was not asked for")
         else:
             length = _length(self.msg)
-            self._ends(length, certain=length is not None and not codings)
+            self._set_end(length, certain=length is not None and not codings)
 
-    def _ends(self, length: int | None, *, certain: bool, chunked: bool = False) -> None:
+    def _set_end(self, length: int | None, *, certain: bool, chunked: bool = False) -> None:
         self.length, self.chunked = length, chunked
         self.chunk_left = None
-        # Then http.client leaves the connection to this answer, which closes it at its end.
-        self.will_close = not certain or self.version != 11 or "close" in _list(self.msg, "connection")
+        # If set, http.client leaves the connection to this answer, which closes it at its end.
+        self.will_close = not certain or self.version != 11 or "close" in _members(self.msg, "connection")
 
     def _get_chunk_left(self) -> int | None:
         if not self.chunk_left:
@@ -106,13 +106,13 @@ class WireAnswer(http.client.HTTPResponse):
 
     def _close_conn(self) -> None:
         if not self.will_close and self.length == 0:
-            self.clean = not self._more()
+            self.clean = not self._has_surplus()
         super()._close_conn()  # type: ignore[misc]
 
-    def _more(self) -> bool:
-        """Whether more has come than belongs to this answer, without waiting for it."""
+    def _has_surplus(self) -> bool:
+        """Whether bytes have arrived that do not belong to this answer. It does not wait for any."""
         try:
-            self._sock.settimeout(0)  # each request sets it anew
+            self._sock.settimeout(0)  # the next request sets a timeout of its own
             return bool(self.fp.peek(1))
         except ssl.SSLWantReadError:
             return False
@@ -120,8 +120,8 @@ class WireAnswer(http.client.HTTPResponse):
             return True
 
 
-class _Timed(io.RawIOBase):
-    """Reads from the socket, and not past the deadline, however little comes at a time."""
+class _DeadlineReader(io.RawIOBase):
+    """Reads from the socket until the deadline, even if the bytes arrive one by one."""
 
     def __init__(self, raw: Any, sock: socket.socket, deadline: float) -> None:
         self._raw, self._sock, self._deadline = raw, sock, deadline
@@ -147,8 +147,8 @@ class _Timed(io.RawIOBase):
         self._raw.close()
 
 
-class _Wired:
-    """A connection of urllib3's whose answers are WireAnswers."""
+class _WiredMixin:
+    """For a connection of urllib3: its answers are WireAnswers."""
 
     _answer: WireAnswer | None = None
 
@@ -158,20 +158,20 @@ class _Wired:
 
     @property
     def is_connected(self) -> bool:
-        """urllib3 asks before it uses a connection again, and looks itself whether more has come since."""
+        """urllib3 checks this before it reuses a connection, and its own part finds bytes that have arrived since."""
         return super().is_connected and (self._answer is None or self._answer.clean)  # type: ignore[misc]
 
 
-class WiredConnection(_Wired, HTTPConnection):  # type: ignore[misc]
+class WiredConnection(_WiredMixin, HTTPConnection):  # type: ignore[misc]
     """HTTP."""
 
 
-class WiredTlsConnection(_Wired, HTTPSConnection):  # type: ignore[misc]
+class WiredTlsConnection(_WiredMixin, HTTPSConnection):  # type: ignore[misc]
     """HTTPS."""
 
 
 def pools(**options: Any) -> urllib3.PoolManager:
-    """A PoolManager for whoever needs nothing else."""
+    """A PoolManager whose connections are those of this module."""
     manager = urllib3.PoolManager(**options)
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
     return manager
@@ -185,17 +185,17 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = WiredTlsConnection
 
 
-def _list(headers: Any, name: str) -> list[str]:
-    """The members of a header, of all its lines, in lower case."""
+def _members(headers: Any, name: str) -> list[str]:
+    """The list members of all lines of a header, in lower case."""
     members = ",".join(headers.get_all(name, [])).split(",")
     return [member.strip().lower() for member in members if member.strip()]
 
 
 def _length(headers: Any) -> int | None:
-    """Raises BadAnswer where Content-Length says several things, or none."""
+    """The Content-Length; None if there is none. Raises BadAnswer if it is not one number."""
     if "content-length" not in headers:
         return None
-    lengths = set(_list(headers, "content-length"))
+    lengths = set(_members(headers, "content-length"))
     if len(lengths) != 1 or not _LENGTH.fullmatch(length := lengths.pop()):
         raise BadAnswer("its Content-Length is not one number")
     return int(length)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chalicelib import ids
-from chalicelib.aside import aside
+from chalicelib.best_effort import best_effort
 from chalicelib.core import cost
 from chalicelib.core.calls import Claim, Completion, Due
 from chalicelib.core.cost import Consumption
@@ -54,7 +54,7 @@ class MeteredStore:
         self._tally.called("create")
         created = self._store.create(ref, **named)
         if created[0] is Outcome.CREATED and _is_asked_for(ref.instance_id):
-            aside(self._metrics.started)
+            best_effort(self._metrics.started)
         return created
 
     def claim(self, instance_id: str, *, wanted: Sequence[Any], **named: Any) -> Claim:
@@ -62,7 +62,7 @@ class MeteredStore:
         self._tally.commands += sum(bool(want.needs) for want in wanted)  # one more reads all that a node needs
         claim = self._store.claim(instance_id, wanted=wanted, **named)
         if claim.waited_ms is not None:
-            aside(self._metrics.claimed, claim.waited_ms / 1000)
+            best_effort(self._metrics.claimed, claim.waited_ms / 1000)
         return claim
 
     def complete(self, instance_id: str, *, done: Sequence[Any], **named: Any) -> Completion:
@@ -81,13 +81,13 @@ class MeteredStore:
         self._tally.called("end")
         outcome = self._store.end(instance_id, status=status, **named)
         if outcome is Outcome.ENDED:
-            aside(self._metrics.ended, instance_id, status)
+            best_effort(self._metrics.ended, instance_id, status)
         return outcome
 
     def _note_end(self, instance_id: str, status: str) -> None:
         """A transition answers with a terminal status only where it was the one that ended the instance."""
         if status in (InstanceStatus.COMPLETED, InstanceStatus.FAILED) and _is_asked_for(instance_id):
-            aside(self._metrics.ended, instance_id, status)
+            best_effort(self._metrics.ended, instance_id, status)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method, may_end = getattr(self._store, name), name in TRANSITIONS and TRANSITIONS[name].may_end

@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from chalicelib.aside import aside
+from chalicelib.best_effort import best_effort
 from chalicelib.combiner import Combiner
 from chalicelib.core import failure
 from chalicelib.core.calls import Children, Completion, Done, Hop
@@ -65,9 +65,9 @@ class Committer:
         try:
             following = self._commit(ref, entries)
         except Unavailable as error:
-            aside(log.error, "nodes left to the sweep", extra=fields | {"error": failure.message_of(error)})
+            best_effort(log.error, "nodes left to the sweep", extra=fields | {"error": failure.message_of(error)})
         except Exception:  # a fault of ours: it must never take down what other threads handed in
-            aside(log.exception, "commit failed", extra=fields)
+            best_effort(log.exception, "commit failed", extra=fields)
         for entry in entries:
             job = entry.ended.job
             self._heartbeat.release(ref.instance_id, job.node, job.attempt)
@@ -87,8 +87,8 @@ class Committer:
             for entry, outcome in zip(entries, committed.outcomes, strict=True)
             if outcome is Outcome.COMMITTED
         )
-        aside(self._metrics.nodes, ends)
-        aside(self._settler.note_end, ref, plan, committed.status)
+        best_effort(self._metrics.nodes, ends)
+        best_effort(self._settler.note_end, ref, plan, committed.status)
         self._dispatch.unblocked(ref, plan, committed.ready)
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
             if outcome is Outcome.COMMITTED:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.aside import aside
+from chalicelib.best_effort import best_effort
 from chalicelib.core.transitions import Outcome
 from chalicelib.worker.job import Job
 
@@ -39,16 +39,16 @@ def fields(job: Job) -> dict[str, Any]:
 def started() -> None:
     """An attempt begins, in a block that carries its fields."""
     if log.isEnabledFor(logging.DEBUG):
-        aside(log.debug, "node started")
+        best_effort(log.debug, "node started")
 
 
 def node(outcome: Outcome, job: Job, seconds: float, **more: Any) -> None:
     """What became of an attempt, after so long."""
     level, name = EVENTS[outcome]
     if log.isEnabledFor(level):
-        aside(log.log, level, name, extra=fields(job) | {"ms": round(seconds * 1000, 1)} | more)
+        best_effort(log.log, level, name, extra=fields(job) | {"ms": round(seconds * 1000, 1)} | more)
 
 
 def cut_off(job: Job, seconds: float, reason: str) -> None:
     """The invocation ended before it did: it loses its lease."""
-    aside(log.warning, "node cut off", extra=fields(job) | {"ms": round(seconds * 1000, 1), "reason": reason})
+    best_effort(log.warning, "node cut off", extra=fields(job) | {"ms": round(seconds * 1000, 1), "reason": reason})

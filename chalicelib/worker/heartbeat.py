@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from chalicelib.aside import aside
+from chalicelib.best_effort import best_effort
 from chalicelib.core import failure
 from chalicelib.core.transitions import Outcome
 from chalicelib.store.protocol import Store
@@ -55,7 +55,7 @@ class Heartbeat:
                 outcome = self._store.extend(instance_id, node=node, attempt=attempt, lease_ms=self.lease_ms)
             except Exception as error:  # the next beat tries again; two may be missed before the lease ends
                 where = {"instance_id": instance_id, "node_number": node, "attempt": attempt}
-                aside(log.warning, "lease not extended", extra=where | {"error": failure.message_of(error)})
+                best_effort(log.warning, "lease not extended", extra=where | {"error": failure.message_of(error)})
                 continue
             if outcome is not Outcome.EXTENDED:
                 with self._lock:

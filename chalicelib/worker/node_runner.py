@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chalicelib import logs
-from chalicelib.aside import aside
+from chalicelib.best_effort import best_effort
 from chalicelib.core import failure
 from chalicelib.core.calls import Children
 from chalicelib.core.handler import Handler
@@ -82,25 +82,25 @@ class NodeRunner:
             try:
                 ended = self._traced(job, fields)
             except Unavailable as error:
-                aside(log.error, "node left to the sweep", extra={"error": failure.message_of(error)})
+                best_effort(log.error, "node left to the sweep", extra={"error": failure.message_of(error)})
             except Exception:  # a fault of ours: a node must never take its batch down
-                aside(log.exception, "node runner failed")
+                best_effort(log.exception, "node runner failed")
         if ended is None:
             self._heartbeat.release(job.ref.instance_id, job.node, job.attempt)
         return ended
 
     def _traced(self, job: Job, fields: Mapping[str, Any]) -> Ended | None:
         """In the node's span. A tracer that fails costs the span, and nothing else."""
-        block = aside(self._tracer.node, job)
-        span = aside(block.__enter__) if block is not None else None
+        block = best_effort(self._tracer.node, job)
+        span = best_effort(block.__enter__) if block is not None else None
         if block is None or span is None:
             return self._attempt(job, SILENT, fields)
         try:
             ended = self._attempt(job, span, fields)
         except BaseException as error:
-            aside(block.__exit__, type(error), error, error.__traceback__)
+            best_effort(block.__exit__, type(error), error, error.__traceback__)
             raise
-        aside(block.__exit__, None, None, None)
+        best_effort(block.__exit__, None, None, None)
         return ended
 
     def _attempt(self, job: Job, span: Span, fields: Mapping[str, Any]) -> Ended | None:
@@ -122,11 +122,11 @@ class NodeRunner:
             raise
         except _CutOff as cut:
             events.cut_off(job, self._clock() - started, str(cut))
-            aside(span.failed, "CutOff", str(cut), None)
+            best_effort(span.failed, "CutOff", str(cut), None)
             return None
         except BaseException as error:
             failed = attempt.describe(error, redactor)
-            aside(span.failed, failed.type, failed.message, failed.traceback)
+            best_effort(span.failed, failed.type, failed.message, failed.traceback)
             self._fail(job, failed, self._clock() - started)
             return None
         seconds = self._clock() - started
@@ -160,7 +160,7 @@ class NodeRunner:
             time_left=lambda: end - self._clock(),
             wanted=lambda: self._heartbeat.holds(job.ref.instance_id, job.node, job.attempt),
             logger=logs.Bound(log, fields),
-            trace_headers=aside(self._tracer.headers) or {},
+            trace_headers=best_effort(self._tracer.headers) or {},
         )
         handler = self._finish(handler)
         if handler.instant:
@@ -206,9 +206,9 @@ class NodeRunner:
             self._dispatch.send(job.ref, job.plan, [again])
         elif done.outcome is Outcome.FAILED:
             handler = job.plan.nodes[job.node].handler
-            aside(self._metrics.nodes, [NodeEnd(handler, job.attempt, seconds, failed=True)])
+            best_effort(self._metrics.nodes, [NodeEnd(handler, job.attempt, seconds, failed=True)])
             self._settler.settle(job.ref, job.plan, job.node, cursor, failed=True)
-            aside(self._settler.note_end, job.ref, job.plan, done.status)
+            best_effort(self._settler.note_end, job.ref, job.plan, done.status)
 
     def _descendants(self, job: Job) -> tuple[list[int], int]:
         """The first slice of what a failed node skips; where it is ignored nothing, and its children come after it."""

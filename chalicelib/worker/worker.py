@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from chalicelib import logs
-from chalicelib.aside import aside
+from chalicelib.best_effort import best_effort
 from chalicelib.core import failure
 from chalicelib.core.calls import Wanted
 from chalicelib.core.plan import Plan
@@ -158,4 +158,4 @@ def _noted(record: dict[str, Any], failed: list[dict[str, Any]]) -> Iterator[Non
         except Exception as error:  # not a message of ours, or the store is away, or worse
             level = logging.ERROR if isinstance(error, BadMessage) else logging.WARNING
             failed.append(record)
-            aside(log.log, level, "record failed", extra={"error": failure.message_of(error)})
+            best_effort(log.log, level, "record failed", extra={"error": failure.message_of(error)})

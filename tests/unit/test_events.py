@@ -23,7 +23,7 @@ def logged() -> Iterator[tuple[str, set[str]]]:
             if not isinstance(call, ast.Call):
                 continue
             method, arguments = call.func, call.args
-            if isinstance(method, ast.Name) and method.id == "aside":  # aside(log.warning, "an event", ...)
+            if isinstance(method, ast.Name) and method.id == "best_effort":  # best_effort(log.warning, "an event", ...)
                 method, arguments = arguments[0], arguments[1:]
             if not (
                 isinstance(method, ast.Attribute) and isinstance(method.value, ast.Name) and method.value.id == "log"

@@ -1,4 +1,4 @@
-"""What is said of the work - logged, counted, traced - must not change what became of it."""
+"""Logs, metrics and traces must not change the outcome of the work that they report."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 
-def aside(say: Callable[P, R], *given: P.args, **named: P.kwargs) -> R | None:
-    """Log, count or trace: None where that goes wrong, and a line of the log that says so.
+def best_effort(report: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+    """Call `report`, which logs, counts or traces. If it raises, log that and return None.
 
-    A filter or a handler of the log may be a user's own, and so may whatever an exporter calls.
+    Log filters and handlers, and what an exporter calls, may be a user's own code.
     """
     try:
-        return say(*given, **named)
+        return report(*args, **kwargs)
     except Exception as error:
         with contextlib.suppress(Exception):
             log.error("not said", extra={"error": failure.message_of(error)})
