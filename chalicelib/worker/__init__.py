@@ -1,1 +1,1 @@
-"""The competing consumer: takes messages, runs handlers, commits what they did."""
+"""The competing consumer: it takes messages, runs handlers, and commits their results."""

@@ -1,4 +1,4 @@
-"""One attempt of one node: its config rendered and checked, its handler run, its result encoded. No store in here."""
+"""The parts of one attempt of a node that need no store: render its config, encode its result, describe its failure."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from chalicelib.core.handler import Handler
 from chalicelib.errors import DoNotRetry, TemplateError, ValueLost, ValuesUnavailable
 from chalicelib.handlers.api import Context
 from chalicelib.secrets.redact import NOTHING, Redactor
-from chalicelib.worker.yields import BadResult, Finished, finish
+from chalicelib.worker.serialization import BadResult, Serialized, serialize
 
-# What stands between the worker and the handler's own code.
+# Frames of these modules are between the worker and the handler's own code.
 _BETWEEN = (__file__, failure.__file__, concurrent.futures.__file__, json.__file__, asyncio.__file__)
 _OURS = tuple(f"{Path(file).parent}/" for file in _BETWEEN)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Why an attempt failed, as it is stored: JSON {type, message, traceback}."""
+    """Why an attempt failed. The store gets it as JSON {type, message, traceback}."""
 
     type: str
     message: str
@@ -38,12 +38,12 @@ class Failed:
 
 
 def describe(error: BaseException, redactor: Redactor = NOTHING) -> Failed:
-    """Type, message, and the last part of the traceback, all bounded in length. Some errors no retry can mend."""
+    """The error's type, message and end of the traceback, all bounded in length, and whether a retry may help."""
     redact = redactor.text
     retry = not failure.holds(error, (DoNotRetry, TemplateError, BadConfig, BadResult, ValueLost))
     trace = None
     if not isinstance(error, (TemplateError, BadConfig, BadResult, ValueLost, ValuesUnavailable)):
-        # The frames of the handler: ours tell its author nothing, and the message has a field of its own.
+        # Only frames of the handler: those of the worker are of no use to its author.
         trace = failure.traceback_of(error, _OURS, redact)
     return Failed(failure.type_of(error, redact), failure.message_of(error, redact), trace, retry)
 
@@ -53,7 +53,7 @@ class BadConfig(ValueError):
 
 
 def render(handler: Handler, config: Mapping[str, Any], lookup: Mapping[str, Any]) -> BaseModel:
-    """The config with its templates filled in, as the handler's model. Raises TemplateError or BadConfig."""
+    """Fill in the config's templates, and validate it by the handler's model. Raises TemplateError or BadConfig."""
     rendered = templates.render(config, lookup)
     try:
         return handler.config.model_validate(rendered)
@@ -66,8 +66,8 @@ def render(handler: Handler, config: Mapping[str, Any], lookup: Mapping[str, Any
 
 def encode(result: Any, *, limit: int, redactor: Redactor = NOTHING) -> bytes:
     """The result as JSON in UTF-8, at most `limit` bytes, without the secrets. Raises BadResult."""
-    text = (result if isinstance(result, Finished) else finish(result, limit)).text
-    if redactor:  # of models and dates only their JSON can be looked through
+    text = (result if isinstance(result, Serialized) else serialize(result, limit)).text
+    if redactor:  # only JSON values can be searched for secrets, not models or dates
         try:
             text = strictjson.dumps(redactor.value(json.loads(text)))
         except (ValueError, RecursionError) as error:

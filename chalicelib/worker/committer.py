@@ -1,4 +1,4 @@
-"""Commits results, those of several threads in one call, and answers what to run on with."""
+"""Commits results, those of several threads in one call, and returns the claimed children to run next."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chalicelib.worker.heartbeat import Heartbeat
 from chalicelib.worker.job import Ended, Job
 from chalicelib.worker.sizing import ROOM, Requirements, Sizing
 
-# One call commits at most so many nodes, with so many bytes of results and a slice of children.
+# Most nodes, and most bytes of results, in one commit. It also has at most a slice of children.
 MOST, MOST_BYTES = 100, 1024 * 1024
 
 log = logging.getLogger("dag.node")
@@ -51,27 +51,29 @@ class Committer:
         self._requirements = requirements
         self._metrics = metrics
         self._clock = clock
-        self._combiner: Combiner[_Entry, Job] = Combiner(_together, self._act)
+        self._combiner: Combiner[_Entry, Job] = Combiner(_take_batch, self._commit_batch)
 
     def commit(self, ended: Iterable[Ended]) -> list[Job]:
-        """The claimed children, of these and of what other threads handed in meanwhile. Errors of the store end a job:
-        its lease runs out, and the sweep goes on."""
+        """Commit, and return the claimed children: of these jobs, and of what other threads handed in meanwhile.
+
+        An error of the store ends a job: its lease runs out, and the sweep sends the node again.
+        """
         return self._combiner.put([_Entry(one) for one in ended])
 
-    def _act(self, entries: list[_Entry]) -> list[Job]:
+    def _commit_batch(self, entries: list[_Entry]) -> list[Job]:
         ref = entries[0].ended.job.ref
         fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
-        following: list[Job] = []
+        next_jobs: list[Job] = []
         try:
-            following = self._commit(ref, entries)
+            next_jobs = self._commit(ref, entries)
         except Unavailable as error:
             best_effort(log.error, "nodes left to the sweep", extra=fields | {"error": failure.message_of(error)})
-        except Exception:  # a fault of ours: it must never take down what other threads handed in
+        except Exception:  # a bug in the engine must not stop the thread: the batch may be another thread's
             best_effort(log.exception, "commit failed", extra=fields)
         for entry in entries:
             job = entry.ended.job
             self._heartbeat.release(ref.instance_id, job.node, job.attempt)
-        return following
+        return next_jobs
 
     def _commit(self, ref: Ref, entries: Sequence[_Entry]) -> list[Job]:
         plan = entries[0].ended.job.plan
@@ -93,10 +95,10 @@ class Committer:
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
             if outcome is Outcome.COMMITTED:
                 self._settler.settle(ref, plan, entry.ended.job.node, entry.cursor, failed=False)
-        return self._follow(entries, committed) if committed.claimed else []
+        return self._next_jobs(entries, committed) if committed.claimed else []
 
     def _hop(self, entries: Sequence[_Entry]) -> Hop | None:
-        """Children may run on here if there is the time for the slowest of them, and other instances had a turn."""
+        """The children that may run here next: those with enough time left, if the hop time is not used up."""
         jobs = [entry.ended.job for entry in entries]
         now, until = self._clock(), max(job.hop_until for job in jobs)
         if now > until:
@@ -108,11 +110,11 @@ class Committer:
             for child in entry.items[::2]
             if now + self._requirements.longest(plan, child) < deadline
         }
-        # Each of these threads may go on with a slow child.
+        # Each job that is not instant frees a thread, which may run a slow child.
         slow = sum(not self._requirements.instant(plan, job.node) for job in jobs)
         return Hop(jobs[0].owner, self._heartbeat.lease_ms, ROOM * max(1, slow), weights) if weights else None
 
-    def _follow(self, entries: Sequence[_Entry], committed: Completion) -> list[Job]:
+    def _next_jobs(self, entries: Sequence[_Entry], committed: Completion) -> list[Job]:
         parent = entries[0].ended.job
         plan, ref = parent.plan, parent.ref
         deadline = min(entry.ended.job.deadline for entry in entries)
@@ -122,7 +124,7 @@ class Committer:
             known |= entry.ended.job.results
             known[entry.ended.job.node] = entry.ended.result
         needs = {child: self._requirements.needs(plan, child) for child in committed.claimed}
-        missing = sorted({node for wanted in needs.values() for node in wanted if node not in known})
+        missing = sorted({node for needed in needs.values() for node in needed if node not in known})
         known |= self._store.results(ref.instance_id, missing) if missing else {}
         jobs = [
             Job(
@@ -148,7 +150,7 @@ class Committer:
 
 
 class _Entry:
-    """An ended job with the first slice of its children."""
+    """An ended job, and the first slice of its children."""
 
     __slots__ = ("cursor", "ended", "items")
 
@@ -157,8 +159,8 @@ class _Entry:
         self.items, self.cursor = ended.job.plan.unblocks(ended.job.node)
 
 
-def _together(waiting: deque[_Entry]) -> list[_Entry]:
-    """Those of the first one's instance, as far as one call goes; the others stay, in their order."""
+def _take_batch(waiting: deque[_Entry]) -> list[_Entry]:
+    """Remove what one call can commit: entries of the first one's instance. The others stay, in their order."""
     instance_id = waiting[0].ended.job.ref.instance_id
     taken: list[_Entry] = []
     others: list[_Entry] = []

@@ -1,4 +1,4 @@
-"""What the worker says of nodes in the log: one event name each. Nodes that go well are said at DEBUG only."""
+"""The worker's log events about nodes. A node that succeeds is logged at DEBUG only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chalicelib.best_effort import best_effort
 from chalicelib.core.transitions import Outcome
 from chalicelib.worker.job import Job
 
-# By what became of an attempt. A million nodes that complete must not cost a million lines.
+# Level and event by the outcome of an attempt. A million completed nodes must not cost a million lines.
 EVENTS: Mapping[Outcome, tuple[int, str]] = {
     Outcome.COMMITTED: (logging.DEBUG, "node completed"),
     Outcome.RETRY: (logging.WARNING, "node retried"),
@@ -25,7 +25,7 @@ log = logging.getLogger("dag.node")
 
 
 def fields(job: Job) -> dict[str, Any]:
-    """What every line about an attempt carries."""
+    """The fields of every line about an attempt."""
     spec = job.plan.nodes[job.node]
     return {
         "instance_id": job.ref.instance_id,
@@ -37,18 +37,18 @@ def fields(job: Job) -> dict[str, Any]:
 
 
 def started() -> None:
-    """An attempt begins, in a block that carries its fields."""
+    """Log that an attempt begins. The fields are those that are bound around the call."""
     if log.isEnabledFor(logging.DEBUG):
         best_effort(log.debug, "node started")
 
 
 def node(outcome: Outcome, job: Job, seconds: float, **more: Any) -> None:
-    """What became of an attempt, after so long."""
+    """Log the outcome of an attempt that took `seconds`."""
     level, name = EVENTS[outcome]
     if log.isEnabledFor(level):
         best_effort(log.log, level, name, extra=fields(job) | {"ms": round(seconds * 1000, 1)} | more)
 
 
 def cut_off(job: Job, seconds: float, reason: str) -> None:
-    """The invocation ended before it did: it loses its lease."""
+    """Log that the invocation ended before the attempt, which loses its lease."""
     best_effort(log.warning, "node cut off", extra=fields(job) | {"ms": round(seconds * 1000, 1), "reason": reason})

@@ -1,4 +1,4 @@
-"""Runs one handler call within its time, whatever kind of function it is."""
+"""Runs one handler call within its timeout, for every kind of function."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from chalicelib.handlers.api import Context
 
 
 class Executor(Protocol):
-    """Runs `handler`; raises what it raises, or TimeoutError after `timeout` seconds."""
+    """Runs a handler, and raises what that raises, or TimeoutError after `timeout` seconds."""
 
     def run(self, handler: Handler, config: BaseModel, context: Context, timeout: float) -> Any: ...
 
 
 class ThreadExecutor:
-    """Instant handlers in place, ordinary ones in threads that can be abandoned, async ones in one event loop."""
+    """Runs instant handlers in the calling thread, others in threads that can be abandoned, async ones in one loop."""
 
     def __init__(self) -> None:
-        self._idle: queue.SimpleQueue[_Hand] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[_HandlerThread] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
 
@@ -44,37 +44,37 @@ class ThreadExecutor:
         else:
             begun = time.monotonic()
             result = self._run_thread(lambda: handler.function(*arguments), timeout)
-        if inspect.iscoroutine(result):  # an ordinary function may well call an async one, and return what that gave
+        if inspect.iscoroutine(result):  # a plain function may return the coroutine of an async one
             left = timeout - (time.monotonic() - begun if begun else 0)
             return self._run_async(result, max(0.0, left), timeout)
         return result
 
     def _run_thread(self, call: Callable[[], Any], timeout: float) -> Any:
         try:
-            hand = self._idle.get_nowait()
+            thread = self._idle.get_nowait()
         except queue.Empty:
-            hand = _Hand()
-        future = hand.start(functools.partial(contextvars.copy_context().run, call))
+            thread = _HandlerThread()
+        future = thread.start(functools.partial(contextvars.copy_context().run, call))
         try:
             result = future.result(timeout)
         except TimeoutError:
-            if future.done():  # the handler's own TimeoutError
-                self._idle.put(hand)
+            if future.done():  # the handler itself raised it
+                self._idle.put(thread)
                 raise
-            hand.abandon()
+            thread.abandon()
             raise TimeoutError(_too_long(timeout)) from None
         except BaseException:
-            self._idle.put(hand)
+            self._idle.put(thread)
             raise
-        self._idle.put(hand)
+        self._idle.put(thread)
         return result
 
     def _run_async(self, coroutine: Coroutine[Any, Any, Any], left: float, timeout: float | None = None) -> Any:
-        """Within what is left of the timeout (all of it, where there is no other word)."""
+        """Run a coroutine for at most `left` seconds. `timeout`, in messages, is longer if some of it has passed."""
         timeout = left if timeout is None else timeout
-        future = asyncio.run_coroutine_threadsafe(_within(coroutine, left, timeout), self._event_loop())
+        future = asyncio.run_coroutine_threadsafe(_with_timeout(coroutine, left, timeout), self._event_loop())
         try:
-            # A second more: a handler that ignores its cancellation, or blocks the loop, must not hold the worker.
+            # One second more than the handler has: if it ignores its cancellation or blocks the loop, leave it behind.
             return future.result(left + 1)
         except TimeoutError:
             if future.done():
@@ -90,35 +90,35 @@ class ThreadExecutor:
         with self._lock:
             if self._loop is None:
                 loop = _Loop()
-                threading.Thread(target=_serve, args=(loop,), name="handlers-async", daemon=True).start()
+                threading.Thread(target=_run_forever, args=(loop,), name="handlers-async", daemon=True).start()
                 self._loop = loop
             return self._loop
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """The event loop of all async handlers of the process: none of them may end it, or what the others use of it."""
+    """The event loop of all async handlers of the process. No handler may stop it, or what others use of it."""
 
     def stop(self) -> None:
-        raise RuntimeError(_NOT_YOURS)
+        raise RuntimeError(_SHARED_LOOP)
 
     async def shutdown_asyncgens(self) -> None:
-        raise RuntimeError(_NOT_YOURS)
+        raise RuntimeError(_SHARED_LOOP)
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        raise RuntimeError(_NOT_YOURS)
+        raise RuntimeError(_SHARED_LOOP)
 
 
-_NOT_YOURS = "other handlers run in this event loop, too: it goes on. Return, or raise an error, to end the handler"
+_SHARED_LOOP = "other handlers run in this event loop, too: it goes on. Return, or raise an error, to end the handler"
 
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    """Runs the loop on when SystemExit or KeyboardInterrupt of one task ended it: that task has failed by then."""
+def _run_forever(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop, and go on when SystemExit or KeyboardInterrupt of a task stops it: that task has failed by then."""
     while not loop.is_closed():
         with contextlib.suppress(BaseException):
             loop.run_forever()
 
 
-async def _within(coroutine: Coroutine[Any, Any, Any], left: float, timeout: float) -> Any:
+async def _with_timeout(coroutine: Coroutine[Any, Any, Any], left: float, timeout: float) -> Any:
     if task := asyncio.current_task():
         # A handler that cancels asyncio.all_tasks() must not find those of its neighbours there.
         asyncio._unregister_task(task)
@@ -128,7 +128,7 @@ async def _within(coroutine: Coroutine[Any, Any, Any], left: float, timeout: flo
     except TimeoutError:
         if limit.expired():
             raise TimeoutError(_too_long(timeout)) from None
-        raise  # the handler's own
+        raise  # the handler itself raised it
     except asyncio.CancelledError as error:  # by a handler, this one or a neighbour: the executor cancels nothing
         own = str(error)
         raise Cancelled(f"{own}: {_CANCELLED}" if own else _CANCELLED) from None
@@ -145,11 +145,11 @@ def _too_long(timeout: float) -> str:
 
 
 class Cancelled(Exception):
-    """Somebody cancelled the task of an async handler. It is retried by its policy."""
+    """The task of an async handler was cancelled. The node is retried by its policy."""
 
 
-class _Hand:
-    """A daemon thread that runs one call at a time. It can be given up: Python cannot stop a thread that waits in C."""
+class _HandlerThread:
+    """A daemon thread that runs one call at a time. It can be abandoned: Python cannot stop a call that waits in C."""
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], concurrent.futures.Future[Any]] | None]
@@ -164,7 +164,7 @@ class _Hand:
         return future
 
     def abandon(self) -> None:
-        """Ask the call to stop at its next bytecode; whatever it still answers is ignored."""
+        """Raise an exception in the call at its next bytecode, and ignore its outcome."""
         self._abandoned = True
         self._calls.put(None)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
@@ -177,7 +177,7 @@ class _Hand:
                 call, future = item
                 try:
                     result = call()
-                except BaseException as error:  # SystemExit of a handler must not end the thread unseen
+                except BaseException as error:  # SystemExit of a handler must not end the thread silently
                     future.set_exception(error)
                 else:
                     future.set_result(result)
@@ -187,4 +187,4 @@ class _Hand:
 
 
 class _Abandoned(BaseException):
-    """Raised in the thread of a handler whose time is over."""
+    """Raised in the thread of a handler whose timeout is over."""

@@ -1,4 +1,4 @@
-"""Keeps the leases of what runs in this process alive. A process that dies stops, and the sweep takes over."""
+"""Extends the leases of the nodes that run in this process. If it dies they run out, and the sweep takes over."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Extends the lease of every node that is held, three times a lease."""
+    """Extends the lease of every held node, three times in the length of a lease."""
 
     def __init__(self, store: Store, *, lease_ms: int) -> None:
         self._store = store
@@ -25,25 +25,25 @@ class Heartbeat:
         self._thread: threading.Thread | None = None
 
     def hold(self, instance_id: str, node: int, attempt: int) -> None:
-        """From here on its lease does not end: its claim was answered."""
+        """Extend the lease of this attempt from now on. The caller has just claimed it."""
         with self._lock:
             self._running.add((instance_id, node, attempt))
             self._start()
         self._wake.set()
 
     def release(self, instance_id: str, node: int, attempt: int) -> None:
-        """It is committed, or given up."""
+        """Extend it no longer: the attempt was committed or given up."""
         with self._lock:
             self._running.discard((instance_id, node, attempt))
 
     def holds(self, instance_id: str, node: int, attempt: int) -> bool:
-        """Whether it is still this process's to run, as far as the last beat knows."""
+        """Whether this process still had the lease at the last beat."""
         return (instance_id, node, attempt) in self._running
 
     def _start(self) -> None:
         if self._thread is None:
             thread = threading.Thread(target=self._work, name="heart", daemon=True)
-            thread.start()  # where there are no more threads now, the next node tries again
+            thread.start()  # if this raises (no more threads), the next node tries again
             self._thread = thread
 
     def beat(self) -> None:

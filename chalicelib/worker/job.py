@@ -1,4 +1,4 @@
-"""A claimed node, and what bounds the work on it."""
+"""A claimed node, and the limits of the work on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chalicelib.metrics.protocol import NodeEnd
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLimits:
-    """Seconds and bytes that bound what a worker does."""
+    """The limits of a worker, in seconds and bytes."""
 
     default_timeout: float
     hop: float
@@ -21,7 +21,7 @@ class WorkerLimits:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The message that brought a node: its id, what its sender put beside it, how long its nodes had been ready."""
+    """The message that brought a node: its id, the attributes from its sender, how long its nodes had been ready."""
 
     message_id: str
     carrier: Mapping[str, str]
@@ -30,9 +30,10 @@ class Delivery:
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """`results` holds the results that the node needs, as JSON, by node. Times are seconds of the worker's clock.
+    """A claimed attempt of a node. `results` has the results that the node needs, as JSON, by node number.
 
-    `hop`: no message named it; it was claimed here as the child of what a message, its `delivery`, brought.
+    Times are seconds of the worker's clock. `hop`: the worker runs on with it after a parent, and no message named it;
+    its `delivery` is then the message that the first parent came with.
     """
 
     ref: Ref
@@ -52,7 +53,7 @@ class Job:
 
 @dataclass(slots=True)
 class Ended:
-    """A job whose handler yielded a result, still to be committed; `seconds` is how long it took."""
+    """A job whose handler returned a result that is not committed yet. The attempt took `seconds`."""
 
     job: Job
     result: bytes

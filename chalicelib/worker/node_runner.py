@@ -1,4 +1,4 @@
-"""Runs one claimed node: its handler's result, or the failure, which is committed right here."""
+"""Runs one claimed node. It returns the handler's result; a failure it commits itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chalicelib.secrets.vault import Vault
 from chalicelib.store.protocol import Store
 from chalicelib.tracing.tracer import SILENT, Span, Tracer
 from chalicelib.values.offload import Offload
-from chalicelib.worker import attempt, events, yields
+from chalicelib.worker import attempt, events, serialization
 from chalicelib.worker.executor import Executor
 from chalicelib.worker.heartbeat import Heartbeat
 from chalicelib.worker.job import Ended, Job, WorkerLimits
@@ -33,11 +33,11 @@ log = logging.getLogger("dag.node")
 
 
 class _CutOff(Exception):
-    """The invocation is over before the node's own time is: no failure of the node, which loses this lease."""
+    """The invocation ended before the node's own timeout. The node has not failed; it loses this lease."""
 
 
 class NodeRunner:
-    """Shared by all threads of a worker; holds no state of its own but the handlers as it calls them."""
+    """Shared by all threads of a worker. Its only state is a cache of handlers that serialize their results."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class NodeRunner:
     ) -> None:
         self._store = store
         self._handlers = handlers
-        self._finishing: dict[str, tuple[Handler, Handler]] = {}
+        self._serializing: dict[str, tuple[Handler, Handler]] = {}
         self._dispatch = dispatch
         self._settler = settler
         self._executor = executor
@@ -74,51 +74,54 @@ class NodeRunner:
         self._clock = clock
 
     def run(self, job: Job) -> Ended | None:
-        """What is to be committed; None where there is nothing any more. Errors of the store leave it to the sweep."""
+        """Run the node, and return its result, which is to be committed; None if there is none.
+
+        After an error of the store the node's lease runs out, and the sweep sends it again.
+        """
         ended = None
         fields = events.fields(job)
         with logs.bound(fields):
             events.started()
             try:
-                ended = self._traced(job, fields)
+                ended = self._run_traced(job, fields)
             except Unavailable as error:
                 best_effort(log.error, "node left to the sweep", extra={"error": failure.message_of(error)})
-            except Exception:  # a fault of ours: a node must never take its batch down
+            except Exception:  # a bug in the engine must not stop the other nodes of the batch
                 best_effort(log.exception, "node runner failed")
         if ended is None:
             self._heartbeat.release(job.ref.instance_id, job.node, job.attempt)
         return ended
 
-    def _traced(self, job: Job, fields: Mapping[str, Any]) -> Ended | None:
-        """In the node's span. A tracer that fails costs the span, and nothing else."""
+    def _run_traced(self, job: Job, fields: Mapping[str, Any]) -> Ended | None:
+        """Run the attempt in the node's span. If the tracer fails, only the span is lost."""
         block = best_effort(self._tracer.node, job)
         span = best_effort(block.__enter__) if block is not None else None
         if block is None or span is None:
-            return self._attempt(job, SILENT, fields)
+            return self._run_attempt(job, SILENT, fields)
         try:
-            ended = self._attempt(job, span, fields)
+            ended = self._run_attempt(job, span, fields)
         except BaseException as error:
             best_effort(block.__exit__, type(error), error, error.__traceback__)
             raise
         best_effort(block.__exit__, None, None, None)
         return ended
 
-    def _attempt(self, job: Job, span: Span, fields: Mapping[str, Any]) -> Ended | None:
+    def _run_attempt(self, job: Job, span: Span, fields: Mapping[str, Any]) -> Ended | None:
         started = self._clock()
         redactor = NOTHING
         try:
             secrets = self._vault.read(job.plan.nodes[job.node].secrets)
             redactor = Redactor(secrets.values()) if secrets else NOTHING
-            yielded = self._execute(job, secrets, fields)
-            result = attempt.encode(yielded, limit=self._limits.max_result_bytes, redactor=redactor)
-            if len(result) > self._offload.over:
+            result = self._execute(job, secrets, fields)
+            encoded = attempt.encode(result, limit=self._limits.max_result_bytes, redactor=redactor)
+            if len(encoded) > self._offload.over:
                 outcome = self._store.offload(job.ref.instance_id, node=job.node, attempt=job.attempt)
-                if outcome is not Outcome.OPEN:  # the commit would be refused as well
+                if outcome is not Outcome.OPEN:  # the commit would be refused, too
                     events.node(outcome, job, self._clock() - started)
                     return None
                 spec = job.plan.nodes[job.node]
-                result = self._offload.put(job.ref.instance_id, spec.id, job.attempt, result)
-        except Unavailable:  # no failure of the node
+                encoded = self._offload.put(job.ref.instance_id, spec.id, job.attempt, encoded)
+        except Unavailable:  # the node itself has not failed
             raise
         except _CutOff as cut:
             events.cut_off(job, self._clock() - started, str(cut))
@@ -131,7 +134,7 @@ class NodeRunner:
             return None
         seconds = self._clock() - started
         self._sizing.note(job.plan.nodes[job.node].handler, seconds)
-        return Ended(job, result, seconds)
+        return Ended(job, encoded, seconds)
 
     def _execute(self, job: Job, secrets: Mapping[str, str], fields: Mapping[str, Any]) -> Any:
         spec = job.plan.nodes[job.node]
@@ -140,7 +143,7 @@ class NodeRunner:
             raise attempt.unknown_handler(spec.handler)
         nodes = job.plan.nodes
         values = {nodes[number].id: json.loads(self._offload.get(value)) for number, value in job.results.items()}
-        for number in job.plan.may_lack(job.node):  # it failed, and that is ignored
+        for number in job.plan.may_lack(job.node):  # these may have failed, and that is ignored
             values.setdefault(nodes[number].id, None)
         params = json.loads(job.params)
         config = attempt.render(handler, spec.config, values | {"params": params, "secrets": secrets})
@@ -162,24 +165,24 @@ class NodeRunner:
             logger=logs.Bound(log, fields),
             trace_headers=best_effort(self._tracer.headers) or {},
         )
-        handler = self._finish(handler)
+        handler = self._with_serialized_results(handler)
         if handler.instant:
             return self._executor.run(handler, config, context, timeout)
         try:
             return self._executor.run(handler, config, context, timeout)
         except Exception:
-            # Whatever it is: a handler that keeps to its time raises an error of its own in the same moment.
+            # Any error: a handler that watches `time_left` may raise one of its own in this moment.
             if timeout < own and self._clock() >= end:
                 raise _CutOff(f"the invocation ended {own - timeout:.0f} s before the node's own timeout") from None
             raise
 
-    def _finish(self, handler: Handler) -> Handler:
-        """The handler, with its results made JSON where it runs."""
-        known = self._finishing.get(handler.name)
+    def _with_serialized_results(self, handler: Handler) -> Handler:
+        """The handler, with results that it serializes where it runs."""
+        known = self._serializing.get(handler.name)
         if known is None or known[0] is not handler:
-            known = self._finishing[handler.name] = (
+            known = self._serializing[handler.name] = (
                 handler,
-                yields.finishing(handler, limit=self._limits.max_result_bytes),
+                serialization.serializing(handler, limit=self._limits.max_result_bytes),
             )
         return known[1]
 
@@ -187,7 +190,7 @@ class NodeRunner:
         retry = job.plan.nodes[job.node].retry
         delay = retry.delay_ms(job.failures + 1, self._uniform) if failed.retry else None
         items, cursor = self._descendants(job) if delay is None else ([], -1)
-        # SQS delays a message by 900 s at most; what is due later, the sweep sends when its time has come.
+        # SQS delays a message by 900 s at most. The sweep sends what is due later.
         send = delay is not None and delay <= MAX_DELAY_MS
         look = (delay or 0) + (self._dispatch.by.resend_ms if send or delay is None else 0)
         done = self._store.fail(
@@ -211,5 +214,5 @@ class NodeRunner:
             best_effort(self._settler.note_end, job.ref, job.plan, done.status)
 
     def _descendants(self, job: Job) -> tuple[list[int], int]:
-        """The first slice of what a failed node skips; where it is ignored nothing, and its children come after it."""
+        """The first slice of the nodes to skip. An ignored failure skips none: settling makes the children ready."""
         return ([], 0) if job.plan.nodes[job.node].ignored else job.plan.skips(job.node)

@@ -1,4 +1,4 @@
-"""Runs claimed nodes and what they lead to: those that may wait in threads of their own, the instant ones in turn."""
+"""Runs claimed nodes and the children claimed after them: slow nodes in threads of their own, instant ones in turn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Spawn = Callable[[Callable[[], None]], Callable[[], None]]
 
 
 class RunLoop:
-    """Shared by all threads of a worker; holds no state of its own."""
+    """Shared by all threads of a worker. It has no state."""
 
     def __init__(self, *, runner: NodeRunner, committer: Committer, requirements: Requirements, spawn: Spawn) -> None:
         self._runner = runner
@@ -25,34 +25,34 @@ class RunLoop:
         self._spawn = spawn
 
     def run(self, jobs: Sequence[Job]) -> None:
-        """Until nothing is left to run on with. Raises nothing that a node or the store did."""
+        """Run the jobs, and what may run after them, to the end. Errors of nodes and of the store are not raised."""
         joins: list[Callable[[], None]] = []
         while jobs:
             instant = [job for job in jobs if self._requirements.instant(job.plan, job.node)]
             slow = [job for job in jobs if not self._requirements.instant(job.plan, job.node)]
-            # The last slow one runs here, unless this thread is needed for what is over at once.
+            # The last slow one runs in this thread, unless that is needed for the instant ones.
             for job in slow if instant else slow[:-1]:
                 joins.append(self._spawn(functools.partial(self.run, [job])))
-            jobs = self._turn(instant or slow[-1:])
+            jobs = self._run_once(instant or slow[-1:])
         for join in joins:
             join()
 
-    def _turn(self, jobs: Sequence[Job]) -> list[Job]:
-        """Each once; answers what to run on with, of all instances alike: so each of these has its turn."""
-        following: list[Job] = []
+    def _run_once(self, jobs: Sequence[Job]) -> list[Job]:
+        """Run each job once, and return the claimed children. These are of all instances, so that none has to wait."""
+        next_jobs: list[Job] = []
         ended: list[Ended] = []
         for job in jobs:
             if one := self._runner.run(job):
                 ended.append(one)
             if len(ended) == MOST:
-                following += self._committer.commit(ended)
+                next_jobs += self._committer.commit(ended)
                 ended = []
-        return following + self._committer.commit(ended)
+        return next_jobs + self._committer.commit(ended)
 
 
 def spawn(call: Callable[[], None]) -> Callable[[], None]:
-    """Start a call in a thread; the answer waits until it is over. Where there are no more threads it runs here."""
-    # What is logged and traced there belongs to this invocation.
+    """Start a call in a thread, and return the function that joins it. If no thread can start, the call runs here."""
+    # With this context its log lines and spans belong to this invocation.
     thread = threading.Thread(target=contextvars.copy_context().run, args=(call,), name="crew")
     try:
         thread.start()

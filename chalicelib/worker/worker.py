@@ -1,4 +1,4 @@
-"""The Lambda function behind the queue: an SQS event in, the messages that must come again out."""
+"""The Lambda function behind the queue: it takes an SQS event, and returns the messages to be delivered again."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from chalicelib.worker.job import Delivery, Job, WorkerLimits
 from chalicelib.worker.run_loop import RunLoop
 from chalicelib.worker.sizing import Requirements
 
-# Kept back from the function's time: to commit, send and answer after the last handler was cut off.
+# Reserved at the end of the function's time: to commit, send and answer after the last handler was cut off.
 MARGIN_SECONDS = 5.0
-# How long a function has where nobody says (a local run).
+# The time of an invocation without a Lambda context (a local run).
 DEFAULT_SECONDS = 900.0
 
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Claims what its messages name, runs it, and answers for the messages: a failed node is no failed message."""
+    """Claims the nodes of its messages and runs them. A message whose node fails has still been handled."""
 
     def __init__(
         self,
@@ -66,20 +66,20 @@ class Worker:
         suspects: list[tuple[dict[str, Any], Message]] = []
         failed: list[dict[str, Any]] = []
         for record in event["Records"]:
-            with _noted(record, failed):
+            with _isolated(record, failed):
                 message = decode(record["body"])
                 if any(ready.alone for ready in message.nodes):
                     suspects.append((record, message))
                 else:
                     jobs += self._claim(record, message, deadline)
-        # One of the nodes that may have killed a worker is run here, when nothing else does, and is not claimed before:
-        # so whatever it is, it takes no other down. The rest is for whoever is free.
+        # One of the nodes that may have killed a worker is run here, and claimed only when nothing else runs any more:
+        # so it cannot take another node down. The others are sent again, for a worker that is free.
         for record, message in suspects[1:]:
-            with _noted(record, failed):
+            with _isolated(record, failed):
                 self._pass_on(message)
         self._run_loop.run(jobs)
         for record, message in suspects[:1]:
-            with _noted(record, failed):
+            with _isolated(record, failed):
                 if jobs and not self._has_time(message, deadline):
                     self._pass_on(message)
                 else:
@@ -96,7 +96,7 @@ class Worker:
             self._dispatch.send(message.ref, plan, message.nodes)
 
     def _plan(self, message: Message) -> Plan | None:
-        """None where the workflow is gone, and the instance with it."""
+        """The plan of a message. Without one (the workflow is gone) it ends the instance, and returns None."""
         plan = self._definitions.get(message.ref.execution_id)
         if plan is None:
             self._settler.abort(message.ref)
@@ -108,7 +108,7 @@ class Worker:
         plan = self._plan(message)
         if plan is None:
             return []
-        owner = secrets.token_hex(4)  # so that a finished record has no more than the 64 bytes of a compact hash
+        owner = secrets.token_hex(4)  # short, so that a finished record fits into the 64 bytes of a compact hash
         wanted = [
             Wanted(ready.node, ready.attempt, self._requirements.needs(plan, ready.node)) for ready in message.nodes
         ]
@@ -144,18 +144,18 @@ class Worker:
                     delivery=delivery,
                 )
             )
-            # Who runs the job lets go of it.
+            # The code that runs the job releases it.
             self._heartbeat.hold(message.ref.instance_id, claimed.node, claimed.attempt)
         return jobs
 
 
 @contextlib.contextmanager
-def _noted(record: dict[str, Any], failed: list[dict[str, Any]]) -> Iterator[None]:
-    """What goes wrong with a record is no reason to give up the others: the queue brings it again."""
+def _isolated(record: dict[str, Any], failed: list[dict[str, Any]]) -> Iterator[None]:
+    """Let an exception fail this record alone. The queue delivers it again, and the other records are handled."""
     with logs.bound({"message_id": record["messageId"]}):
         try:
             yield
-        except Exception as error:  # not a message of ours, or the store is away, or worse
+        except Exception as error:  # not a message of this service, or the store cannot be reached, or a bug
             level = logging.ERROR if isinstance(error, BadMessage) else logging.WARNING
             failed.append(record)
             best_effort(log.log, level, "record failed", extra={"error": failure.message_of(error)})

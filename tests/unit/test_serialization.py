@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, field_seriali
 
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers import Config, handler
-from chalicelib.worker import attempt, yields
+from chalicelib.worker import attempt, serialization
 from chalicelib.worker.executor import ThreadExecutor
-from chalicelib.worker.yields import BadResult, Finished
+from chalicelib.worker.serialization import BadResult, Serialized
 from tests.unit.test_executor import CONTEXT
 
 Make = Callable[[], Any]
@@ -31,9 +31,9 @@ def call(make: Make, *, timeout: float = 30, limit: int = 10_000) -> Any:
     def lazy(config: Config) -> Any:
         return make()
 
-    finished = ThreadExecutor().run(yields.finishing(lazy, limit=limit), Config(), CONTEXT, timeout)
-    assert isinstance(finished, Finished)
-    return json.loads(attempt.encode(finished, limit=limit))
+    serialized = ThreadExecutor().run(serialization.serializing(lazy, limit=limit), Config(), CONTEXT, timeout)
+    assert isinstance(serialized, Serialized)
+    return json.loads(attempt.encode(serialized, limit=limit))
 
 
 def one_and(error: BaseException | None = None, seconds: float = 0) -> Iterator[int]:
@@ -180,8 +180,8 @@ def test_an_async_handlers_result_is_read_as_well() -> None:
     async def lazy_async(config: Config) -> Awaitable[Any]:
         return later()
 
-    finished = ThreadExecutor().run(yields.finishing(lazy_async, limit=100), Config(), CONTEXT, 30)
-    assert finished == Finished("[1]")
+    serialized = ThreadExecutor().run(serialization.serializing(lazy_async, limit=100), Config(), CONTEXT, 30)
+    assert serialized == Serialized("[1]")
 
 
 def test_a_list_as_long_as_a_result_may_be_fits() -> None:

@@ -1,4 +1,4 @@
-"""What a handler yields becomes JSON where the handler runs: what is lazy in it has the handler's time and errors."""
+"""Makes JSON of a result where its handler runs, so that iterators and awaitables in it have its timeout and errors."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class BadResult(ValueError):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Finished:
-    """The result of a call as JSON."""
+class Serialized:
+    """A handler's result as JSON."""
 
     text: str
 
 
-def finishing(handler: Handler, *, limit: int) -> Handler:
-    """The handler, with results that are `Finished`. What it leaves to be awaited is a coroutine that ends in one."""
+def serializing(handler: Handler, *, limit: int) -> Handler:
+    """The handler with `Serialized` results. If it returns an awaitable, it now returns a coroutine for one."""
     function = handler.function
     if handler.is_async:
 
@@ -39,19 +39,19 @@ def finishing(handler: Handler, *, limit: int) -> Handler:
 
     def run(*arguments: Any) -> Any:
         result = function(*arguments)
-        if later(result):
+        if is_awaitable(result):
             return _awaited(result, limit)
-        return finish(result, limit)
+        return serialize(result, limit)
 
     return dataclasses.replace(handler, function=run)
 
 
-def later(result: Any) -> bool:
-    """Whether a result is still to be awaited."""
+def is_awaitable(result: Any) -> bool:
+    """Whether a result has to be awaited, or iterated asynchronously."""
     return isinstance(result, Awaitable) or inspect.isasyncgen(result)
 
 
-async def _awaited(result: Any, limit: int) -> Finished:
+async def _awaited(result: Any, limit: int) -> Serialized:
     while isinstance(result, Awaitable):
         result = await result
     if hasattr(result, "__aiter__"):
@@ -60,29 +60,29 @@ async def _awaited(result: Any, limit: int) -> Finished:
             items.append(item)
             _check(len(items), limit)
         result = items
-    return finish(result, limit)
+    return serialize(result, limit)
 
 
-def finish(result: Any, limit: int) -> Finished:
-    """Raises BadResult for what is no JSON, and what the handler's own code raises meanwhile as it is."""
+def serialize(result: Any, limit: int) -> Serialized:
+    """Make JSON. Raises BadResult for what is not JSON, and errors of the handler's own code as they are."""
 
     def plain(value: Any) -> Any:
         return _plain(value, limit)
 
     try:
-        return Finished(strictjson.dumps(result, plain))
-    except _Own as own:
-        raise own.error from own.error.__cause__
+        return Serialized(strictjson.dumps(result, plain))
+    except _HandlerRaised as raised:
+        raise raised.error from raised.error.__cause__
     except BadResult:
         raise
     except (TypeError, ValueError, RecursionError) as error:
-        if _of_the_handler(error):
+        if _raised_by_handler(error):
             raise
         raise BadResult(f"the handler's result is not JSON: {error}") from None
 
 
 def _plain(value: Any, limit: int) -> Any:
-    """What JSON has no form for by itself. An iterator is read no further than a result can go."""
+    """Convert a value that JSON does not have. An iterator is read only as far as the limit of a result allows."""
     try:
         if isinstance(value, Iterator) and not hasattr(value, "fileno"):
             items: list[Any] = []
@@ -95,32 +95,32 @@ def _plain(value: Any, limit: int) -> Any:
     except BadResult:
         raise
     except Exception as error:
-        raise _Own(error) from None
+        raise _HandlerRaised(error) from None
     try:
         return strictjson.jsonable(value)
     except PydanticSerializationError as error:
-        if error.__cause__ is not None:  # a serializer of the handler's model
-            raise _Own(error.__cause__) from None
+        if error.__cause__ is not None:  # raised by a serializer of the handler's model
+            raise _HandlerRaised(error.__cause__) from None
         raise TypeError(f"a value of type {type(value).__name__} is not JSON") from None
     except Exception as error:
-        raise _Own(error) from None
+        raise _HandlerRaised(error) from None
 
 
 def _check(items: int, limit: int) -> None:
-    if 2 * items > limit + 1:  # each takes a character and a comma
+    if 2 * items > limit + 1:  # each item takes at least a character and a comma
         raise BadResult(f"the handler's result has no end within {limit:,} bytes (MAX_RESULT_BYTES): yield fewer items")
 
 
-def _of_the_handler(error: BaseException) -> bool:
-    """Whether code that is none of the encoders' raised it: a mapping of the handler's own, say."""
+def _raised_by_handler(error: BaseException) -> bool:
+    """Whether code outside the encoders raised it: for example a mapping of the handler's own."""
     trace, name = error.__traceback__, __file__
     while trace is not None:
         name, trace = trace.tb_frame.f_code.co_filename, trace.tb_next
     return name not in (__file__, *_ENCODERS)
 
 
-class _Own(Exception):
-    """The handler's code raised this while its result was read; it must not pass for a fault of the JSON."""
+class _HandlerRaised(Exception):
+    """The handler's code raised `error` while its result was read. It must not be reported as invalid JSON."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__()
