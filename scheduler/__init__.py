@@ -1,1 +1,1 @@
-"""What to enqueue and when: on completion (dispatch, scheduler), by clock (sweep); what becomes of dead messages."""
+"""Enqueues ready nodes: on a completion (dispatch, scheduler), every minute (sweep), and after dead letters."""

@@ -1,4 +1,4 @@
-"""What happens to messages that no worker could take: a lost attempt, and another one, until a node lost too many."""
+"""Messages that no worker could take: each costs its nodes an attempt, until a node has lost too many and fails."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DeadLetters:
         self._max_lost = max_lost
 
     def handle(self, event: dict[str, Any], context: Any = None) -> dict[str, Any]:
-        """An SQS event -> {"batchItemFailures": [...]}: what could not be dealt with stays in the queue."""
+        """An SQS event -> {"batchItemFailures": [...]}: messages that could not be handled stay in the queue."""
         failures = []
         for record in event["Records"]:
             with logs.bound({"message_id": record["messageId"]}):
@@ -71,7 +71,7 @@ class DeadLetters:
             self._lose_node(message, plan, ready.node, ready.attempt)
 
     def _lose_node(self, message: Message, plan: Plan, node: int, attempt: int) -> None:
-        # Only if it still waits for a worker: a node that runs, or ran, is not this message's any more.
+        # This changes only a node that still waits for a worker: another message may have run it by now.
         lost = self._store.lose(
             message.ref.instance_id,
             node=node,
@@ -80,18 +80,18 @@ class DeadLetters:
             max_lost=self._max_lost,
             error=ERROR,
         )
-        where = {
+        fields = {
             "instance_id": message.ref.instance_id,
             "execution_id": message.ref.execution_id,
             "node": plan.nodes[node].id,
             "attempt": attempt,
         }
         if lost.outcome is Outcome.RETRY:
-            # That the store or the workers were away for long is no fault of the node: it has another attempt.
-            log.warning("node sent again", extra=where | {"why": "no worker could take its message"})
+            # The node gets another attempt: a long outage of the store or the workers is not its fault.
+            log.warning("node sent again", extra=fields | {"why": "no worker could take its message"})
             self._dispatch.send(message.ref, plan, [Ready(node, attempt + 1, alone=True)])
         elif lost.outcome is Outcome.FAILED:
-            log.error("node failed", extra=where | {"error": "DeadLettered"})
+            log.error("node failed", extra=fields | {"error": "DeadLettered"})
             self._metrics.lost(plan.nodes[node].handler)
             self._settler.note_end(message.ref, plan, lost.status)
             self._settler.settle(message.ref, plan, node, 0, failed=True)

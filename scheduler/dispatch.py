@@ -1,4 +1,4 @@
-"""How ready nodes get onto the queue after a commit: by the process that committed, or by the scheduler function."""
+"""Enqueues ready nodes after a commit: from the process that committed, or by the scheduler function."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class InlineDispatch:
-    """The process that committed sends: the shorter hop."""
+    """Sends from the process that committed, which is one hop less."""
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class InlineDispatch:
         metrics: Metrics = OFF,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`weight` is what a node of a handler takes of the `room` in a message."""
+        """`weight` returns how much of a message's `room` a node of the handler takes."""
         self.by = Dispatching(taken=True, resend_ms=resend_ms)
         self._metrics = metrics
         self._clock = clock
         self._queue = queue
         self._weight = weight
         self.room = room
-        # Each with the moment of the commit that made its nodes ready, where that was just now.
+        # Messages, each with the time of the commit that made its nodes ready, or None if they were ready before.
         self._outbox: Combiner[tuple[Message, float | None], None] = Combiner(first(BATCH), self._flush)
 
     def send(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> None:
@@ -50,12 +50,12 @@ class InlineDispatch:
         self._outbox.put((message, now) for message in self._messages(ref, plan, ready))
 
     def _flush(self, outgoing: list[tuple[Message, float | None]]) -> Iterable[None]:
-        self._queue.send([message for message, _ in outgoing])  # what it refuses stays due: the sweep sends it
+        self._queue.send([message for message, _ in outgoing])  # refused messages stay due: the sweep sends them
         self._metrics.dispatched(self._clock() - since for _, since in outgoing if since is not None)
         return ()
 
     def _messages(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> Iterator[Message]:
-        """As many nodes in a message as there is room for. Suspects are alone, and what has a delay of its own."""
+        """Fill each message up to its room. A node with a delay, or one that may kill its worker, has its own."""
         together: list[Ready] = []
         left = self.room
         for one in ready:
@@ -86,6 +86,6 @@ class LambdaDispatch(InlineDispatch):
             return
         try:
             self._invoker.invoke(ref.instance_id)
-        except Exception as error:  # what is ready stays due: the sweep finds it
+        except Exception as error:  # the ready nodes stay due: the sweep finds them
             fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id, "error": str(error)}
             log.warning("scheduler not invoked", extra=fields)

@@ -1,4 +1,4 @@
-"""Enqueues what is due in an instance, and settles what a finished node does to the nodes behind it."""
+"""Enqueues the due nodes of an instance, and settles the nodes behind finished ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chalicelib.store.protocol import Store
 from chalicelib.tracing.tracer import Tracer
 from chalicelib.values.offload import Offload
 
-# How many due nodes one Lua call hands out.
+# The most due nodes that one call of the store returns.
 LIMIT = 200
 
 log = logging.getLogger(__name__)
@@ -32,14 +32,14 @@ DEFINITION_GONE = NodeError(
 
 
 class Pass(NamedTuple):
-    """What was sent or settled, and how overdue the oldest was."""
+    """How many nodes were sent or settled, and how overdue the oldest was."""
 
     nodes: int = 0
     late_ms: int = 0
 
 
 class Scheduler:
-    """One pass over one instance. Invoked on completion and by the sweep: it is the same pass."""
+    """Makes a pass over one instance. It is the same pass after a completion and by the sweep."""
 
     def __init__(
         self,
@@ -48,15 +48,15 @@ class Scheduler:
         dispatch: Dispatch,
         *,
         offload: Offload,
-        tell: Callable[[str], None],
+        call_webhook: Callable[[str], None],
         max_lost: int,
         tracer: Tracer,
         metrics: Metrics = OFF,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`tell` calls the webhook of an instance that has ended."""
+        """`call_webhook` starts the webhook call of an instance that has ended."""
         self._offload = offload
-        self._tell = tell
+        self._call_webhook = call_webhook
         self._tracer = tracer
         self._metrics = metrics
         self._clock = clock
@@ -66,16 +66,16 @@ class Scheduler:
         self._max_lost = max_lost
 
     def run(self, instance_id: str) -> Pass:
-        """Send and settle everything that is due. Of an instance that has ended, what it owes, or leaves behind."""
+        """Send and settle everything that is due. If the instance has ended: call its webhook, delete its results."""
         resend_ms, done = self._dispatch.by.resend_ms, Pass()
         while True:
             due = self._store.take_due(instance_id, limit=LIMIT, resend_ms=resend_ms, max_lost=self._max_lost)
             if due.outcome is Outcome.OUTBOX:
-                self._tell(instance_id)
+                self._call_webhook(instance_id)
             elif due.outcome is Outcome.LEFT:
                 self._offload.forget(instance_id)
                 self._store.forget(instance_id, emptied=True)
-            cut_off = due.outcome is Outcome.CLOSED and due.status  # just now: its time was over
+            cut_off = due.outcome is Outcome.CLOSED and due.status  # in this call: its time limit was exceeded
             if not (due.send or due.settle or cut_off):
                 return done
             execution_id = self._store.execution_of(instance_id)
@@ -86,7 +86,7 @@ class Scheduler:
             if plan is None:
                 self.abort(ref)
                 return done
-            self._say(ref, plan, due)
+            self._log_due(ref, plan, due)
             self.note_end(ref, plan, due.status)
             self._dispatch.send(ref, plan, due.send)
             for unsettled in due.settle:
@@ -96,7 +96,7 @@ class Scheduler:
                 return done
 
     def settle(self, ref: Ref, plan: Plan, node: int, start: int, *, failed: bool) -> None:
-        """Go through the children (of a failed node: the descendants) from `start` to the end, slice by slice."""
+        """Settle the children (the descendants, if the node failed) from `start` to the end, slice by slice."""
         by = Dispatching(taken=True, resend_ms=self._dispatch.by.resend_ms)
         while start >= 0:
             items, cursor = plan.behind(node, start, failed=failed)
@@ -120,12 +120,12 @@ class Scheduler:
                 log.warning("webhook left to the sweep", extra=fields | {"error": str(error)})
 
     def abort(self, ref: Ref) -> None:
-        # Each of its messages comes here: it is said once.
+        # Every message of the instance comes here, but only one call ends it and logs that.
         if self._store.end(ref.instance_id, status=InstanceStatus.FAILED, error=DEFINITION_GONE) is Outcome.ENDED:
             log.error("instance aborted", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
 
     def handle(self, event: dict[str, str]) -> dict[str, int]:
-        """The Lambda function: {"instance_id": ..., and what the sender's trace put there} -> {"handled": n}."""
+        """The Lambda function: {"instance_id": ..., and the carrier of the sender's trace} -> {"handled": n}."""
         instance_id = event["instance_id"]
         with self._tracer.schedule(instance_id, event), logs.bound({"instance_id": instance_id}):
             started = self._clock()
@@ -134,8 +134,8 @@ class Scheduler:
                 self._metrics.dispatched([done.late_ms / 1000 + self._clock() - started])
             return {"handled": done.nodes}
 
-    def _say(self, ref: Ref, plan: Plan, due: Due) -> None:
-        """A node that goes well is said at DEBUG; one whose worker was lost, always."""
+    def _log_due(self, ref: Ref, plan: Plan, due: Due) -> None:
+        """Log a node that is sent, at DEBUG, and one whose worker was lost, as a warning or an error."""
         fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
         for ready in due.send:
             node = {"node": plan.nodes[ready.node].id, "attempt": ready.attempt}

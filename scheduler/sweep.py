@@ -1,4 +1,4 @@
-"""The polling pass that finds whatever is overdue and puts it right: lost sends, lost workers, retries far ahead."""
+"""The polling pass over all overdue instances. It mends lost sends and lost workers, and sends distant retries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chalicelib.metrics.protocol import OFF, Metrics
 from chalicelib.store.protocol import Store
 from scheduler.scheduler import Scheduler
 
-# Instances per shard and round: a round stays short, and no shard starves another.
+# The most instances per shard and round: so a round is short, and no shard starves another.
 LIMIT = 50
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep did: instances looked at, nodes sent or settled, instances that could not be handled."""
+    """The counts of one sweep: instances it visited, nodes sent or settled, instances that raised an error."""
 
     instances: int
     nodes: int
@@ -47,7 +47,7 @@ class Sweep:
         self._clock = clock
 
     def run(self) -> Swept:
-        """Until nothing is overdue, or for at most `seconds`. Raises Unavailable when the store does."""
+        """Sweep until nothing is overdue, for at most `seconds`. Raises Unavailable if the store cannot be reached."""
         end = self._clock() + self._seconds
         instances = nodes = failed = late_ms = 0
         seen: set[str] = set()
@@ -61,7 +61,7 @@ class Sweep:
                 try:
                     done = self._scheduler.run(instance_id)
                     nodes, late_ms = nodes + done.nodes, max(late_ms, done.late_ms)
-                except Exception:  # one broken instance must not keep the sweep from the others
+                except Exception:  # one broken instance must not keep the others waiting
                     failed += 1
                     log.exception("sweep failed on an instance", extra={"instance_id": instance_id})
         swept = Swept(instances, nodes, failed)

@@ -70,7 +70,7 @@ class World:
             self.definitions,
             self.dispatch,
             offload=SimpleNamespace(forget=self.emptied.append),  # type: ignore[arg-type]
-            tell=self.told.append,
+            call_webhook=self.told.append,
             max_lost=MAX_LOST,
             tracer=tracer.Off(),
             metrics=self.diary,
