@@ -10,7 +10,7 @@ from chalicelib.tracing.tracer import Carrier, nothing
 
 
 class LambdaInvoker:
-    """See queues/protocol.py. `client` makes the boto3 Lambda client; it is asked for once, at the first use."""
+    """See queues/protocol.py. `client` returns the boto3 Lambda client, and is first called by the first invocation."""
 
     def __init__(self, client: Callable[[], Any], function: str, carrier: Carrier = nothing) -> None:
         self._client = client
@@ -18,7 +18,7 @@ class LambdaInvoker:
         self._carrier = carrier
 
     def invoke(self, instance_id: str) -> None:
-        """Raises botocore's errors; who calls knows that the sweep stands behind."""
+        """Raises botocore's errors. After one, the sweep does what the function would have done."""
         self._client().invoke(
             FunctionName=self._function,
             InvocationType="Event",

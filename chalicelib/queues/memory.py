@@ -1,4 +1,4 @@
-"""A queue in memory, with real encoding: for unit tests and simulations. It can lose, double and reorder."""
+"""A queue in memory, with the real encoding, for tests and the simulation. It can lose, double and reorder messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chalicelib.queues.message import encode
 
 
 class MemoryQueue:
-    """See queues/protocol.py. `take` gives SQS records; what was taken is gone."""
+    """See queues/protocol.py. `take` removes the bodies that it returns. `lose` and `double` are probabilities."""
 
     def __init__(self, *, seed: int | None = None, lose: float = 0.0, double: float = 0.0) -> None:
         self._random = random.Random(seed)
@@ -30,7 +30,7 @@ class MemoryQueue:
         return []
 
     def take(self, limit: int = 10) -> list[str]:
-        """At most `limit` bodies; in a random order when the queue was given a seed."""
+        """Remove and return at most `limit` bodies, in a random order if the queue has a seed."""
         if self._shuffle:
             self._random.shuffle(self.bodies)
         taken, self.bodies = self.bodies[:limit], self.bodies[limit:]

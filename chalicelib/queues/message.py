@@ -1,4 +1,4 @@
-"""How a message looks on the queue: JSON that a person can read in the AWS console."""
+"""The form of a message on the queue: JSON, which can be read in the AWS console."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def encode(message: Message) -> str:
 
 
 def decode(body: str) -> Message:
-    """Raises BadMessage for whatever `encode` did not make."""
+    """Decode a body. Raises BadMessage if `encode` cannot have made it."""
     try:
         data = json.loads(body)
         ref = Ref(data["instance_id"], data["execution_id"])
@@ -51,6 +51,6 @@ def _is_ours(ref: Ref) -> bool:
 
 
 def carrier(record: Mapping[str, Any]) -> dict[str, str]:
-    """The attributes of a record of an SQS event, by name: what the sender's trace put beside the body."""
+    """The message attributes of a record of an SQS event, by name. The sender's trace is in them."""
     attributes = record.get("messageAttributes") or {}
     return {name: one["stringValue"] for name, one in attributes.items() if "stringValue" in one}

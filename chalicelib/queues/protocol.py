@@ -1,4 +1,4 @@
-"""What carries work from the store to the workers: the queue, and the call of a scheduler that fills it."""
+"""The ways by which work gets from the store to the workers: the queue, and the function that fills it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from chalicelib.core.work import Message
 
 
 class Queue(Protocol):
-    """What carries ready nodes to the workers: at least once, in no order."""
+    """Delivers messages with ready nodes to the workers, at least once and in no order."""
 
     def send(self, messages: Sequence[Message]) -> list[Message]:
-        """Send in as few requests as can be. Returns the messages that were refused; the sweep sends these again."""
+        """Send, in as few requests as possible. Returns the messages that were refused; the sweep sends them again."""
 
     def ping(self) -> None: ...
 
     def backlog(self) -> int:
-        """About how many messages wait for a worker: neither those in hand nor those held back. Raises Unavailable."""
+        """About how many messages wait for a worker, without those in flight or delayed. Raises Unavailable."""
 
 
 class Invoker(Protocol):
-    """Starts the scheduler function for an instance, without waiting for it."""
+    """Starts the scheduler function for an instance, and does not wait for its end."""
 
     def invoke(self, instance_id: str) -> None: ...

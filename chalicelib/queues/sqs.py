@@ -1,4 +1,4 @@
-"""The queue on Amazon SQS through boto3; the only module that calls SQS."""
+"""The queue on Amazon SQS, by boto3. Only this module calls SQS."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from chalicelib.queues.message import encode
 from chalicelib.tracing.tracer import Carrier, nothing
 
 MAX_ENTRIES = 10
-# SQS takes 1 MiB a request since 2025; emulators and older partitions 256 KiB. Our messages are some 200 bytes.
+# SQS has taken 1 MiB a request since 2025; emulators and older partitions take 256 KiB. A message has some 200 bytes.
 MAX_BYTES = 256 * 1024
 
 log = logging.getLogger(__name__)
 
 
 class SqsQueue:
-    """See queues/protocol.py. `client` makes the boto3 client; it is asked for once, at the first use.
+    """See queues/protocol.py. `client` returns the boto3 client, and is first called by the first request.
 
-    `carrier` answers what goes along with a message of an instance, as message attributes: its trace.
+    `carrier` returns the trace of an instance, which is sent as message attributes.
     """
 
     def __init__(self, client: Callable[[], Any], url: str, carrier: Carrier = nothing) -> None:
@@ -34,7 +34,7 @@ class SqsQueue:
         refused: list[Message] = []
         for batch in batches(messages):
             entries = [
-                {"Id": str(number), "MessageBody": body, "DelaySeconds": delay_seconds(message)} | self._beside(message)
+                {"Id": str(number), "MessageBody": body, "DelaySeconds": delay_seconds(message)} | self._trace(message)
                 for number, (message, body) in enumerate(batch)
             ]
             try:
@@ -52,7 +52,7 @@ class SqsQueue:
                 refused.append(message)
         return refused
 
-    def _beside(self, message: Message) -> dict[str, Any]:
+    def _trace(self, message: Message) -> dict[str, Any]:
         carried = self._carrier(message.ref.instance_id)
         attributes = {name: {"DataType": "String", "StringValue": value} for name, value in carried.items()}
         return {"MessageAttributes": attributes} if attributes else {}

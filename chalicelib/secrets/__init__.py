@@ -1,1 +1,1 @@
-"""`{{ secrets.NAME }}`: where secrets are kept, and what keeps them out of all that is stored or logged."""
+"""`{{ secrets.NAME }}`: reads secrets from their source, and keeps them out of everything that is stored or logged."""

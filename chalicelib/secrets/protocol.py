@@ -1,4 +1,4 @@
-"""Where secrets are kept."""
+"""What the vault needs of a source of secrets."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Protocol
 
 
 class SecretSource(Protocol):
-    """Where secrets are kept. Raises SecretsUnavailable."""
+    """Has secrets by name. Raises SecretsUnavailable."""
 
     def fetch(self, names: Sequence[str]) -> dict[str, str]:
-        """Those of the names that are there."""
+        """The values of those names that exist."""
 
     def place(self, name: str) -> str:
-        """Where a person has to put it, for a sentence."""
+        """Where to put a secret, for a message."""

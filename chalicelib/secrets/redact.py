@@ -1,4 +1,4 @@
-"""Takes secret values out of what is stored or logged, in every form that they are likely to have there."""
+"""Removes secret values from what is stored or logged, in every form in which they are likely to occur there."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
-# A shorter value is found everywhere by chance, so it cannot be kept out of anything: it is refused as a secret.
+# A shorter value occurs everywhere by chance and cannot be masked: it is refused as a secret.
 MIN_LENGTH = 4
-# Errors are cut to length where they are made: so much of a form's beginning is the secret as well.
+# Texts of errors are truncated at their source. So the first characters of a form, this many, are masked as well.
 _MIN_HEAD, _HEAD = 8, 16
-# What urllib3 leaves as it is in a URL that it was given whole.
+# Characters that urllib3 does not encode in a complete URL.
 _RESERVED = "/?:@!$&'()*+,;=[]"
-# A short piece of base64 is found by chance.
+# A shorter piece of base64 occurs by chance.
 _MIN_BASE64 = 8
 
 
 class Redactor:
-    """Replaces the values by `***`."""
+    """Replaces the values, in all their forms, by `***`."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        # The longest first, so that no form is cut into by a shorter one that is part of it.
+        # The longest come first, so that a form is replaced before a shorter one that is part of it.
         self._forms = sorted({form for value in values for form in forms(value)}, key=lambda form: (-len(form), form))
 
     def __bool__(self) -> bool:
         return bool(self._forms)
 
     def text(self, text: str) -> str:
-        """For errors and logs: the forms, and their beginnings too."""
+        """Mask a text of an error or log: the forms, and their beginnings, too."""
         text = self._whole(text)
         for form in self._forms:
             head = form[: max(_MIN_HEAD, min(_HEAD, len(form) // 2))]
             while (at := text.find(head)) >= 0:
-                # Forms begin alike: the one that reaches furthest is the one that was cut.
-                text = text[:at] + MASK + text[at + max(_alike(text, at, other) for other in self._forms) :]
+                # Several forms may begin like this. The one with the longest match is the one that was truncated.
+                text = text[:at] + MASK + text[at + max(_matching(text, at, other) for other in self._forms) :]
         return text
 
     def value(self, value: Any) -> Any:
-        """For results: a JSON value with the forms replaced in strings, keys and numbers. Nothing else is changed."""
+        """Mask a result, which is a JSON value: the forms in its strings, keys and numbers. Nothing else changes."""
         if isinstance(value, str):
             return self._whole(value)
         if isinstance(value, Mapping):
@@ -49,7 +49,7 @@ class Redactor:
         if isinstance(value, list):
             return [self.value(item) for item in value]
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            digits = json.dumps(value)  # a service may well echo "4711" as 4711
+            digits = json.dumps(value)  # a service may echo "4711" as 4711
             return value if self._whole(digits) == digits else MASK
         return value
 
@@ -63,7 +63,7 @@ NOTHING = Redactor()
 
 
 def forms(value: str) -> Iterator[str]:
-    """The value as it is, percent-encoded, escaped for HTML, Python and JSON (twice: JSON in JSON), and in base64."""
+    """The value itself, percent-encoded, escaped for HTML, Python and JSON (also twice: JSON in JSON), in base64."""
     percent = [quote(value, safe=""), quote(value), quote_plus(value), quote(value, safe=_RESERVED)]
     plain = [value, *percent, *map(_lower_hex, percent), html.escape(value), repr(value)[1:-1]]
     for form in plain:
@@ -74,8 +74,8 @@ def forms(value: str) -> Iterator[str]:
         yield from (piece, piece.replace("+", "-").replace("/", "_"))
 
 
-def _alike(text: str, at: int, form: str) -> int:
-    """How many characters of the form stand at `at`."""
+def _matching(text: str, at: int, form: str) -> int:
+    """How many characters of the form match the text at `at`."""
     return next((n for n, character in enumerate(form) if text[at + n : at + n + 1] != character), len(form))
 
 
@@ -85,7 +85,7 @@ def _lower_hex(text: str) -> str:
 
 
 def _base64(value: bytes) -> Iterator[str]:
-    """What base64 makes of it wherever it stands in the encoded bytes: without the characters its neighbours share."""
+    """The value's base64 at each offset within encoded bytes, without characters that depend on neighbouring bytes."""
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + value).decode()
         bits = 8 * (offset + len(value))

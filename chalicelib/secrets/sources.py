@@ -1,4 +1,4 @@
-"""Where secrets are kept. A source answers with those of the asked-for names that it has."""
+"""The sources of secrets. A source returns the values of those requested names that it has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PARAMETERS = 10
 
 
 class EnvironmentSecrets:
-    """The process's own environment: for local runs. The prefix keeps everything else in it out of reach."""
+    """The environment of the process, for local runs. Only variables with the prefix can be read."""
 
     def __init__(self, environment: Mapping[str, str], prefix: str) -> None:
         self._environment = environment
@@ -27,7 +27,7 @@ class EnvironmentSecrets:
 
 
 class ParameterSecrets:
-    """SSM Parameter Store: SecureString parameters below a path. `client` makes the boto3 `ssm` client."""
+    """SSM Parameter Store: SecureString parameters below a path. `client` returns the boto3 `ssm` client."""
 
     def __init__(self, client: Callable[[], Any], prefix: str) -> None:
         self._client = client
@@ -36,9 +36,9 @@ class ParameterSecrets:
     def fetch(self, names: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
         for start in range(0, len(names), _PARAMETERS):
-            wanted = [self._prefix + name for name in names[start : start + _PARAMETERS]]
+            paths = [self._prefix + name for name in names[start : start + _PARAMETERS]]
             try:
-                answer = self._client().get_parameters(Names=wanted, WithDecryption=True)
+                answer = self._client().get_parameters(Names=paths, WithDecryption=True)
             except Exception as error:  # botocore's errors have no common root
                 raise SecretsUnavailable(f"SSM Parameter Store did not answer: {error}") from None
             found |= {item["Name"].removeprefix(self._prefix): item["Value"] for item in answer["Parameters"]}
@@ -49,9 +49,9 @@ class ParameterSecrets:
 
 
 class ManagerSecrets:
-    """AWS Secrets Manager, the whole SecretString. `client` makes the boto3 `secretsmanager` client.
+    """AWS Secrets Manager, the whole SecretString. `client` returns the boto3 `secretsmanager` client.
 
-    One call a name: BatchGetSecretValue cannot be allowed for some secrets only.
+    It makes a call for each name, since IAM cannot allow BatchGetSecretValue for some secrets only.
     """
 
     def __init__(self, client: Callable[[], Any], prefix: str) -> None:

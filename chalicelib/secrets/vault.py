@@ -1,4 +1,4 @@
-"""The secrets that this process has read: kept for some minutes, and known for as long as it may log."""
+"""Caches the secrets that this process has read for some minutes, and masks them in its logs until it ends."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from chalicelib.secrets.redact import MIN_LENGTH, Redactor
 
 
 class Vault:
-    """Reads each secret once in `keep_seconds`. Shared by all threads of a worker."""
+    """Reads each secret at most once in `keep_seconds`. Shared by all threads of a worker."""
 
     def __init__(
         self, source: SecretSource, *, keep_seconds: float, clock: Callable[[], float], known: Iterable[str] = ()
     ) -> None:
-        """`known`: what else logs must not show."""
+        """`known`: other values that logs must not show."""
         self._source = source
         self._keep = keep_seconds
         self._clock = clock
         self._lock = threading.Lock()
         self._read: dict[str, tuple[str, float]] = {}
-        # Old values too: a handler that began before a rotation may still log what it was given.
+        # This includes old values: a handler that began before a rotation may still log one.
         self._known = {value for value in known if len(value) >= MIN_LENGTH}
         self.redactor = Redactor(self._known)
 
     def read(self, names: Sequence[str]) -> dict[str, str]:
-        """The secrets by name. Raises MissingSecret, which no retry mends, or SecretsUnavailable."""
+        """The secrets by name. Raises SecretsUnavailable, or MissingSecret, for which a retry is of no use."""
         if self._stale(names):
-            with self._lock:  # ten nodes that start at once ask once; who needs nothing new does not wait for them
+            with self._lock:  # nodes that start together share one request; those with fresh secrets do not wait
                 if stale := self._stale(names):
                     found = self._source.fetch(stale)
                     self._check(stale, found)
@@ -41,7 +41,7 @@ class Vault:
         return {name: self._read[name][0] for name in names}
 
     def reveal(self, setting: str) -> str:
-        """A setting in which `{{ secrets.NAME }}` may stand, as in a config."""
+        """Fill in the `{{ secrets.NAME }}` of a setting, as in a config."""
         names = sorted({reference.path[0] for _, reference in templates.find(setting) if reference.path})
         return str(templates.render(setting, {"secrets": self.read(names)}))
 

@@ -1,1 +1,1 @@
-"""Results that are too large for the store: where they are kept, and what stands in their place there."""
+"""Results that are too large for the store: where they are kept, and the reference to them in the store."""

@@ -1,4 +1,4 @@
-"""Large results as files below a folder: for local runs."""
+"""Large results as files below a folder, for local runs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from chalicelib.errors import ValuesUnavailable
 
 
 class FolderValues:
-    """See values/protocol.py. All processes see the same folder."""
+    """See values/protocol.py. All processes must see the same folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def put(self, key: str, value: bytes) -> None:
         path = self._folder / key
-        # Another name until it is all there: whoever reads it finds all or nothing.
+        # The file is renamed when it is complete, so that no reader sees a part of it.
         unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

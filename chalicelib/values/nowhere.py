@@ -1,4 +1,4 @@
-"""No place for large results: VALUES_URL is not set, and what is too large for the store fails its node."""
+"""No storage for large results: VALUES_URL is not set, and a result that is too large for the store fails its node."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 class NoValues:
-    """See values/protocol.py. What was put while the setting had another value is out of reach."""
+    """See values/protocol.py. Results that were stored while VALUES_URL was set cannot be read."""
 
     def put(self, key: str, value: bytes) -> None:
         raise ValuesUnavailable(f"there is no place for {key}: VALUES_URL is not set")

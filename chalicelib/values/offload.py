@@ -1,4 +1,4 @@
-"""Puts large results where they are kept, and gets them back, checked."""
+"""Stores large results outside the store, reads them back and checks them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from chalicelib.values import reference
 from chalicelib.values.protocol import Values
 from chalicelib.values.reference import ResultReference
 
-# Of what this process put or got, so many bytes stay in memory, and the newest in any case: the children of a node that
-# run on in its worker, or come in one message, need its result at about the same time.
+# The size of the cache of results that this process stored or read; it always holds the newest. Children that run in
+# the worker of their parent, or come in one message, need its result at about the same time.
 KEPT_BYTES = 32 * 1024 * 1024
 
 
 class Offload:
-    """Shared by all threads. `over`: a result with more bytes is large."""
+    """Shared by all threads. A result with more than `over` bytes is large."""
 
     def __init__(self, values: Values, *, over: int, kept_bytes: int = KEPT_BYTES) -> None:
         self.over = over
@@ -28,34 +28,34 @@ class Offload:
         self._lock = threading.Lock()
 
     def put(self, instance_id: str, node: str, attempt: int, value: bytes) -> bytes:
-        """What is to be stored in its place. Raises ValuesUnavailable."""
-        made = ResultReference.to(value, f"{_folder(instance_id)}{node_ids.plain(node)}/{attempt}")
-        self._values.put(made.key, value)
-        self._keep(made.key, value)
-        return made.encode()
+        """Store a result, and return the reference for the store. Raises ValuesUnavailable."""
+        pointer = ResultReference.to(value, f"{_folder(instance_id)}{node_ids.plain(node)}/{attempt}")
+        self._values.put(pointer.key, value)
+        self._keep(pointer.key, value)
+        return pointer.encode()
 
     def get(self, stored: bytes) -> bytes:
-        """A result, whether it is stored as it is or elsewhere. Raises ValuesUnavailable, ValueLost."""
+        """The result, which `stored` is itself or refers to. Raises ValuesUnavailable and ValueLost."""
         if not reference.is_reference(stored):
             return stored
-        wanted = reference.decode(stored)
-        value = self._kept.get(wanted.key)
+        pointer = reference.decode(stored)
+        value = self._kept.get(pointer.key)
         if value is None:
-            value = self._values.get(wanted.key)
-            if value is None or not wanted.fits(value):
+            value = self._values.get(pointer.key)
+            if value is None or not pointer.fits(value):
                 what = "is gone" if value is None else "is not what was put there"
                 raise ValueLost(
-                    f"the result at {self._values.place(wanted.key)} {what}: run the instance again from its node"
+                    f"the result at {self._values.place(pointer.key)} {what}: run the instance again from its node"
                 )
-            self._keep(wanted.key, value)
+            self._keep(pointer.key, value)
         return value
 
     def link(self, stored: bytes) -> str | None:
-        """A URL by which anybody can read the result behind a reference; None where there are none."""
+        """A URL by which anybody can read the referenced result; None if the storage has no such URLs."""
         return self._values.link(reference.decode(stored).key)
 
     def forget(self, instance_id: str) -> None:
-        """Delete all that was put for an instance, committed or not. Raises ValuesUnavailable."""
+        """Delete all results that were stored for an instance, committed or not. Raises ValuesUnavailable."""
         self._values.forget(_folder(instance_id))
 
     def _keep(self, key: str, value: bytes) -> None:
@@ -67,5 +67,5 @@ class Offload:
 
 
 def _folder(instance_id: str) -> str:
-    """The shard first: what S3 takes per second goes by how keys begin, and ids begin with their time."""
+    """The prefix of an instance's keys. The shard comes first: S3 limits rates by prefix, and ids begin with a time."""
     return f"{ids.shard(instance_id)}/{instance_id}/"

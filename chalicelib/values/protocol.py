@@ -1,4 +1,4 @@
-"""Where results are kept that are too large for the store."""
+"""The storage of results that are too large for the store."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class Values(Protocol):
-    """Where results are kept that are too large for the store, each under a key. None is ever overwritten by another.
+    """Keeps each large result under a key. No key is ever used for two different results.
 
     Raises ValuesUnavailable.
     """
 
     def put(self, key: str, value: bytes) -> None: ...
     def get(self, key: str) -> bytes | None:
-        """None where it is gone."""
+        """The result; None if it is gone."""
 
     def link(self, key: str) -> str | None:
-        """A URL by which anybody can read it for some minutes; None where there are none."""
+        """A URL by which anybody can read the result for some minutes; None if the storage has no such URLs."""
 
     def forget(self, prefix: str) -> None:
-        """Delete all whose keys begin so: the prefix ends with a slash."""
+        """Delete all results whose keys begin with the prefix, which ends with a slash."""
 
     def place(self, key: str) -> str:
-        """Where it is, for a sentence."""
+        """Where the result is, for a message."""

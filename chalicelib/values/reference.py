@@ -1,4 +1,4 @@
-"""What the store has in place of a large result."""
+"""The reference that the store has instead of a large result."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-# No JSON begins with it, so nothing that a handler yields is ever taken for a reference.
+# No JSON begins with it, so a handler's result is never taken for a reference.
 MARK = b"\0"
 
 
 @dataclass(frozen=True, slots=True)
 class ResultReference:
-    """Where a result is, by its key, and what it must be: its hash, and its length in bytes."""
+    """The key of a result, and its hash and length in bytes, by which it is checked."""
 
     key: str
     sha256: str
@@ -20,7 +20,7 @@ class ResultReference:
 
     @classmethod
     def to(cls, value: bytes, folder: str) -> ResultReference:
-        """The hash is part of the key: so of two workers that run the same attempt neither overwrites the other's."""
+        """A reference to the value. Its hash is in the key, so two workers that run one attempt overwrite nothing."""
         digest = hashlib.sha256(value).hexdigest()
         return cls(f"{folder}-{digest[:16]}.json", digest, len(value))
 

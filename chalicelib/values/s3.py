@@ -13,9 +13,9 @@ LINK_SECONDS = 900
 
 
 class S3Values:
-    """See values/protocol.py. `client` makes the boto3 `s3` client; `prefix` is empty, or ends with a slash.
+    """See values/protocol.py. `client` returns the boto3 `s3` client; `prefix` is empty, or ends with a slash.
 
-    It may list the bucket: whoever may not is told that access is denied where an object is gone.
+    It needs permission to list the bucket: otherwise S3 answers "access denied" if an object is gone.
     """
 
     def __init__(self, client: Callable[[], Any], bucket: str, prefix: str = "") -> None:
@@ -24,23 +24,23 @@ class S3Values:
         self._prefix = prefix
 
     def put(self, key: str, value: bytes) -> None:
-        with self._asking(key):
-            self._client().put_object(**self._named(key), Body=value, ContentType="application/json")
+        with self._translating_errors(key):
+            self._client().put_object(**self._object(key), Body=value, ContentType="application/json")
 
     def get(self, key: str) -> bytes | None:
-        with self._asking(key):
+        with self._translating_errors(key):
             try:
-                return bytes(self._client().get_object(**self._named(key))["Body"].read())
+                return bytes(self._client().get_object(**self._object(key))["Body"].read())
             except self._client().exceptions.NoSuchKey:
                 return None
 
     def link(self, key: str) -> str | None:
-        with self._asking(key):
-            url = self._client().generate_presigned_url("get_object", self._named(key), ExpiresIn=LINK_SECONDS)
+        with self._translating_errors(key):
+            url = self._client().generate_presigned_url("get_object", self._object(key), ExpiresIn=LINK_SECONDS)
             return str(url)
 
     def forget(self, prefix: str) -> None:
-        with self._asking(prefix):
+        with self._translating_errors(prefix):
             pages = self._client().get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
                 if found := [{"Key": one["Key"]} for one in page.get("Contents", [])]:
@@ -51,11 +51,11 @@ class S3Values:
     def place(self, key: str) -> str:
         return f"s3://{self._bucket}/{self._prefix}{key}"
 
-    def _named(self, key: str) -> dict[str, str]:
+    def _object(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + key}
 
     @contextlib.contextmanager
-    def _asking(self, key: str) -> Iterator[None]:
+    def _translating_errors(self, key: str) -> Iterator[None]:
         try:
             yield
         except ValuesUnavailable:
