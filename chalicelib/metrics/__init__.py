@@ -1,1 +1,1 @@
-"""What the engine says happened (`protocol.py`), and where that goes: nowhere, to CloudWatch, to Prometheus."""
+"""The events that the engine counts (`protocol.py`), and their export: none, to CloudWatch, or to Prometheus."""

@@ -1,4 +1,4 @@
-"""Every metric, once: its name in CloudWatch and in Prometheus, its unit, and what it means."""
+"""The list of all metrics, each with its names in CloudWatch and Prometheus, its unit, and its meaning."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Literal
 NAMESPACE = "dag-service"
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # each is itself: as keys they are looked up for every commit
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity, for fast lookups as dict keys at every commit
 class Metric:
-    """In CloudWatch `name`, with the dimension `service`, and `handler` where it is kept by handler.
+    """One metric. In CloudWatch it is `name`, with the dimensions `service` and, if `by_handler`, `handler`.
 
-    In Prometheus `series`: what is in Milliseconds there is a histogram in seconds here, all else a counter, to whose
-    name `_total` is added.
+    In Prometheus it is `series`: a histogram in seconds if the unit is Milliseconds, else a counter, with the suffix
+    `_total`.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Metric:
 
     @property
     def exposed(self) -> str:
-        """The whole name in Prometheus."""
+        """The full name in Prometheus."""
         return self.series if self.is_duration else f"{self.series}_total"
 
 

@@ -1,4 +1,4 @@
-"""How things stand at the moment: read from the store and the queues when Prometheus asks."""
+"""Gauges: current values, read from the store and the queues when Prometheus scrapes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Gauge(NamedTuple):
-    """A figure, as Prometheus names it."""
+    """A value with its name in Prometheus."""
 
     series: str
     help: str
@@ -23,7 +23,7 @@ class Gauge(NamedTuple):
 
 
 class Gauges:
-    """What cannot be read is left out: a scrape is there to show that something is wrong, and must not fail by it."""
+    """Reads all gauges, except those that cannot be read: a scrape must not fail just when something is wrong."""
 
     def __init__(self, store: Store, catalogue: Catalogue, queue: Queue, dead_letters: Queue | None) -> None:
         self._store = store

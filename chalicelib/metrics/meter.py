@@ -1,4 +1,4 @@
-"""What an invocation costs, when it is over."""
+"""Estimates the cost of an invocation at its end."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from chalicelib.invocation import Invocation
 from chalicelib.metrics.metered import CallCounts
 from chalicelib.metrics.protocol import Metrics
 
-# The event source mapping receives a batch and deletes it: a request each.
+# The requests of the event source mapping for a batch: one to receive it, and one to delete it.
 MAPPING_REQUESTS = 2
 
 
 class InvocationMeter:
-    """An estimate, at the prices of core/cost.py: its time by its memory, its own request, the requests of SQS for it,
-    and the commands of Redis that its calls lead to. Init time, API Gateway and polls that find nothing are left out.
+    """Reports an estimate at the prices of core/cost.py. It includes the invocation's duration times its memory, its
+    request, and its requests to SQS and commands in Redis. It leaves out init time, API Gateway and empty polls.
     """
 
     def __init__(self, metrics: Metrics, tally: CallCounts, *, memory_gb: float, clock: Callable[[], float]) -> None:
@@ -27,7 +27,7 @@ class InvocationMeter:
 
     @contextlib.contextmanager
     def part(self, invocation: Invocation) -> Iterator[None]:
-        """See invocation.Part: whatever became of it, it is paid for, and its metrics are handed over."""
+        """See invocation.Part. An invocation that fails costs as much, and its metrics are flushed as well."""
         started = self._clock()
         try:
             yield

@@ -1,4 +1,4 @@
-"""A store and a queue that say what happened, and count what was asked of them. They stand around the real ones."""
+"""Wrappers of the store and the queue that report metrics and count calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chalicelib.store.protocol import Store
 
 
 class CallCounts:
-    """What this process has asked of Redis and SQS since the last look. A lost update between threads does no harm."""
+    """Counts this process's commands in Redis and requests to SQS. A lost update between threads does no harm."""
 
     def __init__(self) -> None:
         self.commands = 0
@@ -29,7 +29,10 @@ class CallCounts:
         self.commands += cost.commands(name, nodes)
 
     def take(self, *, seconds: float, requests: int) -> Consumption:
-        """As the usage of one invocation of so many seconds, with the requests of SQS that others made for it."""
+        """Return the counts and reset them, as the usage of an invocation that ran `seconds`.
+
+        `requests` to SQS were made for it by AWS.
+        """
         usage = Consumption(
             nodes=0,
             instances=0,
@@ -43,7 +46,7 @@ class CallCounts:
 
 
 class MeteredStore:
-    """See store/protocol.py. The answers of transitions tell: an instance began or ended, a claim waited."""
+    """See store/protocol.py. It takes the metrics from what transitions return."""
 
     def __init__(self, store: Store, metrics: Metrics, tally: CallCounts) -> None:
         self._store = store
@@ -53,13 +56,13 @@ class MeteredStore:
     def create(self, ref: Ref, **named: Any) -> tuple[Outcome, int]:
         self._tally.called("create")
         created = self._store.create(ref, **named)
-        if created[0] is Outcome.CREATED and _is_asked_for(ref.instance_id):
+        if created[0] is Outcome.CREATED and _is_user_started(ref.instance_id):
             best_effort(self._metrics.started)
         return created
 
     def claim(self, instance_id: str, *, wanted: Sequence[Any], **named: Any) -> Claim:
         self._tally.called("claim", len(wanted))
-        self._tally.commands += sum(bool(want.needs) for want in wanted)  # one more reads all that a node needs
+        self._tally.commands += sum(bool(want.needs) for want in wanted)  # reading a node's needs is one more
         claim = self._store.claim(instance_id, wanted=wanted, **named)
         if claim.waited_ms is not None:
             best_effort(self._metrics.claimed, claim.waited_ms / 1000)
@@ -85,8 +88,8 @@ class MeteredStore:
         return outcome
 
     def _note_end(self, instance_id: str, status: str) -> None:
-        """A transition answers with a terminal status only where it was the one that ended the instance."""
-        if status in (InstanceStatus.COMPLETED, InstanceStatus.FAILED) and _is_asked_for(instance_id):
+        """Report the end. Only the transition that ends an instance returns a terminal status."""
+        if status in (InstanceStatus.COMPLETED, InstanceStatus.FAILED) and _is_user_started(instance_id):
             best_effort(self._metrics.ended, instance_id, status)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -103,8 +106,8 @@ class MeteredStore:
         return call
 
 
-def _is_asked_for(instance_id: str) -> bool:
-    """By somebody: the call of a webhook is an instance as well, and counts as a node only."""
+def _is_user_started(instance_id: str) -> bool:
+    """Whether a user started the instance. The call of a webhook is one as well, but counts only as a node."""
     return instance_id.startswith(ids.INSTANCE)
 
 
@@ -116,7 +119,7 @@ class MeteredQueue:
         self._tally = tally
 
     def send(self, messages: Sequence[Message]) -> list[Message]:
-        self._tally.requests += -(-len(messages) // 10)  # a batch of ten is a request
+        self._tally.requests += -(-len(messages) // 10)  # a request takes a batch of ten
         return self._queue.send(messages)
 
     def ping(self) -> None:

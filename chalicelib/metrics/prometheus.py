@@ -1,4 +1,4 @@
-"""Prometheus: counters and histograms of every process of this machine, and gauges that are read when it asks."""
+"""Prometheus: counters and histograms of all processes of this machine, and gauges that are read at each scrape."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from chalicelib.metrics.catalogue import METRICS, Metric
 from chalicelib.metrics.gauges import Gauge
 from chalicelib.metrics.recorder import Figures
 
-# Seconds: from a node that is over at once to one that takes Lambda's 15 minutes.
+# In seconds, from the shortest node to the 15 minutes of Lambda.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 
 
 class Prometheus:
     """See recorder.Sink.
 
-    With a `directory` (PROMETHEUS_MULTIPROC_DIR, which the library reads itself) the figures of all processes are in
-    there, in files by the name of the process: one that is started again goes on where the last of its name ended, so
-    that no counter goes back, and nothing is left of the dead. Without a name, its pid is the name.
+    With a `directory` (PROMETHEUS_MULTIPROC_DIR, which the library reads itself) each process keeps its values in files
+    there, named after `process`, or else its pid. A process that is restarted under its name continues with the values
+    there: so no counter goes back, and no files of dead processes stay.
     """
 
     def __init__(self, gauges: Callable[[], Iterable[Gauge]], *, directory: str = "", process: str = "") -> None:
         if directory and process:
             library_values.ValueClass = library_values.MultiProcessValue(lambda: process)
         prometheus_client.disable_created_metrics()
-        own = CollectorRegistry()
-        self._metrics: dict[Metric, Any] = {metric: _series(metric, own) for metric in METRICS}
+        registry = CollectorRegistry()
+        self._metrics: dict[Metric, Any] = {metric: _series(metric, registry) for metric in METRICS}
         self._labelled: dict[tuple[Metric, str], Any] = {}
-        self._registry = own
+        self._registry = registry
         if directory:
             self._registry = CollectorRegistry()
             MultiProcessCollector(self._registry, directory)
-        self._registry.register(_Now(gauges))
+        self._registry.register(_GaugeCollector(gauges))
 
     def add(self, figures: Figures, handler: str = "") -> None:
         for metric, values in figures.items():
@@ -54,7 +54,7 @@ class Prometheus:
         return None
 
     def exposition(self, accept: str) -> tuple[str, str]:
-        """The text, and its content type: the newest format that the header `Accept` asks for."""
+        """The text and its content type, in the newest format that the header `Accept` allows."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry).decode(), content_type
 
@@ -74,8 +74,8 @@ def _series(metric: Metric, registry: CollectorRegistry) -> Counter | Histogram:
     return Counter(metric.series, metric.help, labels, registry=registry)
 
 
-class _Now:
-    """A collector of what is read at the moment."""
+class _GaugeCollector:
+    """A collector that reads the gauges at each scrape."""
 
     def __init__(self, gauges: Callable[[], Iterable[Gauge]]) -> None:
         self._gauges = gauges

@@ -1,4 +1,4 @@
-"""What the engine says happened, to whoever counts it. All durations are seconds."""
+"""The events that the engine reports to be counted. All durations are in seconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 
 class NodeEnd(NamedTuple):
-    """A node that is COMPLETED or, `failed`, FAILED: after so many attempts, of which the last ran so long."""
+    """A node that is COMPLETED, or FAILED if `failed`. `seconds` is the duration of its last attempt."""
 
     handler: str
     attempts: int
@@ -16,44 +16,44 @@ class NodeEnd(NamedTuple):
 
 
 class Metrics(Protocol):
-    """Each call is cheap, may come from any thread, and raises nothing. Iterables are read at once, or never."""
+    """All methods are cheap and thread-safe, and raise nothing. Iterables are read during the call, or never."""
 
     def started(self) -> None:
         """An instance was created."""
 
     def ended(self, instance_id: str, status: str) -> None:
-        """It is COMPLETED or FAILED."""
+        """An instance is COMPLETED, FAILED or CANCELLED."""
 
     def claimed(self, waited: float) -> None:
-        """The nodes of a message were claimed, so long after the first of them was ready."""
+        """The nodes of a message were claimed, `waited` after the first of them was ready."""
 
     def nodes(self, ended: Iterable[NodeEnd]) -> None:
-        """These nodes ended, by one commit."""
+        """These nodes ended by one commit."""
 
     def lost(self, handler: str) -> None:
         """A node FAILED because too many of its attempts were lost."""
 
     def dispatched(self, lags: Iterable[float]) -> None:
-        """Messages were sent, each so long after the commit that made its nodes ready."""
+        """Messages were sent. A lag is the time since the commit that made the nodes of a message ready."""
 
     def swept(self, *, nodes: int, failed: int, late: float) -> None:
-        """A sweep sent or settled so many nodes, of which the oldest was so late, and failed on so many instances."""
+        """A sweep sent or settled `nodes`, the oldest of which was `late`, and failed on `failed` instances."""
 
     def dead_letters(self, count: int) -> None:
-        """Messages that no worker could take were dealt with."""
+        """`count` messages that no worker could take were handled."""
 
     def refused(self) -> None:
-        """A request was refused because too much is waiting."""
+        """A request was refused, since too much work is waiting."""
 
     def invoked(self, dollars: float) -> None:
-        """An invocation ended, and cost so much."""
+        """An invocation that cost `dollars` ended."""
 
     def flush(self) -> None:
-        """Hand over what was counted: after an invocation the process may be frozen."""
+        """Export what was counted, since the process may be frozen after an invocation."""
 
 
 class Off:
-    """See Metrics: nobody counts."""
+    """See Metrics. It counts nothing."""
 
     def started(self) -> None: ...
     def ended(self, instance_id: str, status: str) -> None: ...

@@ -1,4 +1,4 @@
-"""Makes figures of what the engine says: which metric, which values, which handler."""
+"""Turns the engine's events into figures: values by metric, and by handler."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Figures = Mapping[Metric, Sequence[float]]
 
 
 class Sink(Protocol):
-    """Where figures go. Any thread may call."""
+    """Takes figures, from any thread."""
 
     def add(self, figures: Figures, handler: str = "") -> None:
-        """Count them."""
+        """Add the figures, of this handler if one is given."""
 
     def flush(self) -> None: ...
 
@@ -42,7 +42,7 @@ class Recorder:
         self._sink.add({catalogue.INSTANCES_STARTED: [1]})
 
     def ended(self, instance_id: str, status: str) -> None:
-        # By the clocks of two processes: good enough to look at, and nothing is decided by it.
+        # The clocks of two processes may differ. That is good enough here, since no decision depends on it.
         seconds = time.time() - ids.milliseconds(instance_id) / 1000
         self._sink.add({_ENDED[InstanceStatus(status)]: [1], catalogue.INSTANCE_DURATION: [max(0.0, seconds)]})
 
@@ -70,7 +70,7 @@ class Recorder:
             self._sink.add({catalogue.DISPATCH_LAG: values})
 
     def swept(self, *, nodes: int, failed: int, late: float) -> None:
-        # Zeros too: that a sweep found nothing is what an alarm on its lag needs to be sure of.
+        # Zeros are reported, too: an alarm on the lag needs values while the sweep finds nothing.
         self._sink.add(
             {catalogue.SWEEP_REPAIRS: [nodes], catalogue.SWEEP_FAILURES: [failed], catalogue.SWEEP_LAG: [late]}
         )

@@ -1,1 +1,1 @@
-"""Spans from a trigger to its nodes: off, and then nothing is imported for them, or sent by OpenTelemetry."""
+"""Spans from a trigger to its nodes, sent by OpenTelemetry. While tracing is off, nothing is imported for it."""

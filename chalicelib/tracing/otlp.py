@@ -1,8 +1,8 @@
 """Spans through the OpenTelemetry SDK, exported as OTLP over HTTP. Its own settings are the standard OTEL_* variables.
 
-The first span of a workflow or an instance has ids that are made of the workflow's or instance's own. So whoever has
-the id has the trace, and every process can name the parent of a node's span: a message that the sweep sent again,
-or that lost its attributes, joins the same trace.
+The ids of the first span of a workflow or instance are derived from the id of that workflow or instance. So the trace
+follows from the id, and every process knows the parent of a node's span: a message that the sweep sent again, or that
+lost its attributes, joins the same trace.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from chalicelib.core.work import Ref
     from chalicelib.invocation import Invocation
 
-# A collector that is away costs an invocation the exporter's timeout, and then nobody anything for so long.
+# After a collector did not answer, which costs one invocation the exporter's timeout, no export is tried for this long.
 PAUSE_SECONDS = 30.0
 
 _UNNAMED = "unknown_service"
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 def ids_of(id: str) -> tuple[int, int]:
-    """The trace and the first span of a workflow or an instance: its 30 digits and `00`, and the last 16 of them."""
+    """The ids of the trace and the first span of a workflow or instance: its 30 digits and `00`, and its last 16."""
     digits = id[3:]
     return int(digits + "00", 16), int(digits[-16:], 16)
 
@@ -60,7 +60,9 @@ class OtlpTracer:
             resource = resource.merge(Resource({SERVICE_NAME: "dag-service"}))
         self._ids = _Ids()
         self._provider = TracerProvider(resource=resource, id_generator=self._ids, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(_Patient(OTLPSpanExporter(timeout=timeout_seconds))))
+        self._provider.add_span_processor(
+            BatchSpanProcessor(_PausingExporter(OTLPSpanExporter(timeout=timeout_seconds)))
+        )
         self._tracer = self._provider.get_tracer("dag-service", __version__)
 
     @contextmanager
@@ -117,7 +119,7 @@ class OtlpTracer:
     def _first(
         self, id: str, name: str, links: Sequence[Link], attributes: Attributes, *, again: bool
     ) -> AbstractContextManager[Span]:
-        if again:  # the first request's span has these ids: this one is beside the nodes
+        if again:  # the first request's span has these ids; this one becomes its child, like the nodes
             return self._span(name, _remote(self._first_of(id)), SpanKind.SERVER, attributes, links)
         with self._ids.chosen(*ids_of(id)):
             span = self._tracer.start_span(name, Context(), SpanKind.SERVER, attributes, links)
@@ -129,7 +131,7 @@ class OtlpTracer:
         return _running(self._tracer.start_span(name, parent, kind, attributes, links))
 
     def _parent(self, instance_id: str, carrier: Mapping[str, str]) -> Context:
-        """What came along, or, where nothing did, the trigger."""
+        """The span in the carrier; if there is none, that of the trigger."""
         parent = _W3C.extract(carrier, Context())
         return parent if trace.get_current_span(parent).get_span_context().is_valid else self._derived(instance_id)
 
@@ -137,7 +139,7 @@ class OtlpTracer:
         return _remote(self._first_of(instance_id))
 
     def _first_of(self, id: str) -> SpanContext:
-        """Sampled or not as the current span of its trace is, else as the sampler decides: in every process alike."""
+        """The first span. It is sampled if the current span of its trace is, else as the sampler decides everywhere."""
         trace_id, span_id = ids_of(id)
         current = trace.get_current_span().get_span_context()
         if current.trace_id == trace_id:
@@ -149,7 +151,7 @@ class OtlpTracer:
 
 
 class _Ids(RandomIdGenerator):
-    """Random ids, but for a span that was given some."""
+    """Random ids, except for a span with chosen ones."""
 
     def __init__(self) -> None:
         self._chosen: ContextVar[tuple[int, int] | None] = ContextVar("span ids", default=None)
@@ -171,8 +173,8 @@ class _Ids(RandomIdGenerator):
         return chosen[1] if chosen else super().generate_span_id()
 
 
-class _Patient(SpanExporter):
-    """After a failed export, spans are dropped for a while: tracing must not slow down what it looks at."""
+class _PausingExporter(SpanExporter):
+    """Drops spans for a while after a failed export: tracing must not slow down the service."""
 
     def __init__(self, inner: SpanExporter) -> None:
         self._inner = inner
@@ -191,7 +193,7 @@ class _Patient(SpanExporter):
         self._inner.shutdown()
 
 
-class _Running:
+class _RunningSpan:
     """See tracer.Span."""
 
     def __init__(self, span: trace.Span) -> None:
@@ -206,13 +208,14 @@ class _Running:
 
 @contextmanager
 def _running(span: trace.Span) -> Iterator[Span]:
-    """The current span until the end of the block."""
+    """Make the span the current one until the end of the block."""
     with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
-        running = _Running(span)
+        running = _RunningSpan(span)
         try:
             yield running
         except BaseException as error:
-            running.failed(type(error).__name__, "", None)  # its text is the log's, which takes secrets out
+            # Without its text, which may hold secrets: the log has it, masked.
+            running.failed(type(error).__name__, "", None)
             raise
 
 

@@ -1,4 +1,4 @@
-"""What the service says of its work to whoever traces it. Off by default: `Off` costs a call that does nothing."""
+"""The spans that the service reports to a tracer. The default is `Off`, whose calls do nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Delivery(Protocol):
-    """The message that brought a node to its worker. `waited_ms`: how long the node had been ready for, where known."""
+    """The message that brought a node to its worker. `waited_ms`: how long the node had been ready, if known."""
 
     @property
     def message_id(self) -> str: ...
@@ -24,7 +24,7 @@ class Delivery(Protocol):
 
 
 class Attempt(Protocol):
-    """An attempt of a node that a worker runs. `hop`: the worker runs on with it, and no message brought it."""
+    """An attempt of a node in a worker. `hop`: the worker runs it after its parent, and no message brought it."""
 
     @property
     def ref(self) -> Ref: ...
@@ -40,29 +40,31 @@ class Attempt(Protocol):
     def delivery(self) -> Delivery | None: ...
 
 
-# By an instance_id: what goes along with a message or an invocation about it.
+# From an instance_id to the trace context that is sent with a message or an invocation.
 Carrier = Callable[[str], Mapping[str, str]]
 
 
 class Span(Protocol):
-    """A span that runs."""
+    """A span that has not ended."""
 
     def failed(self, type: str, message: str, traceback: str | None) -> None:
-        """It ended in an error; the texts hold no secrets any more."""
+        """Record that it ends in an error. The texts must not hold secrets."""
 
 
 class Tracer(Protocol):
-    """The spans of the service. Each is the current one while its block runs; an exception marks it as failed."""
+    """Makes the spans of the service. Each is the current span in its block; an exception marks it as failed."""
 
     def invocation(self, current: Invocation) -> AbstractContextManager[None]:
-        """A part of every invocation: what an HTTP request starts is linked to its client's span, and in the end all
-        that has ended is handed over: the process may be frozen."""
+        """A part of the middleware (invocation.Part). It links the spans of an HTTP request to the client's span.
+
+        At the end it exports all ended spans, since the process may be frozen then.
+        """
 
     def submit(self, execution_id: str, *, again: bool) -> AbstractContextManager[Span]:
-        """A workflow is stored; `again` by a repeated request."""
+        """A workflow is stored; `again`: by a repeated request."""
 
     def trigger(self, ref: Ref, *, again: bool) -> AbstractContextManager[Span]:
-        """An instance is created, and its roots sent; `again` by a repeated request."""
+        """An instance is created, and its roots are sent; `again`: by a repeated request."""
 
     def schedule(self, instance_id: str, carrier: Mapping[str, str]) -> AbstractContextManager[Span]:
         """The scheduler function sends what a completion made ready."""
@@ -71,10 +73,10 @@ class Tracer(Protocol):
         """An attempt of a node."""
 
     def carrier(self, instance_id: str) -> Mapping[str, str]:
-        """What goes along with a message or an invocation: W3C `traceparent`, or nothing."""
+        """The context that is sent with a message or an invocation: W3C `traceparent`, or nothing."""
 
     def headers(self) -> Mapping[str, str]:
-        """What goes along with a call to another service: the current span as `traceparent`, or nothing."""
+        """The headers of a call to another service: the current span as `traceparent`, or none."""
 
 
 class _Silent:
