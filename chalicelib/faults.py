@@ -1,4 +1,4 @@
-"""What is wrong with settings: a line for each fault, in words of ours: pydantic's are not shown."""
+"""Explains invalid settings, with one line for each fault. It does not show pydantic's own messages."""
 
 from __future__ import annotations
 

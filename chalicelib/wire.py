@@ -148,7 +148,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _WiredMixin:
-    """For a connection of urllib3: its answers are WireAnswers."""
+    """A mixin for urllib3's connections that makes their answers WireAnswers."""
 
     _answer: WireAnswer | None = None
 

@@ -55,7 +55,7 @@ def webhook_handler(client: Callable[[], HttpClient], now: Callable[[], float] =
             connect_timeout=5,
             read_timeout=30,
             deadline=time.monotonic() + context.time_left(),
-            redirects=0,  # the status of a receiver that has moved says so in the node's error
+            redirects=0,  # a redirect fails the call, so that its status shows that the receiver has moved
         )
         if 200 <= answer.status < 300:
             return {"status": answer.status}

@@ -1,4 +1,4 @@
-"""What the vault needs of a source of secrets."""
+"""The protocol of a source of secrets."""
 
 from __future__ import annotations
 
