@@ -37,7 +37,7 @@ class Engine(Infrastructure):
             self.definitions,
             self.dispatch,
             offload=self.offload,
-            tell=lambda instance_id: self.webhooks.tell(instance_id),
+            call_webhook=lambda instance_id: self.webhooks.tell(instance_id),
             max_lost=self.settings.max_lost,
             tracer=self.tracer,
             metrics=self.metrics,

@@ -20,7 +20,7 @@ ORDER = (
     ("web",),
     ("usecases", "worker", "scheduler"),
     ("store", "queues", "values", "secrets", "handlers", "metrics", "tracing"),
-    ("aside", "ending", "scheduling"),
+    ("best_effort", "scheduling"),
     ("core",),
     ("models",),
     ("settings", "faults", "invocation", "logs"),
