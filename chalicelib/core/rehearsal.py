@@ -87,7 +87,8 @@ class Rehearsal:
         """Run the thread until another one is due before it."""
         while (seconds := next(thread, None)) is not None:
             if self._threads and self._threads[0][0] <= self._now + seconds:
-                return self._start(thread, after=seconds)
+                self._start(thread, after=seconds)
+                return
             self._now += seconds
 
     def _start(self, thread: Thread, *, after: float = 0.0) -> None:

@@ -13,7 +13,7 @@ class MemoryQueue:
     """See queues/protocol.py. `take` removes the bodies that it returns. `lose` and `double` are probabilities."""
 
     def __init__(self, *, seed: int | None = None, lose: float = 0.0, double: float = 0.0) -> None:
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311  # a test repeats it
         self._shuffle = seed is not None
         self._lose = lose
         self._double = double

@@ -67,7 +67,8 @@ class Runs:
 def check(one: Accepted, store: redis.Redis, entries: list[Entry]) -> None:
     """The status, the results, and S1, S2, S4, S5 and L2. `view` and `results` were read before."""
     view, results = one.view, one.results
-    assert view is not None and results is not None
+    assert view is not None
+    assert results is not None
     expected = endings(one.definition, one.base)
     states = {id: ending.status for id, ending in expected.items()}
     assert {id: node["status"] for id, node in view["nodes"].items()} == states, f"{view} should be {states}"
@@ -79,7 +80,8 @@ def check(one: Accepted, store: redis.Redis, entries: list[Entry]) -> None:
 
 
 def _check_runs(one: Accepted, expected: dict[str, Ending], runs: Runs) -> None:
-    assert one.view is not None and one.results is not None
+    assert one.view is not None
+    assert one.results is not None
     attempts = Counter((entry.node, entry.attempt) for entry in runs.starts)
     assert set(attempts.values()) <= {1}, f"L2: an attempt ran twice: {attempts.most_common(3)} of {one.instance_id}"
     committed: dict[str, str] = {}

@@ -101,7 +101,7 @@ def test_the_functions_are_well(cloud: Cloud, api: Api) -> None:
     status, health = api.call("/health")
     assert status == 200 and health["store"] == health["queue"] == "ok"
     made = physical(cloud)
-    event = {name: "" for name in ("version", "account", "region", "detail", "detail-type", "source", "time", "id")}
+    event = dict.fromkeys(("version", "account", "region", "detail", "detail-type", "source", "time", "id"), "")
     answer = cloud.client("lambda").invoke(FunctionName=made["Sweep"], Payload=json.dumps(event | {"resources": []}))
     assert "FunctionError" not in answer and json.load(answer["Payload"])["failed"] == 0
 

@@ -20,7 +20,7 @@ def test_the_header_of_the_record_names_every_letter() -> None:
     named = re.findall(r"\b([A-Z]) ([a-z]+)", legend)
     assert [letter for letter, _ in named] == [state.value for state in NodeState]
     words = {state.value: "failed" if state is NodeState.IGNORED else state.name.lower() for state in NodeState}
-    assert {letter: word for letter, word in named} == words
+    assert dict(named) == words
 
 
 @pytest.mark.parametrize("name", [*SCRIPTS, *(f"lib/{name}" for name in LIBRARY)])

@@ -440,7 +440,7 @@ class Simulation:
         with (
             mock.patch.object(secrets, "token_hex", token_hex),
             mock.patch.object(secrets, "randbelow", entropy.randrange),
-            mock.patch.object(ids.time, "time_ns", lambda: START_MS * 1_000_000),
+            mock.patch.object(ids.time, "time_ns", lambda: START_MS * 1_000_000),  # noqa: PT008  # a mock keeps each call
             mock.patch.object(ids, "SHARDS", SHARDS),
             mock.patch.object(plans, "SLICE", self._drawn.slice),
             mock.patch.object(scheduler.scheduler, "LIMIT", self._drawn.limit),

@@ -23,7 +23,8 @@ def check(line: str) -> dict[str, Any]:
     metadata = document["_aws"]
     assert set(metadata) == {"Timestamp", "CloudWatchMetrics"}
     now = time.time() * 1000
-    assert isinstance(metadata["Timestamp"], int) and now - 14 * DAY_MS < metadata["Timestamp"] < now + DAY_MS / 12
+    assert isinstance(metadata["Timestamp"], int)
+    assert now - 14 * DAY_MS < metadata["Timestamp"] < now + DAY_MS / 12
     assert len(metadata["CloudWatchMetrics"]) >= 1
     for directive in metadata["CloudWatchMetrics"]:
         _check_directive(document, directive)
@@ -32,17 +33,24 @@ def check(line: str) -> dict[str, Any]:
 
 def _check_directive(document: dict[str, Any], directive: dict[str, Any]) -> None:
     assert set(directive) == {"Namespace", "Dimensions", "Metrics"}
-    assert 1 <= len(directive["Namespace"]) <= 1024 and not directive["Namespace"].startswith("AWS/")
+    assert 1 <= len(directive["Namespace"]) <= 1024
+    assert not directive["Namespace"].startswith("AWS/")
     assert len(directive["Dimensions"]) >= 1
     for dimensions in directive["Dimensions"]:
-        assert len(dimensions) <= 30 and len(set(dimensions)) == len(dimensions)
+        assert len(dimensions) <= 30
+        assert len(set(dimensions)) == len(dimensions)
         for name in dimensions:
-            assert 1 <= len(name) <= 250 and not name.startswith(":")
-            assert isinstance(document[name], str) and 1 <= len(document[name]) <= 1024 and document[name].isascii()
+            assert 1 <= len(name) <= 250
+            assert not name.startswith(":")
+            assert isinstance(document[name], str)
+            assert 1 <= len(document[name]) <= 1024
+            assert document[name].isascii()
     assert 1 <= len(directive["Metrics"]) <= 100
     for metric in directive["Metrics"]:
-        assert set(metric) <= {"Name", "Unit", "StorageResolution"} and 1 <= len(metric["Name"]) <= 1024
-        assert metric.get("Unit", "None") in UNITS and metric.get("StorageResolution", 60) in (1, 60)
+        assert set(metric) <= {"Name", "Unit", "StorageResolution"}
+        assert 1 <= len(metric["Name"]) <= 1024
+        assert metric.get("Unit", "None") in UNITS
+        assert metric.get("StorageResolution", 60) in (1, 60)
         target = document[metric["Name"]]
         values = target if isinstance(target, list) else [target]
         assert 1 <= len(values) <= 100

@@ -85,7 +85,8 @@ def running_stack(
     try:
         end = time.monotonic() + 60
         while not re.search(r"^Ready: ", log.read_text("utf-8", "replace"), re.M):
-            assert process.poll() is None and time.monotonic() < end, log.read_text("utf-8", "replace")
+            assert process.poll() is None, log.read_text("utf-8", "replace")
+            assert time.monotonic() < end, log.read_text("utf-8", "replace")
             time.sleep(0.05)
         yield RunningStack(process, f"http://127.0.0.1:{port}", log, environment)
     finally:

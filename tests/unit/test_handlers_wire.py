@@ -6,7 +6,7 @@ import gzip
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -31,6 +31,10 @@ def client() -> Iterator[HttpClient]:
     client = HttpClient(allow_private=True, max_response_bytes=LIMIT)
     yield client
     client.close()
+
+
+def call_webhook(client: HttpClient, url: str) -> object:
+    return webhook_handler(lambda: client)(WebhookCall(url=url, body=1), context())
 
 
 STOLEN = ok("stolen")
@@ -263,14 +267,11 @@ def test_a_head_that_drips(client: HttpClient) -> None:
         b"",
     ],
 )
-@pytest.mark.parametrize("handler", ["call_external_service", "webhook"])
-def test_broken_answers_fail(client: HttpClient, said: bytes, handler: str) -> None:
+@pytest.mark.parametrize("make", [call, call_webhook], ids=["call_external_service", "webhook"])
+def test_broken_answers_fail(client: HttpClient, said: bytes, make: Callable[[HttpClient, str], object]) -> None:
     with scripted(Say(said, "fin"), ok("b")) as script:
         with pytest.raises(CallFailed) as failed:
-            if handler == "webhook":
-                webhook_handler(lambda: client)(WebhookCall(url=script.url, body=1), context())
-            else:
-                call(client, script.url)
+            make(client, script.url)
         assert "127.0.0.1" in str(failed.value)
         assert call(client, script.url)["body"] == "b"
         assert script.connections == [0, 1]

@@ -73,9 +73,10 @@ def test_a_heart_without_a_thread_tries_again(monkeypatch: pytest.MonkeyPatch) -
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+    with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
-        heartbeat.hold("i", 0, 1)
+        with pytest.raises(RuntimeError, match="can't start"):
+            heartbeat.hold("i", 0, 1)
     heartbeat.hold("i", 1, 1)
     wait_until(lambda: store.asked[1] >= 2, what="a beat")
     heartbeat.release("i", 0, 1)

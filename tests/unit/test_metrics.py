@@ -174,10 +174,15 @@ def test_an_invocation_is_paid_for_whatever_became_of_it(capsys: pytest.CaptureF
     tally = CallCounts()
     bill = InvocationMeter(Recorder(Emf("s")), tally, memory_gb=0.5, clock=lambda: next(clock))
     event: Any = type("Event", (), {"to_dict": lambda self: {"Records": [{}] * 3}})()
-    with pytest.raises(ValueError), bill.part(Invocation(event, None)):
-        tally.called("claim", 10)
-        tally.requests += 1
-        raise ValueError
+
+    def fails() -> None:
+        with bill.part(Invocation(event, None)):
+            tally.called("claim", 10)
+            tally.requests += 1
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
     lambda_, sqs, redis = 0.20e-6 + 2.0 * 0.5 * 16.6667e-6, 3 * 0.40e-6, (7 + 30) * 0.0023e-6
     found = emf.values(capsys.readouterr().out.splitlines())
     assert found == {("Cost", ""): [pytest.approx(lambda_ + sqs + redis)]}

@@ -147,9 +147,8 @@ def test_a_workflow_that_has_no_instance_is_pending_as_a_whole() -> None:
     assert view.progress.model_dump() == {**dict.fromkeys(COUNTS, 0), "total": 4, "pending": 4}
     assert view.created_at == f"{AT}0.000Z" and view.epoch == 1 and view.paused is False
     assert view.usage.messages == view.usage.transitions == 0 and view.usage.planned == planned
-    assert {id: (node.status.value, node.attempt) for id, node in view.nodes.items()} == {
-        id: ("PENDING", 0) for id in "abcd"
-    }
+    nodes = {id: (node.status.value, node.attempt) for id, node in view.nodes.items()}
+    assert nodes == dict.fromkeys("abcd", ("PENDING", 0))
     assert present.never_triggered(workflow, DIAMOND, planned, nodes=False).nodes == {}
 
 
