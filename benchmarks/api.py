@@ -31,7 +31,7 @@ Call = Callable[[str, str, bytes], Any]
 def main() -> None:
     print("| requests/s | local server | Lambda handler |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        with running_stack(Path(folder) / "stack", WORKERS="2") as stack:
+        with running_stack(Path(folder) / "stack", {"WORKERS": "2"}) as stack:
             local = measure(lambda: over_http(stack.url))
         handler = measure_handler(Path(folder))
     for what, figure in local.items():

@@ -99,8 +99,8 @@ class Zip:
             ready = time.perf_counter() - environment.started
             processor = _processor_seconds(environment.process.pid)
             first, second = (_seconds(environment, payload) for _ in range(2))
-            seconds = (ready, processor, first, second)
-            return Start(*(1000 * one for one in seconds), _megabytes(environment.process.pid))
+            megabytes_used = _megabytes(environment.process.pid)
+            return Start(1000 * ready, 1000 * processor, 1000 * first, 1000 * second, megabytes_used)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ Each figure is the best of three; a column should be flat.
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
 import time
@@ -44,8 +45,8 @@ def nodes(app: Application, queue: MemoryQueue, client: Any) -> None:
     print("|---|---|---|---|")
     for size in SIZES:
         client.slowlog_reset()
-        fan = best(lambda size=size: run(app, queue, fan_out(size - 2))) / size
-        deep = best(lambda size=size: run(app, queue, layered(size // 50, 50))) / size
+        fan = best(functools.partial(run, app, queue, fan_out(size - 2))) / size
+        deep = best(functools.partial(run, app, queue, layered(size // 50, 50))) / size
         slowest = max((entry["duration"] for entry in client.slowlog_get(100_000)), default=500)
         print(f"| {size:,} | {fan * 1e6:.0f} | {deep * 1e6:.0f} | {slowest / 1000:.1f} |", flush=True)
 

@@ -39,7 +39,7 @@ class Meter:
             app.dispatch = LambdaDispatch(
                 app.queue, self, resend_ms=app.dispatch.by.resend_ms, weight=app.sizing.weight, room=app.dispatch.room
             )
-        self._redis = self.app.store._client  # type: ignore[attr-defined]
+        self._redis = self.app.redis
         for name in ROUND_TRIPS:
             setattr(self._redis, name, self._counted(getattr(self._redis, name)))
         self._mapping = EventSourceMapping(self._sqs, queue_url, self._handle, wait_seconds=1, timeout_seconds=900)

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.bill import WORKLOADS
 from benchmarks.turn import running_valkey
@@ -46,7 +47,9 @@ def child(setting: str, url: str, folder: str) -> dict[str, float]:
 def measure(setting: str, url: str, folder: str) -> dict[str, float]:
     """By workload, the better of two runs after a warm-up."""
     queue = MemoryQueue()
-    kept = {"prometheus_multiproc_dir": folder, "metrics_process": "worker"} if setting == "prometheus" else {}
+    kept: dict[str, Any] = (
+        {"prometheus_multiproc_dir": folder, "metrics_process": "worker"} if setting == "prometheus" else {}
+    )
     app = application(url, queue, metrics=setting, **kept)
     spent: dict[str, float] = {}
     for title, (workflow, instances) in WORKLOADS.items():

@@ -144,7 +144,7 @@ def measure(url: str, *, instances: int, clients: int, readers: int) -> bool:
 def started(workers: int, max_backlog: int) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         settings = {"WORKERS": str(workers), "MAX_BACKLOG": str(max_backlog), "LOG_LEVEL": "WARNING"}
-        with running_stack(Path(folder) / "data", **settings) as stack:
+        with running_stack(Path(folder) / "data", settings) as stack:
             yield stack.url
 
 

@@ -12,7 +12,7 @@ import json
 import random
 from pathlib import Path
 
-HERE = Path(__file__).parent / "shapes"
+HERE = Path(__file__).parent / "montage"
 SIZES = (1_000, 10_000)
 
 

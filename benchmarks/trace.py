@@ -14,12 +14,12 @@ def fault(lines: Iterable[str], dag: Dag, instances: Collection[str]) -> str | N
     """The fault in the runs of these instances, or None. Lines of other instances are left from a run that failed."""
     runs: dict[str, dict[str, tuple[int, int]]] = {instance: {} for instance in instances}
     for line in lines:
-        instance, node, started, ended = line.split()
+        instance, id, started, ended = line.split()
         if instance not in runs:
             continue
-        if node in runs[instance]:
-            return f"node {node} ran twice"
-        runs[instance][node] = int(started), int(ended)
+        if id in runs[instance]:
+            return f"node {id} ran twice"
+        runs[instance][id] = int(started), int(ended)
     for times in runs.values():
         if len(times) != len(dag.nodes):
             return f"{len(times)} of {len(dag.nodes)} nodes ran"

@@ -85,7 +85,7 @@ class Turn:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
         try:
-            answer = self._answer(seconds)
+            answer: dict[str, Any] = self._answer(seconds)
         except OverTime as error:
             lines = len(self._trace.read_text().splitlines())
             wanted = len(workflow["dag"]["nodes"]) * workload.instances

@@ -20,7 +20,7 @@ from run import call, workflow
 
 
 def wait(base: str, instance_id: str) -> dict[str, Any]:
-    status = call(base, f"/api/workflows/{instance_id}?wait=20")
+    status: dict[str, Any] = call(base, f"/api/workflows/{instance_id}?wait=20")
     while status["status"] in ("PENDING", "RUNNING"):
         status = call(base, f"/api/workflows/{instance_id}?wait=20")
     return status
@@ -29,7 +29,7 @@ def wait(base: str, instance_id: str) -> dict[str, Any]:
 def delete(base: str, instance_id: str) -> int:
     request = urllib.request.Request(f"{base}/api/workflows/{instance_id}", method="DELETE")
     with urllib.request.urlopen(request, timeout=60) as answer:
-        return answer.status
+        return int(answer.status)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def layered(layers: int = 20, width: int = 50, parents: int = 3) -> dict[str, An
     return {"name": f"{layers} layers of {width}", "dag": {"nodes": nodes}}
 
 
-MADE = {"fan_out_1000": fan_out, "layered": layered}
+MADE: dict[str, Callable[[], dict[str, Any]]] = {"fan_out_1000": fan_out, "layered": layered}
 
 
 def workflow(name: str, port: int = service.PORT) -> dict[str, Any]:
@@ -48,7 +49,8 @@ def workflow(name: str, port: int = service.PORT) -> dict[str, Any]:
     if name in MADE:
         return MADE[name]()
     path = Path(name) if name.endswith(".json") else HERE / f"{name}.json"
-    return json.loads(path.read_text("utf-8").replace(f":{service.PORT}", f":{port}"))
+    read: dict[str, Any] = json.loads(path.read_text("utf-8").replace(f":{service.PORT}", f":{port}"))
+    return read
 
 
 def call(base: str, path: str, body: Any = None) -> Any:

@@ -75,10 +75,10 @@ def _count(meter: Meter, workflow: dict[str, Any], instances: int) -> Use:
     busy: list[float] = []
     original = meter.app.worker.handle
 
-    def handle(*arguments: Any) -> Any:
+    def handle(event: dict[str, Any], context: Any = None) -> dict[str, Any]:
         started = time.process_time()
         try:
-            return original(*arguments)
+            return original(event, context)
         finally:
             busy.append(time.process_time() - started)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 from collections import deque
 from collections.abc import Callable
@@ -107,7 +108,7 @@ class Model:
     def run(self, arrivals: list[float]) -> Outcome:
         """Trigger an instance at each of these times, and go on until all have ended."""
         for number, at in enumerate(arrivals):
-            self._at(at, lambda now, slot=number: self._trigger(now, slot))
+            self._at(at, functools.partial(self._trigger, slot=number))
         self._at(1.0, self._grow)
         while self._events:
             now, _, act = heapq.heappop(self._events)

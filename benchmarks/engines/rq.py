@@ -38,7 +38,7 @@ def run(workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
         waited[instance] = {Result.get_key(f"{instance}-{node.id}") for node in ends}
     owner = {key: instance for instance, keys in waited.items() for key in keys}
     while owner:
-        news = client.xread(dict.fromkeys(owner, "0"), block=15_000)
+        news: Any = client.xread(dict.fromkeys(owner, "0"), block=15_000)
         if not news and not queue.count and not queue.started_job_registry.count:
             raise RuntimeError(f"RQ lost jobs: {len(owner)} last ones are still deferred, and nothing runs")
         for key, entries in news:

@@ -27,7 +27,7 @@ class Service:
     def start(self, definition: dict[str, Any], **body: Any) -> str:
         """Submit and trigger. Returns the instance."""
         execution_id = self.call("workflow", definition)["execution_id"]
-        return self.call(f"workflow/trigger/{execution_id}", body)["instance_id"]
+        return str(self.call(f"workflow/trigger/{execution_id}", body)["instance_id"])
 
     def run(self, definition: dict[str, Any], **body: Any) -> str:
         """As start, and wait for the end."""

@@ -129,7 +129,7 @@ def test_a_link_from_elsewhere_leads_to_the_page(visitor: Page, service: Service
 
 
 def test_a_page_that_is_named_may_do_it_all(browser: Browser, tmp_path: Path, visitor: Page) -> None:
-    with site("evil.example") as origin, running_stack(tmp_path / "data", CORS_ORIGINS=origin) as stack:
+    with site("evil.example") as origin, running_stack(tmp_path / "data", {"CORS_ORIGINS": origin}) as stack:
         url = f"{stack.url}/api"
         visitor.goto(origin)
         headers = {"Content-Type": "application/json", "Idempotency-Key": "k-1"}

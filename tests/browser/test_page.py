@@ -19,13 +19,14 @@ NO_OVERFLOW = "document.documentElement.scrollWidth <= innerWidth"
 
 def painted(page: Page) -> int:
     """How many colours the graph has: a blank canvas has one."""
-    return page.evaluate(
+    colours: int = page.evaluate(
         """() => {
           const canvas = document.querySelector(".graph canvas");
           const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
           return new Set(new Uint32Array(data.buffer)).size;
         }"""
     )
+    return colours
 
 
 def ready(page: Page) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import time
@@ -67,11 +68,15 @@ def store_and_worker(ground: Ground, rng: Random) -> None:
     ground.kill(WORKER)
 
 
+def _others(ground: Ground, kind: str, pid: int) -> set[int]:
+    return set(ground.stack.pids(kind)) - {pid}
+
+
 def store_twice(ground: Ground, rng: Random) -> None:
     """Again as soon as it is back, while everybody reconnects."""
     for pid in ground.stack.pids(STORE):
         send(pid, signal.SIGKILL)
-        wait_until(lambda pid=pid: set(ground.stack.pids(STORE)) - {pid}, seconds=60, what="another Valkey")
+        wait_until(functools.partial(_others, ground, STORE, pid), seconds=60, what="another Valkey")
     ground.kill(STORE)
 
 
@@ -114,7 +119,7 @@ def queue_gone(ground: Ground, rng: Random) -> None:
     """Killed, and what takes its place is held before it listens. Its messages are lost with it."""
     for pid in ground.stack.pids(QUEUE):
         send(pid, signal.SIGKILL)
-        place = wait_until(lambda pid=pid: set(ground.stack.pids(QUEUE)) - {pid}, seconds=60, what="another queue")
+        place = wait_until(functools.partial(_others, ground, QUEUE, pid), seconds=60, what="another queue")
         ground.hold(place.pop(), ground.outage)
 
 

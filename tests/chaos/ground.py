@@ -25,5 +25,5 @@ def running_ground(folder: Path, *, outage: float) -> Iterator[Ground]:
         "RESEND_SECONDS": "1",
         "SWEEP_INTERVAL": "0.3",
     }
-    with running_stack(folder / "data", **settings) as stack:
+    with running_stack(folder / "data", settings) as stack:
         yield Ground(stack=stack, diary=written, lease=LEASE, outage=outage)

@@ -321,7 +321,8 @@ class Model:
         self, instance_id: str, *, done: Sequence[Done], by: Dispatching, hop: Hop | None = None
     ) -> Completion:
         known, at = self.instances.get(instance_id), self._open(instance_id)
-        outcomes, items = [], []
+        outcomes: list[Outcome] = []
+        items: list[int] = []
         for one in done:
             if known and self._holds(known, one.node, one.attempt, "C"):
                 outcomes.append(Outcome.REPEATED)

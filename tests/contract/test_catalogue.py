@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -81,7 +81,7 @@ def test_a_page_is_the_newest_of_all_shards_and_statuses_below_its_cursor(
     listed = [f"{'X' if number % 3 == 0 else 'P'}{id}" for number, id in enumerate(made)]
     assert {store._client.zscore(keys.listing(name[-2:]), name) for name in listed} == {0}
 
-    def page(statuses: list[str], before: str | None, limit: int) -> list[str]:
+    def page(statuses: Sequence[str], before: str | None, limit: int) -> list[str]:
         return [one.instance_id for one in catalogue.instances(statuses=statuses, before=before, limit=limit)]
 
     assert page(ALL, None, 100) == newest

@@ -550,7 +550,7 @@ def _archived(kept: bytes) -> tuple[str, bytes | None]:
 def _node(raw: bytes) -> Node:
     status, attempt, failures, lost, sends, cursor, queued, started, finished, owner = raw.decode().split(":", 9)
     counts = (int(attempt), int(failures), int(lost), int(sends), int(cursor))
-    return Node(status, *counts, *(_number(time) for time in (queued, started, finished)), owner)
+    return Node(status, *counts, _number(queued), _number(started), _number(finished), owner)
 
 
 def _number(raw: bytes | str | None) -> int | None:

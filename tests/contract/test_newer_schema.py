@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.composition import Application
 from chalicelib.core.calls import Children, Dispatching, Done, RerunNodes, Wanted
 from chalicelib.errors import NewerSchema
 from chalicelib.queues.memory import MemoryQueue
@@ -52,12 +51,12 @@ TRANSITIONS: dict[str, Callable[[Any, str], Any]] = {
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Application]:
+def app(tmp_path: Path) -> Iterator[QueuedApplication]:
     """On a store of its own: the sweep must meet nothing but what the test made."""
     with running_valkey(tmp_path) as port:
         made = application(valkey.url(port), MemoryQueue(), resend_seconds=0.01)
         yield made
-        made.store._client.close()
+        made.redis.close()
 
 
 def test_lua_and_python_know_the_same_schema() -> None:
@@ -65,8 +64,8 @@ def test_lua_and_python_know_the_same_schema() -> None:
     assert found and int(found[1]) == keys.SCHEMA
 
 
-def test_no_transition_touches_it_and_it_goes_on_when_its_release_is_back(app: Application) -> None:
-    instance_id, client, queue = run(app, CHAIN), app.store._client, app.queue
+def test_no_transition_touches_it_and_it_goes_on_when_its_release_is_back(app: QueuedApplication) -> None:
+    instance_id, client, queue = run(app, CHAIN), app.redis, app.queue
     client.hset(keys.meta(instance_id), "schema", keys.SCHEMA + 1)
     before = [client.dump(name) for name in keys.instance(instance_id)[:-2]]
     assert set(TRANSITIONS) >= set(sources(LUA)) - {"create", "read", "note_latest"}

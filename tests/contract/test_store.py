@@ -9,12 +9,23 @@ from typing import Any
 import pytest
 
 from chalicelib import ids
-from chalicelib.core.calls import Children, Dispatching, Done, Hop, RerunNodes, Unsettled, Wanted
+from chalicelib.core.calls import (
+    Children,
+    Completion,
+    Dispatching,
+    Done,
+    Hop,
+    RerunNodes,
+    Transitioned,
+    Unsettled,
+    Wanted,
+)
 from chalicelib.core.transitions import Outcome
 from chalicelib.core.work import Ready, Ref
 from chalicelib.store import keys
 from chalicelib.store.connection import connect
 from chalicelib.store.redis_store import RedisStore
+from tests.support.harness import some
 from tests.support.invariants import check_invariants
 
 BY = Dispatching(taken=True, resend_ms=60_000)
@@ -47,7 +58,9 @@ def claim(store: RedisStore, ref: Ref, node: int, attempt: int = 1, owner: str =
     return got.nodes[0].outcome if got.nodes else got.outcome
 
 
-def complete(store: RedisStore, ref: Ref, node: int, *children: int, attempt: int = 1, hop: bool = False, **more):
+def complete(
+    store: RedisStore, ref: Ref, node: int, *children: int, attempt: int = 1, hop: bool = False, **more: Any
+) -> Completion:
     one = Done(node, attempt, b'"r%d"' % node, Children(list(children), more.get("cursor", -1)))
     costs = dict.fromkeys(children[::2], 1)
     done = store.complete(
@@ -57,7 +70,9 @@ def complete(store: RedisStore, ref: Ref, node: int, *children: int, attempt: in
     return done
 
 
-def fail(store: RedisStore, ref: Ref, node: int, *descendants: int, attempt: int = 1, delay: int | None = None, **more):
+def fail(
+    store: RedisStore, ref: Ref, node: int, *descendants: int, attempt: int = 1, delay: int | None = None, **more: Any
+) -> Transitioned:
     done = store.fail(
         ref.instance_id,
         node=node,
@@ -86,7 +101,7 @@ def test_creating_twice_changes_nothing(store: RedisStore) -> None:
     claim(store, ref, 0)
     outcome, _ = store.create(ref, total=1, params=b"{}", roots=Children([0, 1]), by=BY)
     assert outcome is Outcome.EXISTS
-    assert store.snapshot(ref.instance_id).records[0].state == "R"
+    assert some(store.snapshot(ref.instance_id)).records[0].state == "R"
 
 
 def test_one_claim_wins_and_may_be_repeated_by_its_owner(store: RedisStore) -> None:
@@ -112,7 +127,7 @@ def test_a_result_is_committed_once(store: RedisStore) -> None:
     assert complete(store, ref, 0, 1, 1).outcomes == (Outcome.COMMITTED,)
     assert complete(store, ref, 0, 1, 1).outcomes == (Outcome.REPEATED,)
     assert complete(store, ref, 0, 1, 1, attempt=2).outcomes == (Outcome.SUPERSEDED,)
-    assert store.snapshot(ref.instance_id).records[1].state == "Q"
+    assert some(store.snapshot(ref.instance_id)).records[1].state == "Q"
 
 
 def test_nodes_that_ended_together_are_committed_in_one_call(store: RedisStore) -> None:
@@ -163,7 +178,7 @@ def test_failure_retries_then_fails_and_skips(store: RedisStore) -> None:
     assert claim(store, ref, 0, attempt=2) is Outcome.CLAIMED
     done = fail(store, ref, 0, 1, 2, attempt=2)
     assert (done.outcome, done.status) == (Outcome.FAILED, "FAILED")
-    snapshot = store.snapshot(ref.instance_id)
+    snapshot = some(store.snapshot(ref.instance_id))
     assert [snapshot.records[node].state for node in range(3)] == ["F", "S", "S"]
     assert snapshot.error_node == 0 and snapshot.errors[0] == ERROR
     assert snapshot.counts["pending"] == 0
@@ -182,7 +197,7 @@ def test_completing_after_a_failed_attempt_clears_its_error(store: RedisStore) -
     fail(store, ref, 0, delay=0)
     claim(store, ref, 0, attempt=2)
     complete(store, ref, 0, attempt=2)
-    assert store.snapshot(ref.instance_id).errors == {}
+    assert some(store.snapshot(ref.instance_id)).errors == {}
 
 
 def test_due_hands_out_what_nobody_sent_once(store: RedisStore) -> None:
@@ -210,7 +225,7 @@ def test_a_lost_lease_is_a_new_attempt_and_too_many_fail_the_node(store: RedisSt
     check_invariants(store._client, ref.instance_id)
     done = store.settle(ref.instance_id, node=0, start=0, children=Children([1]), by=BY)
     assert (done.outcome, done.status) == (Outcome.SETTLED, "FAILED")
-    assert json.loads(store.snapshot(ref.instance_id).errors[0])["type"] == "WorkerLost"
+    assert json.loads(some(store.snapshot(ref.instance_id)).errors[0])["type"] == "WorkerLost"
     check_invariants(store._client, ref.instance_id)
 
 
@@ -245,7 +260,7 @@ def test_roots_in_slices(store: RedisStore) -> None:
     done = store.settle(ref.instance_id, node=-1, start=1, children=Children([1, 1]), by=BY)
     assert done.ready == (Ready(1, 1),)
     check_invariants(store._client, ref.instance_id)
-    assert store.snapshot(ref.instance_id).counts["pending"] == 2
+    assert some(store.snapshot(ref.instance_id)).counts["pending"] == 2
 
 
 def test_a_dead_letter_is_a_lost_attempt_of_what_still_waits(store: RedisStore) -> None:
@@ -264,7 +279,7 @@ def test_a_dead_letter_is_a_lost_attempt_of_what_still_waits(store: RedisStore) 
     assert lose(2) == (Outcome.FAILED, "PENDING")
     done = store.settle(ref.instance_id, node=0, start=0, children=Children([1]), by=BY)
     assert (done.outcome, done.status) == (Outcome.SETTLED, "FAILED")
-    assert store.snapshot(ref.instance_id).errors == {0: ERROR}
+    assert some(store.snapshot(ref.instance_id)).errors == {0: ERROR}
 
 
 def test_abort_ends_an_instance_and_refuses_late_results(store: RedisStore) -> None:
@@ -274,7 +289,7 @@ def test_abort_ends_an_instance_and_refuses_late_results(store: RedisStore) -> N
     assert store.end(ref.instance_id, status="FAILED", error=ERROR) is Outcome.CLOSED
     late = store.complete(ref.instance_id, done=[Done(0, 1, b"1", Children([1, 1]))], by=BY)
     assert late.outcomes == (Outcome.CLOSED,)
-    snapshot = store.snapshot(ref.instance_id)
+    snapshot = some(store.snapshot(ref.instance_id))
     assert (snapshot.status, snapshot.counts["cancelled"], snapshot.error) == ("FAILED", 3, ERROR)
 
 
@@ -306,7 +321,7 @@ def test_pressure_counts_what_nobody_looked_at_and_the_memory_where_it_is_bounde
         store.end(ref.instance_id, status="FAILED", error=ERROR)
 
 
-def _set_maxmemory(client, nodes, value: str) -> None:
+def _set_maxmemory(client: Any, nodes: list[Any], value: str) -> None:
     for one in nodes:
         client.config_set("maxmemory", value, **({"target_nodes": one} if one else {}))
 
@@ -317,7 +332,7 @@ def test_workflows_and_idempotency(store: RedisStore) -> None:
     created = store.put_workflow(execution_id, name="n", document=b"{}")
     assert store.put_workflow(execution_id, name="other", document=b"[]") == created
     assert store.has_workflow(execution_id) and store.note_latest(execution_id, "in-1")
-    stored = store.workflow(execution_id)
+    stored = some(store.workflow(execution_id))
     assert (stored.name, stored.document, stored.created_at, stored.latest) == ("n", b"{}", created, "in-1")
     assert 0 < store._client.ttl(keys.workflow(execution_id)) <= 90
     assert store.forget_workflow(execution_id) and not store.has_workflow(execution_id)

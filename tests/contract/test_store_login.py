@@ -128,11 +128,11 @@ def test_a_cluster_with_iam(tmp_path: Path) -> None:
         assert results_of(app, instance_id).output is not None
         assert app.sweep.run().failed == 0 and app.health.check().status == "ok"
         with pytest.raises(redis.exceptions.NoPermissionError):
-            app.store._client.set("another's", "1")
+            app.redis.set("another's", "1")
         with pytest.raises(redis.exceptions.NoPermissionError):
-            app.store._client.flushall(target_nodes="all")
-        app.store._client.close()
-        app.store._client.disconnect_connection_pools()
+            app.redis.flushall(target_nodes="all")
+        app.redis.close()
+        app.redis.disconnect_connection_pools()
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_what_is_wrong_is_said_without_the_password(
     assert health.store == "unreachable"
     for text in (repr(caught.value), repr(caught.value.__cause__), health.model_dump_json(), caplog.text):
         assert PASSWORD not in text and "wr0ng" not in text and quote(PASSWORD, safe="") not in text
-    application.store._client.close()
+    application.redis.close()
 
 
 def test_a_login_over_plain_text_is_not_tls(secured: Secured) -> None:
@@ -175,7 +175,7 @@ def test_an_iam_token_is_a_signed_request(serverless: bool) -> None:
     settings = {"redis_username": IAM_USER, "redis_cache_name": "My-Cache", "redis_serverless": serverless}
     application = Application(Settings(redis_url="rediss://cache:6379", redis_auth="iam", **settings))
     provider = application.login.iam
-    assert provider is not None
+    assert isinstance(provider, ElastiCacheToken)
     username, token = provider.get_credentials()
     assert username == IAM_USER and token.startswith("my-cache/?")
     url = urlsplit(f"https://{token}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis
@@ -75,12 +76,12 @@ class Bench:
         return due.send, due.settle
 
     def record(self, id: str, node: int) -> str | None:
-        raw = self.client.hget(keys.instance(id)[1], node)
-        return raw and raw.decode()
+        raw: Any = self.client.hget(keys.instance(id)[1], node)
+        return None if raw is None else str(raw, "utf-8")
 
     def due(self, id: str) -> dict[int, int]:
         """By how many ms from now."""
-        found = self.client.zrange(keys.instance(id)[5], 0, -1, withscores=True)
+        found: Any = self.client.zrange(keys.instance(id)[5], 0, -1, withscores=True)
         return {int(node): round(score) - self.clock.now for node, score in found}
 
     def index(self, id: str) -> int | None:
@@ -88,7 +89,8 @@ class Bench:
         return None if score is None else round(score) - self.clock.now
 
     def meta(self, id: str, *names: str) -> list[str | None]:
-        return [value and value.decode() for value in self.client.hmget(keys.meta(id), names)]
+        found: list[Any] = self.client.hmget(keys.meta(id), names)
+        return [value and value.decode() for value in found]
 
     def ttl(self, id: str) -> dict[str, int]:
         """Of META, NODES ..., where they are there and end; in ms."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def call(url: str, **more: object) -> dict[str, object]:
     return {"name": "call", "dag": {"nodes": [node("a", "call_external_service", config={"url": url}, **more)]}}
 
 
-def swept_to_its_end(service: Deployment, instance_id: str) -> dict[str, object]:
+def swept_to_its_end(service: Deployment, instance_id: str) -> dict[str, Any]:
     wait_until(lambda: service.sweep() and service.status(instance_id)["finished_at"], what="the end")
     return service.status(instance_id)
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from chalicelib import ids
-from chalicelib.composition import Application
 from chalicelib.errors import NotFound
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
@@ -20,11 +19,11 @@ BODY = json.dumps({"name": "Short-lived", "dag": {"nodes": [{"id": "a", "handler
 
 
 @pytest.fixture
-def processes(valkey_url: str) -> Iterator[Callable[[], Application]]:
+def processes(valkey_url: str) -> Iterator[Callable[[], QueuedApplication]]:
     """Each call makes one: they have nothing in common but the store."""
-    made: list[Application] = []
+    made: list[QueuedApplication] = []
 
-    def another() -> Application:
+    def another() -> QueuedApplication:
         made.append(application(valkey_url, MemoryQueue()))
         return made[-1]
 
@@ -37,12 +36,12 @@ def submitted(app: Application) -> str:
     return app.submission.submit(BODY, None).execution_id
 
 
-def listed(app: Application, execution_id: str) -> list[str]:
+def listed(app: QueuedApplication, execution_id: str) -> list[str]:
     page = app.listings.instances(Filter(execution_id=execution_id), limit=50, cursor=None)
     return [one.instance_id for one in page.instances]
 
 
-def test_it_is_not_triggered_from_memory(processes: Callable[[], Application]) -> None:
+def test_it_is_not_triggered_from_memory(processes: Callable[[], QueuedApplication]) -> None:
     here, there = processes(), processes()
     execution_id = submitted(here)
     first = here.triggering.trigger(execution_id, b"", None).instance_id  # so it has the plan
@@ -58,7 +57,7 @@ def test_it_is_not_triggered_from_memory(processes: Callable[[], Application]) -
 
 
 def test_a_trigger_that_is_repeated_is_refused_too_and_leaves_its_instance_alone(
-    processes: Callable[[], Application],
+    processes: Callable[[], QueuedApplication],
 ) -> None:
     here, there = processes(), processes()
     execution_id, key = submitted(here), ids.new("key")
@@ -71,7 +70,7 @@ def test_a_trigger_that_is_repeated_is_refused_too_and_leaves_its_instance_alone
     here.scheduler.abort(here.resolver.ref(instance_id))
 
 
-def test_what_is_withdrawn_leaves_nothing_and_calls_no_webhook(processes: Callable[[], Application]) -> None:
+def test_what_is_withdrawn_leaves_nothing_and_calls_no_webhook(processes: Callable[[], QueuedApplication]) -> None:
     here, there = processes(), processes()
     body = json.loads(BODY) | {"webhook": {"url": "https://example.com/hook"}}
     execution_id = here.submission.submit(json.dumps(body).encode(), None).execution_id
@@ -94,7 +93,7 @@ def test_what_is_withdrawn_leaves_nothing_and_calls_no_webhook(processes: Callab
         assert here.redis.zscore(keys.index(ids.shard(instance_id)), instance_id) is None
 
 
-def asked(app: Application, execution_id: str, instance_id: str) -> dict[str, Any]:
+def asked(app: QueuedApplication, execution_id: str, instance_id: str) -> dict[str, Any]:
     """What a process answers to every question about it: a value, or NotFound."""
     questions: dict[str, Callable[[], Any]] = {
         "workflow": lambda: app.listings.workflow(execution_id),
@@ -120,7 +119,7 @@ def asked(app: Application, execution_id: str, instance_id: str) -> dict[str, An
     return answers
 
 
-def test_every_process_answers_alike(processes: Callable[[], Application]) -> None:
+def test_every_process_answers_alike(processes: Callable[[], QueuedApplication]) -> None:
     here, there = processes(), processes()
     execution_id = submitted(here)
     instance_id = here.triggering.trigger(execution_id, b"", None).instance_id
@@ -138,7 +137,7 @@ def test_every_process_answers_alike(processes: Callable[[], Application]) -> No
     assert all(isinstance(answer, str) and execution_id in answer for answer in gone.values())
 
 
-def test_its_instances_can_still_be_controlled(processes: Callable[[], Application]) -> None:
+def test_its_instances_can_still_be_controlled(processes: Callable[[], QueuedApplication]) -> None:
     """Whoever does not have the plan has no name of a node to show; what was asked for is done, and said to be."""
     here, there = processes(), processes()
     execution_id = submitted(here)
@@ -152,7 +151,7 @@ def test_its_instances_can_still_be_controlled(processes: Callable[[], Applicati
     there.control.delete(instance_id)
 
 
-def test_a_submission_that_is_repeated_stores_it_again(processes: Callable[[], Application]) -> None:
+def test_a_submission_that_is_repeated_stores_it_again(processes: Callable[[], QueuedApplication]) -> None:
     here, there = processes(), processes()
     key = ids.new("key")
     execution_id = here.submission.submit(BODY, key).execution_id
@@ -164,7 +163,7 @@ def test_a_submission_that_is_repeated_stores_it_again(processes: Callable[[], A
         drain(app, app.queue)
 
 
-def test_what_is_left_of_a_workflow_by_an_earlier_release_is_none(processes: Callable[[], Application]) -> None:
+def test_what_is_left_of_a_workflow_by_an_earlier_release_is_none(processes: Callable[[], QueuedApplication]) -> None:
     """It wrote the newest instance into what had been deleted, for 90 days."""
     here = processes()
     execution_id = submitted(here)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import threading
@@ -15,7 +16,7 @@ from chalicelib.errors import DoNotRetry
 from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
-from tests.support.harness import RunLoop, application, drain, run, wait_until
+from tests.support.harness import RunLoop, application, drain, run, some, wait_until
 from tests.support.invariants import check_invariants
 
 DAGS = 200
@@ -108,6 +109,10 @@ def test_random_dags_keep_the_invariants(valkey_url: str, seed: int) -> None:
         return done
 
     app.store.complete = counting_complete  # type: ignore[method-assign]
+
+    def ended(id: str) -> bool:
+        return app.service.status(id).status.terminal
+
     workflows = {}
     with RunLoop(app, queue, workers=4):
         for number in range(DAGS // 2):
@@ -132,7 +137,7 @@ def test_random_dags_keep_the_invariants(valkey_url: str, seed: int) -> None:
             if node["handler"] == "planned" and view.nodes[node["id"]].status == "COMPLETED":
                 # L2: no lease was lost here, so a node ran once for each of its failures, and once more.
                 assert started[instance_id, node["id"]] == node["config"]["fails"] + 1
-    app.store._client.close()
+    app.redis.close()
     client.close()
 
 
@@ -141,7 +146,7 @@ def test_an_instance_whose_workflow_is_gone_ends_with_a_reason(valkey_url: str) 
     app = application(valkey_url, queue)
     workflow = {"name": "gone", "dag": {"nodes": [{"id": "a", "handler": "noop", "dependencies": []}]}}
     instance_id = run(app, workflow)
-    snapshot = app.store.snapshot(instance_id)
+    snapshot = some(app.store.snapshot(instance_id))
     client = redis.Redis.from_url(valkey_url)
     client.delete(keys.workflow(snapshot.execution_id))
     fresh = application(valkey_url, queue)

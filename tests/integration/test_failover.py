@@ -41,7 +41,7 @@ runs: Counter[str] = Counter()
 @handler("count")
 def count(config: Config, context: Context) -> int:
     runs[context.idempotency_key] += 1
-    return 1 + sum(context.results.values())
+    return int(1 + sum(context.results.values()))
 
 
 class Pair:
@@ -97,7 +97,7 @@ def app(pair: Pair, queue: MemoryQueue) -> Iterator[Application]:
         f"redis://127.0.0.1:{pair.address.port}/0", queue, [count], hop_seconds=0, lease_seconds=1, resend_seconds=0.2
     )
     yield made
-    made.store._client.close()  # type: ignore[attr-defined]
+    made.redis.close()
 
 
 def work(app: Application, queue: MemoryQueue, messages: int) -> None:

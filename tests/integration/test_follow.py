@@ -65,9 +65,15 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[RunningStack]:
-    settings = {"LOG_FORMAT": "json", "LOG_LEVEL": "DEBUG", "TRACING": "otlp", "OTEL_SERVICE_NAME": "under-test"}
-    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-    with running_stack(tmp_path_factory.mktemp("follow"), WORKERS="2", **settings, **endpoint) as running:
+    settings = {
+        "WORKERS": "2",
+        "LOG_FORMAT": "json",
+        "LOG_LEVEL": "DEBUG",
+        "TRACING": "otlp",
+        "OTEL_SERVICE_NAME": "under-test",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+    }
+    with running_stack(tmp_path_factory.mktemp("follow"), settings) as running:
         yield running
 
 
@@ -151,9 +157,13 @@ def test_a_run_is_reconstructed_from_the_log(followed: Run) -> None:
 def test_the_queries_of_the_docs_follow_it(followed: Run, stack: RunningStack) -> None:
     page = (ROOT / "docs/logs-and-traces.md").read_text("utf-8")
     (command,) = re.findall(r"^grep .*INSTANCE_ID.*$", page, re.M)
-    there = {"cwd": stack.log.parent, "env": os.environ | {"INSTANCE_ID": followed.instance_id}}
     done = subprocess.run(
-        ["bash", "-c", command.replace("run.log", stack.log.name)], text=True, capture_output=True, check=True, **there
+        ["bash", "-c", command.replace("run.log", stack.log.name)],
+        cwd=stack.log.parent,
+        env=os.environ | {"INSTANCE_ID": followed.instance_id},
+        text=True,
+        capture_output=True,
+        check=True,
     )
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line for line in found if "instance_id" in line] == followed.lines()
@@ -260,18 +270,18 @@ def test_the_scheduler_function_joins_by_its_payload(traced: Traced) -> None:
     assert [span.parent_id for span in spans(instance_id, CLIENT_TRACE)] == [CLIENT_SPAN]
 
 
-def test_messages_carry_the_trace_as_attributes(queue_urls: QueuePair) -> None:
+@pytest.mark.parametrize("carried", [{}, {"traceparent": CLIENT}], ids=["nothing", "a trace"])
+def test_messages_carry_the_trace_as_attributes(queue_urls: QueuePair, carried: dict[str, str]) -> None:
     message = Message(Ref("in-" + "0" * 30, "ex-" + "0" * 30), (Ready(0, 1),))
-    for carried in ({}, {"traceparent": CLIENT}):
-        SqsQueue(lambda: queue_urls.client, queue_urls.url, lambda _, carried=carried: carried).send([message])
-        seen: list[dict[str, str]] = []
+    SqsQueue(lambda: queue_urls.client, queue_urls.url, lambda _: carried).send([message])
+    seen: list[dict[str, str]] = []
 
-        def function(event: dict[str, Any], context: Any, seen: list[dict[str, str]] = seen) -> None:
-            seen += [carrier(record) for record in event["Records"]]
+    def function(event: dict[str, Any], context: Any) -> None:
+        seen.extend(carrier(record) for record in event["Records"])
 
-        mapping = EventSourceMapping(queue_urls.client, queue_urls.url, function, wait_seconds=1)
-        wait_until(mapping.poll, what="the message")
-        assert seen == [carried]
+    mapping = EventSourceMapping(queue_urls.client, queue_urls.url, function, wait_seconds=1)
+    wait_until(mapping.poll, what="the message")
+    assert seen == [carried]
 
 
 def test_a_collector_that_is_away_is_left_alone_for_a_while(traced: Traced, collector: Collector) -> None:

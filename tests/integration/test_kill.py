@@ -38,7 +38,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         "LEASE_SECONDS": "2",
         "RESEND_SECONDS": "2",
     }
-    with running_stack(folder / "data", **settings) as running:
+    with running_stack(folder / "data", settings) as running:
         yield running
 
 
@@ -58,7 +58,8 @@ def test_a_worker_killed_half_way_costs_nothing(stack: RunningStack, shape: str)
     instance_id = client.call(stack.url, f"/api/workflow/trigger/{execution_id}", {})["instance_id"]
 
     def status(wait: int = 0) -> dict[str, Any]:
-        return client.call(stack.url, f"/api/workflows/{instance_id}?wait={wait}")
+        answer: dict[str, Any] = client.call(stack.url, f"/api/workflows/{instance_id}?wait={wait}")
+        return answer
 
     wait_until(lambda: status()["progress"]["completed"] > total * 0.4, what="half of the nodes", seconds=60)
     victim = stack.pids("local.worker")[0]

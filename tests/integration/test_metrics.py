@@ -71,7 +71,7 @@ def deployed(
 
     yield make
     for app in made:
-        app.store._store._client.close()  # type: ignore[attr-defined]
+        app.redis.close()
 
 
 def flaky() -> Handler:
@@ -146,7 +146,7 @@ def test_failures_lost_workers_and_dead_letters(deployed: Callable[..., Deployed
 
 
 def test_an_aborted_instance_and_one_that_a_sweep_cannot_handle(
-    deployed: Callable[..., Deployed], valkey_url: str
+    deployed: Callable[..., Deployed], valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = deployed()
     app = service.app
@@ -154,12 +154,12 @@ def test_an_aborted_instance_and_one_that_a_sweep_cannot_handle(
     execution_id = app.store.execution_of(instance_id)
     with redis.Redis.from_url(valkey_url) as client:
         client.delete(*client.keys(f"*{execution_id}*"))
-    app.definitions._plans.clear()  # type: ignore[attr-defined]
+    app.definitions._plans.clear()
     service.work()
     found = service.figures()
     assert found["InstancesFailed", ""] == [1] and len(found["InstanceDuration", ""]) == 1
-    app.store.overdue = lambda limit: [instance_id]  # type: ignore[method-assign]
-    app.scheduler.run = lambda instance_id: 1 / 0  # type: ignore[method-assign]
+    monkeypatch.setattr(app.store, "overdue", lambda limit: [instance_id])
+    monkeypatch.setattr(app.scheduler, "run", lambda instance_id: 1 / 0)
     web.sweep(scheduled_event(), LambdaContext("sweep", seconds=60))
     assert service.figures()["SweepFailures", ""] == [1]
 
@@ -182,7 +182,7 @@ def test_the_scheduler_function_says_how_late_it_was(deployed: Callable[..., Dep
     assert service.figures()["InstancesCompleted", ""] == [1]
 
 
-def test_a_refused_trigger_is_counted(deployed: Callable[..., Deployed]) -> None:
+def test_a_refused_trigger_is_counted(deployed: Callable[..., Deployed], monkeypatch: pytest.MonkeyPatch) -> None:
     service = deployed()
     execution_id = service.app.submission.submit(json.dumps(workflow(node("a"))).encode(), None).execution_id
     service.app.store.pressure = lambda late_ms: Pressure(0.99, 0)  # type: ignore[method-assign]
@@ -199,7 +199,7 @@ def test_the_commands_of_a_bill_are_about_those_that_redis_executes(valkey_url: 
     queue, tally = MemoryQueue(), CallCounts()
     app = application(valkey_url, queue)
     with redis.Redis.from_url(valkey_url) as client:
-        app.store = MeteredStore(app.store, OFF, tally)  # type: ignore[assignment]
+        app.store = MeteredStore(app.store, OFF, tally)
         before = sum(each["calls"] for each in client.info("commandstats").values())
         for _ in range(instances):
             run(app, document)

@@ -81,7 +81,7 @@ def test_every_alarm_has_a_section() -> None:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    with running_stack(tmp_path_factory.mktemp("operate"), WORKERS="1") as running:
+    with running_stack(tmp_path_factory.mktemp("operate"), {"WORKERS": "1"}) as running:
         yield running
 
 

@@ -70,7 +70,7 @@ def api(app: Application, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     monkeypatch.setattr("chalicelib.composition.application", lambda: app)
     with Client(web.app) as client:
         yield Api(app, client.http)
-    app.store._client.close()
+    app.redis.close()
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_a_sweep_that_is_behind(alone: tuple[str, redis.Redis], monkeypatch: pyt
 
 def test_many_instances_at_once(tmp_path: Any) -> None:
     """Two workers, 200 triggers at once: the API answers all along, and every instance ends as it should."""
-    with running_stack(tmp_path / "data", WORKERS="2") as stack, ThreadPoolExecutor(12) as clients:
+    with running_stack(tmp_path / "data", {"WORKERS": "2"}) as stack, ThreadPoolExecutor(12) as clients:
         execution_id = call(stack.url, "POST", "/api/workflow", overload.workflow())[1]["execution_id"]
 
         def trigger(_: int) -> tuple[int, Any]:

@@ -190,7 +190,8 @@ def test_a_lost_lease_is_sent_alone_and_said(world: World, caplog: pytest.LogCap
     world.clock.advance(LEASE_MS)
     assert world.scheduler.run(ref.instance_id) == Pass(1, 0)
     assert world.sent() == [Ready(0, 2, alone=True)]
-    [record] = caplog.records
+    record: Any = caplog.records[0]
+    assert len(caplog.records) == 1
     assert (record.levelname, record.message, record.why) == ("WARNING", "node sent again", "a worker lost it")
     assert (record.node, record.attempt) == ("a", 2)
     assert (record.instance_id, record.execution_id) == (ref.instance_id, ref.execution_id)

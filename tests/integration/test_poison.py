@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -49,6 +50,9 @@ class Service:
         found: dict[str, Any] = client.call(self.stack.url, f"/api/workflows/{instance_id}?wait={wait}")
         return found
 
+    def failed(self, instance_id: str) -> bool:
+        return self.store.status(instance_id) == "FAILED"
+
     def waiting(self) -> int:
         """Messages in the queue, those in hand too."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -80,7 +84,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "VISIBILITY_SECONDS": str(VISIBILITY),
         "LOG_LEVEL": "DEBUG",
     }
-    with running_stack(folder / "data", **settings) as stack:
+    with running_stack(folder / "data", settings) as stack:
         made = Service(stack, folder)
         yield made
         made.redis.close()
@@ -198,7 +202,7 @@ def test_a_workflow_deleted_under_its_workers(service: Service) -> None:
     for pid in service.stack.pids("worker"):
         os.kill(pid, signal.SIGKILL)
     for instance_id in instance_ids:
-        wait_until(lambda one=instance_id: service.store.status(one) == "FAILED", seconds=60, what="FAILED")
+        wait_until(functools.partial(service.failed, instance_id), seconds=60, what="FAILED")
         check_invariants(service.redis, instance_id)
         view = service.status(instance_id)
         assert view["status"] == "FAILED" and view["error"]["type"] == "DefinitionGone"

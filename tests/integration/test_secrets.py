@@ -6,7 +6,7 @@ import base64
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -136,10 +136,14 @@ def workflow(echo: str) -> dict[str, Any]:
 
 def everything_in(client: redis.Redis) -> str:
     """All keys with their values, whatever their type."""
-    reads = {b"string": client.get, b"hash": client.hgetall, b"list": lambda key: client.lrange(key, 0, -1)}
-    reads[b"zset"] = lambda key: client.zrange(key, 0, -1, withscores=True)
-    reads[b"set"] = client.smembers
-    reads[b"none"] = lambda _: None  # its time to live ended just now
+    reads: dict[bytes | str, Callable[[Any], Any]] = {
+        b"string": client.get,
+        b"hash": client.hgetall,
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        b"set": client.smembers,
+        b"none": lambda _: None,  # its time to live ended just now
+    }
     return "\n".join(f"{key!r} {reads[client.type(key)](key)!r}" for key in client.scan_iter(count=1000))
 
 
@@ -188,7 +192,7 @@ def test_a_secret_is_nowhere_but_at_the_service(
         logging.getLogger("urllib3").setLevel(logging.WARNING)
     with redis.Redis.from_url(valkey_url) as store:
         stored = everything_in(store)
-    app.store._client.close()
+    app.redis.close()
 
     # It got there, as it is.
     call = next(seen for seen in Echo.seen if seen["body"])
@@ -229,7 +233,7 @@ def test_a_secret_is_nowhere_on_the_disk_of_a_whole_stack(echo: str, tmp_path: P
             answers.append(f"{answer.headers} {(read := answer.read())!r}")
         return json.loads(read)
 
-    with running_stack(tmp_path / "data", LOG_LEVEL="DEBUG", WORKERS="1", **ENVIRONMENT) as stack:
+    with running_stack(tmp_path / "data", {"LOG_LEVEL": "DEBUG", "WORKERS": "1", **ENVIRONMENT}) as stack:
         id = http(f"{stack.url}/api/workflow", document)["execution_id"]
         instance = http(f"{stack.url}/api/workflow/trigger/{id}", {})["instance_id"]
         status = http(f"{stack.url}/api/workflows/{instance}?wait=25")
@@ -280,4 +284,4 @@ def test_where_secrets_are_may_be_away_for_a_while(valkey_url: str) -> None:
     drain(app, queue)
     found = app.status.of(instance_id).nodes["a"]
     assert (found.status, found.attempt) == ("COMPLETED", 3)
-    app.store._client.close()
+    app.redis.close()

@@ -12,7 +12,7 @@ from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.sqs import SqsQueue
 from chalicelib.settings import Settings
 from local.mapping import EventSourceMapping
-from tests.support.harness import run, wait_until
+from tests.support.harness import run, some, wait_until
 from tests.support.servers import QueuePair
 
 
@@ -29,7 +29,7 @@ def app(valkey_url: str, queue_urls: QueuePair, localstack_url: str) -> Iterator
     app.queue = SqsQueue(lambda: queue_urls.client, queue_urls.url)
     app.handlers = app.handlers | {"second_time": second_time}
     yield app
-    app.store._client.close()
+    app.redis.close()
 
 
 def mapping(queue_urls: QueuePair, url: str, function: Any) -> EventSourceMapping:
@@ -37,7 +37,7 @@ def mapping(queue_urls: QueuePair, url: str, function: Any) -> EventSourceMappin
 
 
 def test_a_retry_comes_back_after_its_delay(app: Application, queue_urls: QueuePair) -> None:
-    app.uniform = lambda low, high: high
+    app.uniform = lambda a, b: b
     policy = {"max_attempts": 2, "initial_backoff_seconds": 1}
     nodes = [{"id": "a", "handler": "second_time", "dependencies": [], "retry_policy": policy}]
     instance_id = run(app, {"name": "w", "dag": {"nodes": nodes}})
@@ -45,8 +45,8 @@ def test_a_retry_comes_back_after_its_delay(app: Application, queue_urls: QueueP
     wait_until(lambda: source.poll() is not None and app.status.of(instance_id).status.terminal, what="the end")
     view = app.status.of(instance_id)
     assert view.status == "COMPLETED" and view.nodes["a"].attempt == 2
-    record = app.store.snapshot(instance_id).records[0]
-    assert record.started_at - record.queued_at >= 1000
+    record = some(app.store.snapshot(instance_id)).records[0]
+    assert some(record.started_at) - some(record.queued_at) >= 1000
 
 
 def test_a_message_that_no_worker_can_take_is_a_lost_attempt(app: Application, queue_urls: QueuePair) -> None:

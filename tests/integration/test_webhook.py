@@ -96,7 +96,7 @@ def make(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         queue = MemoryQueue()
         settings = {"allow_private_addresses": True, **settings}
         applications.append(application(valkey_url, queue, [step], **settings))
-        applications[-1].uniform = lambda low, high: low  # retries at once
+        applications[-1].uniform = lambda a, b: a  # retries at once
         return applications[-1], queue
 
     for state in (broken, Receiver.got, Receiver.statuses):

@@ -13,10 +13,11 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import coverage
 import hypothesis
@@ -143,15 +144,12 @@ class Baseline(Session):
     def _noting_scripts(self) -> Iterator[None]:
         run = Scripts.run
 
-        def noting(scripts: Scripts, name: str, *arguments: Any) -> Any:
+        def noting(scripts: Scripts, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
             self._scripts.add(name)
-            return run(scripts, name, *arguments)
+            return run(scripts, name, keys, arguments)
 
-        Scripts.run = noting  # type: ignore[method-assign]
-        try:
+        with mock.patch.object(Scripts, "run", noting):
             yield
-        finally:
-            Scripts.run = run  # type: ignore[method-assign]
 
 
 class Forks(Session):

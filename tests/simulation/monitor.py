@@ -143,7 +143,9 @@ class Monitor:
     def _check_sweep(self, instance_id: str, due: Due, before: Picture) -> None:
         """Where nothing goes wrong the sweep finds nothing lost: only what waits for a worker, or for its time."""
         self.require(not due.settle, f"P1: the sweep had to settle {due.settle}")
-        for ready in due.send if self.queued else ():
+        if self.queued is None:
+            return
+        for ready in due.send:
             status, _, _, _, sends, *_ = before.nodes[str(ready.node)]
             self.require(status == "Q", f"P1: node {ready.node} lost its lease without a fault")
             waits = sends == "0" or self.queued(instance_id, ready.node, ready.attempt)  # 0: a delay over 900 s

@@ -3,6 +3,7 @@ rehearsal (chalicelib/core/rehearsal.py) claims to be."""
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -112,7 +113,7 @@ class Quiet:
             self.totals.sqs_send_requests += 1
             self._world.sleep(self._delays.aws)
             bodies = [encode(message) for message, _ in batch]
-            self._world.start(self._world.process("queue"), lambda bodies=bodies: self._deliver(bodies))
+            self._world.start(self._world.process("queue"), functools.partial(self._deliver, bodies))
         return []
 
     def ping(self) -> None:
@@ -133,7 +134,7 @@ class Quiet:
             self.totals.peak_workers = max(self.totals.peak_workers, self._working)
             taken = [self._bodies.popleft() for _ in range(min(10, len(self._bodies)))]
             process, app = self._idle.pop() if self._idle else self._application("worker")
-            self._world.start(process, lambda each=(process, app, taken): self._handle(*each))
+            self._world.start(process, functools.partial(self._handle, process, app, taken))
 
     def _handle(self, process: Process, app: Application, bodies: list[str]) -> None:
         begun = self._world.now

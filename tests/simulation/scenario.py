@@ -27,7 +27,10 @@ class Scenario:
         data = json.loads(text)
         if isinstance(data, int):
             return cls(data)
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
+        }
+        return cls(**given)
 
     def __str__(self) -> str:
         plain = asdict(Scenario(self.seed))

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import secrets
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ from tests.simulation.scenario import FOREVER, Act, Drawn, Scenario, draw, ends_
 from tests.simulation.sqs import Entry, SimQueue, SimSender
 from tests.simulation.store import SimStore
 from tests.simulation.world import Died, Process, World
+from tests.support.harness import some
 from tests.support.invariants import Picture
 from tests.support.virtual_clock import START_MS, ClockedStore, VirtualClock
 
@@ -104,7 +106,7 @@ class Simulation:
         if self._drawn.scheduling == "inline":
             self._monitor.queued = self._queue.holds
         self._handlers = {one.name: one for one in (self._work(), self._quick(), self._webhook(), noop)}
-        self._monitor.know(delivery.execution_id(None), delivery.plan(delivery.execution_id(None)))
+        self._monitor.know(delivery.execution_id(None), some(delivery.plan(delivery.execution_id(None))))
         self._calls: Counter[str] = Counter()
         self._raised: Counter[tuple[str, str]] = Counter()
         self._accepted: dict[int, str] = {}
@@ -235,13 +237,13 @@ class Simulation:
             for instance_id, picture in list(self._monitor.pictures.items()):
                 if not self._acting and "paused" in picture.meta and not picture.terminal:
                     with contextlib.suppress(NotFound, Conflict):
-                        self._insist(lambda app, id=instance_id: app.control.resume(id))
+                        self._insist(functools.partial(_resume, instance_id=instance_id))
 
     def _insist(self, call: Callable[[Application], Any]) -> Any:
         while True:
             process, app = self._application("http")
             try:
-                return self._world.start(process, lambda app=app: call(app)).wait()
+                return self._world.start(process, functools.partial(call, app)).wait()
             except (Died, Unavailable):
                 self._world.sleep(1.0)
             except (NotFound, Conflict):
@@ -365,7 +367,7 @@ class Simulation:
             self._check_cut(instance_id, workflow, picture)
             return
         status = {node["id"]: picture.nodes[str(number)][0] for number, node in enumerate(nodes)}
-        errors = {int(node): json.loads(raw) for node, raw in self._store.snapshot(instance_id).errors.items()}
+        errors = {int(node): json.loads(raw) for node, raw in some(self._store.snapshot(instance_id)).errors.items()}
         for number, (node, total) in enumerate(zip(nodes, sums(workflow, status).values(), strict=True)):
             record = picture.nodes[str(number)]
             if any(status[parent] not in "CI" for parent in node["dependencies"]):
@@ -388,7 +390,9 @@ class Simulation:
         picture = self._monitor.pictures[instance_id]
         call = self._monitor.pictures.get(ids.delivery(instance_id, int(picture.meta.get("epoch", 1))))
         self._monitor.require(call is not None, f"{instance_id} ended, and its webhook was not called")
-        lost = call is not None and call.meta["status"] != "COMPLETED"
+        if call is None:
+            return
+        lost = call.meta["status"] != "COMPLETED"
         given_up = lost and int(call.nodes["0"][3]) >= self._drawn.max_lost
         self._monitor.require(not lost or given_up, f"the webhook of {instance_id} was called, and not heard")
 
@@ -440,7 +444,7 @@ class Simulation:
         with (
             mock.patch.object(secrets, "token_hex", token_hex),
             mock.patch.object(secrets, "randbelow", entropy.randrange),
-            mock.patch.object(ids.time, "time_ns", lambda: START_MS * 1_000_000),  # noqa: PT008  # a mock keeps each call
+            mock.patch.object(time, "time_ns", lambda: START_MS * 1_000_000),  # noqa: PT008  # a mock keeps each call
             mock.patch.object(ids, "SHARDS", SHARDS),
             mock.patch.object(plans, "SLICE", self._drawn.slice),
             mock.patch.object(scheduler.scheduler, "LIMIT", self._drawn.limit),
@@ -488,6 +492,14 @@ class Simulation:
             return added(context)
 
         return quick
+
+
+def _trigger(app: Application, execution_id: str, key: str) -> str:
+    return app.service.trigger(execution_id, b"", key).instance_id
+
+
+def _resume(app: Application, instance_id: str) -> None:
+    app.control.resume(instance_id)
 
 
 def added(context: Context) -> int:

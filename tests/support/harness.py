@@ -6,13 +6,21 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from chalicelib.composition import Application
 from chalicelib.core.handler import Handler
 from chalicelib.models.views import ResultsView
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.settings import Settings
+
+T = TypeVar("T")
+
+
+def some(value: T | None) -> T:
+    """The value, which has to be there."""
+    assert value is not None
+    return value
 
 
 def wait_until(condition: Callable[[], Any], *, seconds: float = 20, what: str = "the condition") -> Any:
@@ -30,9 +38,17 @@ def sqs_event(bodies: Iterable[str]) -> dict[str, Any]:
     return {"Records": [{"messageId": f"m{number}", "body": body} for number, body in enumerate(bodies)]}
 
 
-def application(redis_url: str, queue: MemoryQueue, handlers: Iterable[Handler] = (), **settings: Any) -> Application:
+class QueuedApplication(Application):
+    """An application whose queue is in memory."""
+
+    queue: MemoryQueue
+
+
+def application(
+    redis_url: str, queue: MemoryQueue, handlers: Iterable[Handler] = (), **settings: Any
+) -> QueuedApplication:
     """An application on this Redis and this queue, with these handlers beside the built-in ones."""
-    app = Application(Settings(redis_url=redis_url, **settings))
+    app = QueuedApplication(Settings(redis_url=redis_url, **settings))
     app.queue = queue
     app.handlers = app.handlers | {handler.name: handler for handler in handlers}
     return app

@@ -30,7 +30,8 @@ main()
 @functools.cache
 def template(stage: str) -> dict[str, Any]:
     """The CloudFormation that `stage` would be deployed with."""
-    return yaml.safe_load(text(stage))
+    made: dict[str, Any] = yaml.safe_load(text(stage))
+    return made
 
 
 @functools.cache

@@ -21,6 +21,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 Function = Callable[[dict[str, Any], Any], dict[str, Any]]
+_DECODERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.decompress,
+    "deflate": zlib.decompress,
+    "identity": bytes,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class RestApi:
             return Answer(403, {"content-type": "application/json"}, b"")  # Missing Authentication Token
         coding = headers.get("Content-Encoding", "identity")
         try:
-            body = {"gzip": gzip.decompress, "deflate": zlib.decompress, "identity": bytes}[coding](body)
+            body = _DECODERS[coding](body)
         except (KeyError, OSError, EOFError, zlib.error):
             return Answer(415, {"content-type": "application/json"}, b"")
         event = self._event(method, parts.path, parts.query, found, headers, body)

@@ -10,6 +10,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 WAIT = 10
 
@@ -81,8 +82,8 @@ class Script:
         sock.close()
 
 
-def _head(stream) -> str:  # type: ignore[no-untyped-def]
-    lines = []
+def _head(stream: BinaryIO) -> str:
+    lines: list[bytes] = []
     while line := stream.readline():
         if line == b"\r\n":
             return b"".join(lines).decode("latin-1")

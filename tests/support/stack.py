@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,7 +57,11 @@ class RunningStack:
 
 @contextlib.contextmanager
 def running_stack(
-    data_dir: Path, *, command: Sequence[str] = COMMAND, free_ports: bool = True, **settings: str
+    data_dir: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    command: Sequence[str] = COMMAND,
+    free_ports: bool = True,
 ) -> Iterator[RunningStack]:
     """Wait for the closing line, yield, end with SIGINT. Without `free_ports` the stack looks for its servers' own."""
     try:
@@ -70,7 +74,7 @@ def running_stack(
     ports = {"PORT": str(port)}
     if free_ports:
         ports |= {"VALKEY_PORT": str(free_port()), "LOCALSTACK_PORT": str(free_port())}
-    environment |= {"DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"} | ports | settings
+    environment |= {"DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"} | ports | dict(settings or {})
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "stack.log"
     with log.open("w") as output:
@@ -103,5 +107,5 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """For tests that break nothing of it: one for all of them, since it takes seconds to start."""
     handlers = "examples.greet_handler,tests.browser.handlers"
     settings = {"HANDLER_MODULES": handlers, "SECRET_WEBHOOK": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
-    with running_stack(tmp_path_factory.mktemp("stack"), **settings) as running:
+    with running_stack(tmp_path_factory.mktemp("stack"), settings) as running:
         yield running

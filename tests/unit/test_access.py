@@ -51,12 +51,14 @@ def operations(template: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 
 def role(template: dict[str, Any], function: str) -> dict[str, Any]:
     name = template["Resources"][function]["Properties"]["Role"]["Fn::GetAtt"][0]
-    return template["Resources"][name]["Properties"]
+    properties: dict[str, Any] = template["Resources"][name]["Properties"]
+    return properties
 
 
 def policy(template: dict[str, Any], function: str) -> list[dict[str, Any]]:
     [document] = role(template, function)["Policies"]
-    return document["PolicyDocument"]["Statement"]
+    statements: list[dict[str, Any]] = document["PolicyDocument"]["Statement"]
+    return statements
 
 
 def common(template: dict[str, Any]) -> list[dict[str, Any]]:
@@ -78,8 +80,8 @@ def test_workflows_are_never_open_on_api_gateway(stage: str, auth: str) -> None:
     assert (name == "api_key") == (auth == "api_key")
     assert (scheme.get("x-amazon-apigateway-authtype") == "awsSigv4") == (auth == "iam")
     for path, operation in operations(template):
-        expected = [{name: []}] if path.startswith(("/api/workflow", "/api/metrics")) else None
-        assert operation.get("security") == expected, path
+        closed = path.startswith(("/api/workflow", "/api/metrics"))
+        assert operation.get("security") == ([{name: []}] if closed else None), path
     for function in OWN:  # what the document at /api/openapi.json says
         variables = template["Resources"][function]["Properties"]["Environment"]["Variables"]
         assert variables["API_AUTH"] == auth

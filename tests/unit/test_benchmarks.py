@@ -65,7 +65,8 @@ def test_values() -> None:
 
 def results() -> Results:
     """Ours is 2, 4 and 5 times better by the clock, and half as good by the rate; RQ failed now and then."""
-    made = Results("2026-01-01", "a machine", 3, 60, {"chain": "a chain", "fan": "a fan"}, {"ours": {"Python": "3"}})
+    workloads = {"chain": "a chain", "fan": "a fan"}
+    made = Results("2026-01-01", "a machine", 3, 60, workloads, versions={"ours": {"Python": "3"}})
     for number, theirs in enumerate((4.0, 8.0, 10.0), 1):
         made.runs.append(Run(number, "ours", "chain", {"ms a hop": 2.0}, []))
         made.runs.append(Run(number, "celery", "chain", {"ms a hop": theirs}, []))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import threading
 from collections.abc import Iterator
@@ -73,6 +74,7 @@ def template(url: str, redis_url: str) -> str:
 class Account(deployed.Account):
     """With the answers that moto cannot give: `before-call` puts them in AWS's place."""
 
+    @functools.cache  # noqa: B019  # as long-lived as the test session
     def client(self, service: str) -> Any:
         made = boto3.client(service, region_name="us-east-1")
         events, http = made.meta.events, SimpleNamespace(status_code=200)

@@ -38,8 +38,8 @@ def logged() -> Iterator[tuple[str, set[str]]]:
                 levels = WORKED_OUT[path.name, fixed]
                 if fixed:
                     yield fixed, levels
-    for level, name in events.EVENTS.values():
-        yield name, {logging.getLevelName(level)}
+    for level, event in events.EVENTS.values():
+        yield event, {logging.getLevelName(level)}
 
 
 def test_the_table_is_what_the_code_says() -> None:

@@ -195,7 +195,8 @@ def test_bodies_that_are_none(forecaster: Forecaster) -> None:
         forecaster.of_body(b"{")
     with pytest.raises(BodyTooLarge):
         forecaster.of_body(b" " * 6_000_000)
-    for body in (None, [], 1, {"workflow": None}, {"workflow": []}):
+    bodies: list[Any] = [None, [], 1, {"workflow": None}, {"workflow": []}]
+    for body in bodies:
         assert len(faults(forecaster, body)) == 1
     with pytest.raises(NotFound):
         forecast(forecaster, DIAMOND, instance_id="in-1")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core import graph
+
+Parents = Sequence[Sequence[int]]
 
 graphs = st.integers(1, 9).flatmap(
     lambda n: st.lists(st.lists(st.integers(0, n - 1), max_size=3, unique=True), min_size=n, max_size=n)
@@ -17,7 +21,7 @@ dags = st.integers(1, 12).flatmap(
 )
 
 
-def ancestors(parents, node) -> set[int]:
+def ancestors(parents: Parents, node: int) -> set[int]:
     seen: set[int] = set()
     stack = list(parents[node])
     while stack:
@@ -29,7 +33,7 @@ def ancestors(parents, node) -> set[int]:
 
 
 @given(graphs)
-def test_order_leaves_out_what_is_on_or_behind_a_cycle(parents) -> None:
+def test_order_leaves_out_what_is_on_or_behind_a_cycle(parents: Parents) -> None:
     order = graph.topological_order(parents)
     place = {node: at for at, node in enumerate(order)}
     for node in order:
@@ -40,7 +44,7 @@ def test_order_leaves_out_what_is_on_or_behind_a_cycle(parents) -> None:
 
 
 @given(graphs)
-def test_cycles_are_cycles_and_disjoint_and_found(parents) -> None:
+def test_cycles_are_cycles_and_disjoint_and_found(parents: Parents) -> None:
     cycles = graph.cycles(parents)
     for cycle in cycles:
         for at, node in enumerate(cycle):
@@ -51,7 +55,7 @@ def test_cycles_are_cycles_and_disjoint_and_found(parents) -> None:
 
 
 @given(dags, st.data())
-def test_ancestors_and_descendants(parents, data) -> None:
+def test_ancestors_and_descendants(parents: Parents, data: st.DataObject) -> None:
     n = len(parents)
     pairs = data.draw(st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=8))
     expected = {(node, target) for node, target in pairs if target not in ancestors(parents, node)}

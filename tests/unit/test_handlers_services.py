@@ -10,7 +10,7 @@ import sys
 import threading
 import types
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -125,9 +125,9 @@ def test_answers_of_a_model_that_cannot_be_stored() -> None:
                 ask({"prompt": "x"}, base_url=script.url, model="m")
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_half_of_a_models_answer_is_none(coding: str) -> None:
-    whole = {"gzip": gzip.compress, "deflate": zlib.compress}[coding](b'{"choices": [{"message": {"content": "a"}}]}')
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_half_of_a_models_answer_is_none(coding: str, compress: Callable[[bytes], bytes]) -> None:
+    whole = compress(b'{"choices": [{"message": {"content": "a"}}]}')
     half, late = (ok(data, f"Content-Encoding: {coding}") for data in (whole[:-5], whole))
     with scripted(half, head(status="103 Early Hints") + late) as script:
         with pytest.raises(CallFailed, match="broken"):
@@ -146,7 +146,8 @@ def test_nothing_configured_says_what_to_set(base: str) -> None:
 
 class Bedrock:
     def __init__(self, code: str = "") -> None:
-        self.code, self.requests = code, []
+        self.code = code
+        self.requests: list[dict[str, Any]] = []
 
     def converse(self, **request: Any) -> Any:
         self.requests.append(request)
@@ -180,7 +181,8 @@ def test_bedrock() -> None:
 
 class Lambda:
     def __init__(self, payload: bytes = b"", error: str = "", code: str = "") -> None:
-        self.payload, self.error, self.code, self.requests = payload, error, code, []
+        self.payload, self.error, self.code = payload, error, code
+        self.requests: list[dict[str, Any]] = []
 
     def invoke(self, **request: Any) -> Any:
         self.requests.append(request)

@@ -149,8 +149,8 @@ def test_a_function_starts_with_its_own_parts_only(function: str) -> None:
 
 def test_a_cold_start_imports_nothing_that_it_may_not_need() -> None:
     """Clients are made, and their libraries imported, where they are first used."""
-    heavy = ("boto3", "botocore", "urllib3", "redis.asyncio.client", "swagger_ui_bundle")
-    heavy += ("aws_lambda_powertools", "prometheus_client")
+    heavy = ["boto3", "botocore", "urllib3", "redis.asyncio.client", "swagger_ui_bundle"]
+    heavy += ["aws_lambda_powertools", "prometheus_client"]
     program = f"import sys, app; print([name for name in {heavy!r} if name in sys.modules])"
     program += "; import redis.asyncio; print(redis.asyncio.Redis.__module__)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, text=True, capture_output=True, check=True)

@@ -39,8 +39,8 @@ def app(seen: list[Any]) -> SimpleNamespace:
     app.register_middleware(around(lambda: [noted(seen)]), "all")
 
     @app.on_sqs_message("queue")
-    def queue(event: SQSEvent) -> str:
-        return str(seen.append("queue"))
+    def queue(event: SQSEvent) -> None:
+        seen.append("queue")
 
     @app.lambda_function()
     def function(event: Any, context: Any) -> None:

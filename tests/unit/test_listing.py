@@ -17,9 +17,9 @@ COUNTS = {"total": 1, "pending": 0, "running": 0, "completed": 1, "failed": 0, "
 
 
 def listed(number: int, **more: Any) -> Listed:
-    given = {"name": "n", "tags": {}, "execution_id": "ex-1", "status": "COMPLETED", **more}
-    times = {"created_at": number, "started_at": None, "finished_at": None}
-    return Listed(instance_id=f"in-{number:04}", counts=COUNTS, epoch=1, paused=False, **times, **given)
+    given: dict[str, Any] = {"name": "n", "tags": {}, "execution_id": "ex-1", "status": "COMPLETED", **more}
+    given |= {"created_at": number, "started_at": None, "finished_at": None}
+    return Listed(instance_id=f"in-{number:04}", counts=COUNTS, epoch=1, paused=False, **given)
 
 
 class Shelf:
@@ -108,7 +108,8 @@ def test_every_filter_must_fit(wanted: Filter, found: list[int]) -> None:
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 50])
 def test_pages_join_without_a_gap_or_a_double(limit: int) -> None:
     shelf = Shelf(*(listed(number, tags={"odd": str(number % 2)}) for number in range(1, 120)))
-    found, cursor, pages = [], None, 0
+    found: list[int] = []
+    cursor, pages = None, 0
     while True:
         some, cursor = page(shelf, Filter(tags={"odd": "1"}), limit, cursor)
         assert len(some) <= limit

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core.records import Listed, StoredWorkflow
-from chalicelib.models.views import InstanceStatus
+from chalicelib.states import InstanceStatus
 from chalicelib.usecases import listing
 from chalicelib.usecases.listing import Filter, Listings
 

@@ -102,7 +102,7 @@ def test_a_record_is_what_lambda_makes_of_a_message() -> None:
         arn="arn:aws:sqs:us-east-1:000000000000:dag-service",
         region="us-east-1",
     )
-    lists = {"stringListValues": [], "binaryListValues": []}
+    lists: dict[str, list[str]] = {"stringListValues": [], "binaryListValues": []}
     assert made == {
         "messageId": "m1",
         "receiptHandle": "r1",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError
 
-from chalicelib.store import login
 from chalicelib.store.login import LoginRetry
 
 
@@ -22,8 +23,10 @@ from chalicelib.store.login import LoginRetry
 def test_tries_end_with_their_number_or_the_time(
     monkeypatch: pytest.MonkeyPatch, error: Exception, seconds: float, tries: int
 ) -> None:
-    now, tried, closed = [0.0], [], []
-    monkeypatch.setattr(login.time, "monotonic", lambda: now[0])
+    now = [0.0]
+    tried: list[Exception] = []
+    closed: list[object] = []
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
     def attempt() -> None:
         tried.append(error)

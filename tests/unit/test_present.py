@@ -10,8 +10,8 @@ import pytest
 from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.records import Record, Snapshot, StoredWorkflow
 from chalicelib.core.retry import Retry
-from chalicelib.models.views import DeliveryStatus, LargeResult, NodeStatus, Planned, ResultsView, WebhookView
-from chalicelib.states import NodeState
+from chalicelib.models.views import DeliveryStatus, LargeResult, Planned, ResultsView, WebhookView
+from chalicelib.states import NodeState, NodeStatus
 from chalicelib.usecases import present
 
 T0 = 1_700_000_000_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -74,8 +75,9 @@ def test_delays_are_whole_seconds_and_never_short(delay: int, seconds: int) -> N
 class Client:
     """Answers send_message_batch as told, and remembers what was sent."""
 
-    def __init__(self, *, failing: set[str] = frozenset(), broken: bool = False) -> None:  # type: ignore[assignment]
-        self.failing, self.broken, self.batches = failing, broken, []
+    def __init__(self, *, failing: Collection[str] = (), broken: bool = False) -> None:
+        self.failing, self.broken = failing, broken
+        self.batches: list[list[dict[str, Any]]] = []
 
     def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:
         if self.broken:
@@ -104,6 +106,9 @@ class SlowQueue:
         return []
 
     def ping(self) -> None: ...
+
+    def backlog(self) -> int:
+        return 0
 
 
 def test_the_outbox_combines_what_piles_up_behind_a_send() -> None:

@@ -28,7 +28,7 @@ values = st.recursive(
 )
 
 
-def loads(body: bytes, max_bytes: int = 10**8, max_depth: int = 64):
+def loads(body: bytes, max_bytes: int = 10**8, max_depth: int = 64) -> Any:
     return strictjson.loads(body, max_bytes=max_bytes, max_depth=max_depth)
 
 

@@ -192,6 +192,8 @@ def connection(shared: Any) -> Iterator[HTTPConnection]:
 @pytest.fixture(params=["local", "api_gateway"])
 def ask(request: pytest.FixtureRequest) -> Any:
     """A function that sends a request, and answers its status and headers, those in lower case."""
+    connection: HTTPConnection
+    gateway: RestApi
 
     def to_gateway(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, dict[str, str]]:
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]

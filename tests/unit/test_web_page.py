@@ -12,6 +12,7 @@ from chalice.test import Client
 
 import app as web
 from chalicelib.web import page
+from chalicelib.web.access import ApiAuth
 
 FOLDER = Path(page.__file__).with_name("ui")
 OURS = [path for path in FOLDER.glob("*.js") if path.name != "d3-dag.min.js"]
@@ -69,7 +70,7 @@ def test_no_other_file_is_served(client: Client, name: str) -> None:
 
 
 @pytest.mark.parametrize("auth", ["none", "api_key", "iam"])
-def test_it_says_what_the_api_asks_for(auth: page.ApiAuth) -> None:
+def test_it_says_what_the_api_asks_for(auth: ApiAuth) -> None:
     assert f'data-auth="{auth}"' in page.page(trailing_slash=False, auth=auth)
 
 

@@ -156,7 +156,7 @@ def test_what_a_worker_of_another_release_held_is_run_again(
         assert second.ask("sweep") == 0
         for body in second.take():
             assert second.ask("work", body) == 0
-        return second.ask("status", instance_id)["status"] == "COMPLETED"
+        return bool(second.ask("status", instance_id)["status"] == "COMPLETED")
 
     wait_until(ended, what="the end of an instance whose worker died")
     assert second.ask("results", instance_id)["a"] == 2
