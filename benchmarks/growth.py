@@ -87,11 +87,11 @@ def status(app: Application, queue: MemoryQueue) -> None:
         instance_id = app.triggering.trigger(execution_id, b"", None).instance_id
         drain(app, queue)
 
-        def whole(id: str = instance_id) -> str:
-            return app.status.of(id).model_dump_json()
+        def answer(id: str = instance_id, nodes: bool = True) -> str:
+            return app.status.of(id, nodes=nodes).model_dump_json()
 
-        summary = best(lambda id=instance_id: app.status.of(id, nodes=False).model_dump_json())
-        print(f"| {size:,} | {best(whole) * 1e3:.1f} | {len(whole()):,} | {summary * 1e3:.2f} |", flush=True)
+        whole, summary = best(answer), best(functools.partial(answer, nodes=False))
+        print(f"| {size:,} | {whole * 1e3:.1f} | {len(answer()):,} | {summary * 1e3:.2f} |", flush=True)
 
 
 def noop(id: str) -> dict[str, Any]:

@@ -118,7 +118,8 @@ class Turn:
 
     def end(self) -> None:
         """End the adapter by closing its input; kill what is left after that."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):

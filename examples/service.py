@@ -37,8 +37,9 @@ class Service(BaseHTTPRequestHandler):
         if self.path == "/hook":
             instance_id, signature = body["data"]["instance_id"], self.headers["webhook-signature"]
             print(f"webhook: {body['type']} {instance_id}, signed {signature}", flush=True)
-            return self._answer(200, {})
-        self._answer(200, {"policies": [f"{body['holder']} / household", f"{body['holder']} / travel"]})
+            self._answer(200, {})
+        else:
+            self._answer(200, {"policies": [f"{body['holder']} / household", f"{body['holder']} / travel"]})
 
     def _answer(self, status: int, body: Any) -> None:
         data = json.dumps(body).encode()

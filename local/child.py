@@ -69,7 +69,7 @@ class Child:
         self._started = time.monotonic()
         if self.log is None:
             self.process = spawn(self.argv, env=self.env, output=subprocess.PIPE)
-            assert self.process.stdout is not None  # noqa: S101  # for mypy
+            assert self.process.stdout is not None
             self._pump = console.pump(self.name, self.process.stdout, self._heard)
         else:
             with self.log.open("ab") as output:

@@ -35,6 +35,6 @@ def refuse_others(chain: Any, context: Any, response: Any) -> None:
 
 def guard() -> None:
     """Put the handler before all others that see the request."""
-    from localstack.aws import handlers  # type: ignore[import-not-found]
+    from localstack.aws import handlers
 
     handlers.preprocess_request.append(refuse_others)

@@ -73,12 +73,12 @@ class Webhooks:
             self._store.forget(ids.delivery(snapshot.instance_id, epoch))
 
     def _start(self, snapshot: Snapshot, plan: Plan) -> None:
-        assert plan.webhook is not None  # noqa: S101  # for mypy
+        assert plan.webhook is not None
         call = Ref(
             ids.delivery(snapshot.instance_id, snapshot.epoch), delivery.execution_id(plan.webhook.get("secret"))
         )
         how = self._definitions.get(call.execution_id)
-        assert how is not None  # noqa: S101  # for mypy
+        assert how is not None
         items, cursor = how.unblocks(-1)
         params = {"url": plan.webhook["url"], "body": body(snapshot, plan)}
         outcome, _ = self._store.create(

@@ -32,7 +32,7 @@ class RunLoop:
             slow = [job for job in jobs if not self._requirements.instant(job.plan, job.node)]
             # The last slow one runs in this thread, unless that is needed for the instant ones.
             for job in slow if instant else slow[:-1]:
-                joins.append(self._spawn(functools.partial(self.run, [job])))
+                joins.append(self._spawn(functools.partial(self.run, [job])))  # noqa: PERF401  # it starts threads
             jobs = self._run_once(instant or slow[-1:])
         for join in joins:
             join()

@@ -15,7 +15,7 @@ from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
 from chalicelib.store.scripts import LUA, sources
 from local import valkey
-from tests.support.harness import application, drain, results_of, run, sqs_event, wait_until
+from tests.support.harness import QueuedApplication, application, drain, results_of, run, sqs_event, wait_until
 from tests.support.servers import running_valkey
 
 BY = Dispatching(taken=True, resend_ms=10)
@@ -89,8 +89,8 @@ def test_no_transition_touches_it_and_it_goes_on_when_its_release_is_back(app: Q
     assert app.status.of(instance_id).status == "COMPLETED"
 
 
-def test_a_workflow_that_needs_a_newer_release_is_not_started(app: Application) -> None:
+def test_a_workflow_that_needs_a_newer_release_is_not_started(app: QueuedApplication) -> None:
     submitted = app.submission.submit(b'{"name": "One", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}}', None)
-    app.store._client.hset(keys.workflow(submitted.execution_id), "schema", keys.SCHEMA + 1)
+    app.redis.hset(keys.workflow(submitted.execution_id), "schema", keys.SCHEMA + 1)
     with pytest.raises(NewerSchema, match=submitted.execution_id):
         app.triggering.trigger(submitted.execution_id, b"", None)

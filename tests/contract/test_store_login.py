@@ -23,6 +23,7 @@ from chalicelib.core.work import Ref
 from chalicelib.errors import Unavailable
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.settings import Settings
+from chalicelib.store.login import ElastiCacheToken
 from local.processes import ROOT
 from local.sockets import free_port
 from tests.support import packaging

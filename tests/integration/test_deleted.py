@@ -13,7 +13,7 @@ from chalicelib.errors import NotFound
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
 from chalicelib.usecases.listing import Filter
-from tests.support.harness import application, drain, results_of
+from tests.support.harness import QueuedApplication, application, drain, results_of
 
 BODY = json.dumps({"name": "Short-lived", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}}).encode()
 
@@ -32,7 +32,7 @@ def processes(valkey_url: str) -> Iterator[Callable[[], QueuedApplication]]:
         app.redis.close()
 
 
-def submitted(app: Application) -> str:
+def submitted(app: QueuedApplication) -> str:
     return app.submission.submit(BODY, None).execution_id
 
 

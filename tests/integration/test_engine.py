@@ -82,9 +82,11 @@ def test_random_dags_keep_the_invariants(valkey_url: str, seed: int) -> None:
     @handler("planned")
     def planned(config: Plan, context: Context) -> str:
         view = app.status.of(context.instance_id)
-        for parent in parents[context.execution_id][context.node_id]:
-            if view.nodes[parent].status != "COMPLETED":
-                early.append(f"{context.instance_id} {context.node_id} before {parent}")
+        early.extend(
+            f"{context.instance_id} {context.node_id} before {parent}"
+            for parent in parents[context.execution_id][context.node_id]
+            if view.nodes[parent].status != "COMPLETED"
+        )
         assert set(context.results) == set(parents[context.execution_id][context.node_id])
         with lock:
             started[context.instance_id, context.node_id] += 1
@@ -111,7 +113,7 @@ def test_random_dags_keep_the_invariants(valkey_url: str, seed: int) -> None:
     app.store.complete = counting_complete  # type: ignore[method-assign]
 
     def ended(id: str) -> bool:
-        return app.service.status(id).status.terminal
+        return app.status.of(id).status.terminal
 
     workflows = {}
     with RunLoop(app, queue, workers=4):
@@ -122,7 +124,7 @@ def test_random_dags_keep_the_invariants(valkey_url: str, seed: int) -> None:
             parents[submitted.execution_id] = {node["id"]: node["dependencies"] for node in nodes}
             workflows[app.triggering.trigger(submitted.execution_id, b"", None).instance_id] = workflow
         for instance_id in workflows:
-            wait_until(lambda id=instance_id: app.status.of(id).status.terminal, seconds=60, what=instance_id)
+            wait_until(functools.partial(ended, instance_id), seconds=60, what=instance_id)
         before = {instance_id: app.status.of(instance_id) for instance_id in workflows}
 
     assert not early  # S1
@@ -151,9 +153,9 @@ def test_an_instance_whose_workflow_is_gone_ends_with_a_reason(valkey_url: str) 
     client.delete(keys.workflow(snapshot.execution_id))
     fresh = application(valkey_url, queue)
     drain(fresh, queue)
-    snapshot = fresh.store.snapshot(instance_id)
-    assert snapshot.status == "FAILED" and b"DefinitionGone" in snapshot.error
+    snapshot = some(fresh.store.snapshot(instance_id))
+    assert snapshot.status == "FAILED" and b"DefinitionGone" in some(snapshot.error)
     view = fresh.status.of(instance_id)
-    assert view.status == "FAILED" and view.error.type == "DefinitionGone" and view.progress.cancelled == 1
-    for closing in (client, app.store._client, fresh.store._client):
+    assert view.status == "FAILED" and some(view.error).type == "DefinitionGone" and view.progress.cancelled == 1
+    for closing in (client, app.redis, fresh.redis):
         closing.close()

@@ -114,7 +114,12 @@ def test_a_workflow_that_never_ran_or_is_gone(app: Application) -> None:
 def test_a_plan_is_played_through_once_whatever_is_asked(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     played = []
     rehearse = forecast.rehearse
-    monkeypatch.setattr(forecast, "rehearse", lambda *given: played.append(given) or rehearse(*given))
+
+    def noted(*given: Any) -> Any:
+        played.append(given)
+        return rehearse(*given)
+
+    monkeypatch.setattr(forecast, "rehearse", noted)
     instance_id = run(app, fan_out(50))
     for nodes in (True, False, False):
         assert app.status.of(instance_id, nodes=nodes).usage.planned is not None

@@ -185,7 +185,7 @@ def test_the_scheduler_function_says_how_late_it_was(deployed: Callable[..., Dep
 def test_a_refused_trigger_is_counted(deployed: Callable[..., Deployed], monkeypatch: pytest.MonkeyPatch) -> None:
     service = deployed()
     execution_id = service.app.submission.submit(json.dumps(workflow(node("a"))).encode(), None).execution_id
-    service.app.store.pressure = lambda late_ms: Pressure(0.99, 0)  # type: ignore[method-assign]
+    monkeypatch.setattr(service.app.store, "pressure", lambda late_ms: Pressure(0.99, 0))
     service.app.admission._until = float("-inf")
     with Client(web.app) as client:
         assert client.http.post(f"/api/workflow/trigger/{execution_id}").status_code == 503

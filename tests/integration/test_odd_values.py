@@ -216,7 +216,12 @@ def test_a_backoff_of_next_to_nothing_is_a_retry(make: Make) -> None:
     workflow = one("waits")
     workflow["dag"]["nodes"][0] |= {"retry_policy": policy, "timeout_seconds": 1e-9}
     instance_id = run(app, workflow)
-    wait_until(lambda: drain(app, queue) or app.status.of(instance_id).status == "FAILED", what="its end")
+
+    def over() -> bool:
+        drain(app, queue)
+        return app.status.of(instance_id).status == "FAILED"
+
+    wait_until(over, what="its end")
     assert app.status.of(instance_id).nodes["a"].attempt == 3
 
 

@@ -24,7 +24,7 @@ from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.secrets.vault import Vault
 from local.sockets import free_port
-from tests.support.harness import application, drain
+from tests.support.harness import application, drain, some
 from tests.support.stack import running_stack
 
 TOKEN = "tok-4f9a1c77be02d865"
@@ -254,11 +254,10 @@ def test_a_missing_secret_fails_the_node_at_once(valkey_url: str) -> None:
     instance_id = app.triggering.trigger(submitted.execution_id, b"", None).instance_id
     drain(app, queue)
     found = app.status.of(instance_id).nodes["a"]
-    assert (found.status, found.attempt, found.error.type) == ("FAILED", 1, "MissingSecret")
-    assert found.error.message == (
-        "there is no secret `NOT_THERE`: put it into the worker's environment as SECRET_NOT_THERE"
-    )
-    app.store._client.close()
+    error = some(found.error)
+    assert (found.status, found.attempt, error.type) == ("FAILED", 1, "MissingSecret")
+    assert error.message == ("there is no secret `NOT_THERE`: put it into the worker's environment as SECRET_NOT_THERE")
+    app.redis.close()
 
 
 def test_where_secrets_are_may_be_away_for_a_while(valkey_url: str) -> None:

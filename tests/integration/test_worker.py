@@ -24,7 +24,7 @@ from chalicelib.worker.run_loop import spawn
 from chalicelib.worker.sizing import ROOM
 from chalicelib.worker.worker import MARGIN_SECONDS
 from scheduler.dispatch import LambdaDispatch
-from tests.support.harness import application, drain, results_of, run, sqs_event, wait_until
+from tests.support.harness import application, drain, results_of, run, some, sqs_event, wait_until
 from tests.support.invariants import check_invariants
 
 calls: list[tuple[str, int, str]] = []
@@ -90,7 +90,7 @@ def node(id: str, *dependencies: str, handler: str = "does", **more: Any) -> dic
 def finish(app: Application, queue: MemoryQueue, *nodes: dict[str, Any], params: Any = None) -> StatusView:
     instance_id = run(app, {"name": "w", "dag": {"nodes": list(nodes)}}, params)
     drain(app, queue)
-    check_invariants(app.store._client, instance_id)
+    check_invariants(app.redis, instance_id)
     return app.status.of(instance_id)
 
 
@@ -109,7 +109,7 @@ def test_a_workflow_with_templates(make: Make) -> None:
         params={"b": 7, "key": "k"},
     )
     assert view.status == "COMPLETED"
-    results = results_of(app, view.instance_id)
+    results = results_of(app, some(view.instance_id))
     assert results.output == {"x": {"k": [1, "b is 7"]}}
     assert results.results["input"] == {"a": 1, "b": 7, "key": "k"}
 
@@ -131,7 +131,7 @@ def test_a_node_out_of_attempts_fails_with_a_bounded_error(make: Make) -> None:
     assert error.type == "RuntimeError" and error.message.startswith("it broke") and len(error.message) <= 2000
     assert "does" in some(error.traceback) and len(some(error.traceback)) <= 4100
     assert sum(1 for call in calls if call[0] == "a") == 3
-    assert results_of(app, view.instance_id).output == {"c": None}
+    assert results_of(app, some(view.instance_id)).output == {"c": None}
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_handler_that_this_worker_lacks(make: Make) -> None:
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a")]}})
     del app.handlers["does"]
     drain(app, queue)
-    assert "HANDLER_MODULES" in app.status.of(instance_id).nodes["a"].error.message
+    assert "HANDLER_MODULES" in some(app.status.of(instance_id).nodes["a"].error).message
 
 
 def test_a_message_nobody_can_parse_fails_alone(make: Make) -> None:
@@ -204,9 +204,9 @@ def test_the_batch_mates_of_a_lost_worker_lose_no_attempt(make: Make) -> None:
         app.sweep.run()
         queue.take()
     view = app.status.of(instance_id)
-    assert view.nodes["a"].attempt == 3 and view.nodes["a"].error.type == "WorkerLost"
-    app.store._client.zadd(app_due(instance_id), {"0": 0, "1": 0})
-    app.store._client.zadd(app_index(instance_id), {instance_id: 0})
+    assert view.nodes["a"].attempt == 3 and some(view.nodes["a"].error).type == "WorkerLost"
+    app.redis.zadd(app_due(instance_id), {"0": 0, "1": 0})
+    app.redis.zadd(app_index(instance_id), {instance_id: 0})
     app.sweep.run()
     drain(app, queue)
     view = app.status.of(instance_id)
@@ -379,7 +379,7 @@ def test_what_an_instant_node_leads_to_does_not_keep_the_batch_waiting(make: Mak
     # In this order in one batch: a leads to a handler that waits for what b does.
     view = finish(app, queue, node("a", handler="noop"), node("b", handler="opens"), node("c", "a", handler="needs_it"))
     assert view.status == "COMPLETED"
-    assert results_of(app, view.instance_id).results["c"] is True
+    assert results_of(app, some(view.instance_id)).results["c"] is True
 
 
 def test_without_threads_calls_run_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,7 +422,7 @@ def test_a_dead_letter_is_a_lost_attempt_and_not_the_end(make: Make) -> None:
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a"), node("b", "a")]}})
     dead = queue.take()
     assert app.dead_letters.handle(sqs_event([*dead, "rubbish"])) == {"batchItemFailures": []}
-    assert app.status.of(instance_id).nodes["a"].error.type == "DeadLettered"
+    assert some(app.status.of(instance_id).nodes["a"].error).type == "DeadLettered"
     assert app.worker.handle(sqs_event(dead)) == {"batchItemFailures": []} and not calls
     drain(app, queue)
     view = app.status.of(instance_id)

@@ -199,7 +199,7 @@ class Simulation:
                 self._monitor.know(execution_id, plans.Plan.from_json(stored.document))
             with contextlib.suppress(NotFound):
                 self._accepted[number] = self._insist(
-                    lambda app, id=execution_id: app.triggering.trigger(id, b"", f"trigger {number}").instance_id
+                    functools.partial(_trigger, execution_id=execution_id, key=f"trigger {number}")
                 )
                 return
             # It may have taken the key of the submission as well: then there is a new id.
@@ -495,7 +495,7 @@ class Simulation:
 
 
 def _trigger(app: Application, execution_id: str, key: str) -> str:
-    return app.service.trigger(execution_id, b"", key).instance_id
+    return app.triggering.trigger(execution_id, b"", key).instance_id
 
 
 def _resume(app: Application, instance_id: str) -> None:

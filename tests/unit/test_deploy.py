@@ -49,7 +49,7 @@ def test_a_stage_is_a_name() -> None:
 
 
 def test_what_is_given_goes_before_the_stage_before_what_the_stack_has() -> None:
-    template = {"Parameters": {"A": {}, "B": {}, "C": {}, "D": {}}}
+    template: dict[str, Any] = {"Parameters": {"A": {}, "B": {}, "C": {}, "D": {}}}
     chosen = deployment.parameters(
         template, {"A": "stage", "B": "stage"}, {"A": "given"}, existing={"B", "C", "Removed"}
     )

@@ -46,12 +46,12 @@ class Engine:
 
     def status(self, instance_id: str) -> dict[str, Any]:
         status = self._one.status if self._one else self.app.status.of
-        return json.loads(status(instance_id).model_dump_json())
+        return dict(json.loads(status(instance_id).model_dump_json()))
 
     def results(self, instance_id: str) -> dict[str, Any]:
         one, app = self._one, self.app
         text = one.results(instance_id).model_dump_json() if one else app.results.of(instance_id)
-        return json.loads(text)["results"]
+        return dict(json.loads(text)["results"])
 
 
 def main() -> None:
