@@ -60,8 +60,8 @@ SEED ?= 1
 mutation: install .venv-mutation/.installed ## break one thing at a time: which tests notice? SAMPLE (100) of each package by SEED; ALL=1 overnight
 	@.venv-mutation/bin/python -m tests.mutation $(if $(ALL),--all,--sample $(SAMPLE)) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(LINES),--lines $(LINES)) $(MUTATION_ARGS)
 
-.venv-mutation/.installed: requirements-mutation.txt requirements-dev.txt
-	@PYTHON="$(PYTHON)" local/install.sh .venv-mutation $< "the mutation tester"
+.venv-mutation/.installed: locks/dev.txt locks/mutation.txt
+	@local/install.sh .venv-mutation "the mutation tester" $^ .
 
 ROUNDS ?= 20
 .PHONY: chaos
@@ -96,26 +96,33 @@ BENCH_ENGINES := celery rq dask dbos dagster prefect
 bench: install $(BENCH_ENGINES:%=.venv-bench-%/.installed) ## dag-service and its peers, side by side (BENCH_ARGS=--quick: 3 minutes)
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-.venv-bench-%/.installed: benchmarks/requirements/%.txt
-	-@local/install.sh .venv-bench-$* $< $*
+.venv-bench-%/.installed: locks/bench-%.txt
+	-@local/install.sh .venv-bench-$* $* $<
 
 .PHONY: install
 install: $(VENV)/.installed $(VENV_LOCALSTACK)/.installed ## the two virtual environments, where missing or out of date
 
-# A requirements file that changed is newer than the stamp `.installed`.
-$(VENV)/.installed: requirements.txt requirements-tracing.txt requirements-cli.txt requirements-dev.txt
-	@local/install.sh $(VENV) requirements-dev.txt "the service and its tools"
+# A lock that changed is newer than the stamp `.installed`.
+$(VENV)/.installed: locks/dev.txt
+	@local/install.sh $(VENV) "the service and its tools" $< .
 
-$(VENV_LOCALSTACK)/.installed: requirements-localstack.txt
-	@local/install.sh $(VENV_LOCALSTACK) requirements-localstack.txt "LocalStack (the local SQS)"
+$(VENV_LOCALSTACK)/.installed: locks/localstack.txt
+	@local/install.sh $(VENV_LOCALSTACK) "LocalStack (the local SQS)" $<
 
-.venv-localstack-full/.installed: requirements-localstack-full.txt
-	@local/install.sh .venv-localstack-full $< "LocalStack with CloudFormation (500 MB)"
+.venv-localstack-full/.installed: locks/localstack-full.txt
+	@local/install.sh .venv-localstack-full "LocalStack with CloudFormation (500 MB)" $<
+
+.PHONY: lock
+lock: .venv-lock/.installed ## locks/ and requirements.txt from the lists in pyproject.toml (UPGRADE=1: the newest versions that fit)
+	@local/lock.sh
+
+.venv-lock/.installed: locks/lock.txt
+	@local/install.sh .venv-lock "what makes locks" $<
 
 .PHONY: clean
 clean: ## remove what runs and installs left behind, data included
 	@"$$PYTHON" -I -B local/folder.py "$$DATA_DIR"
-	@for venv in .venv .venv-localstack .venv-localstack-full .venv-mutation .venv-bench-*; do \
+	@for venv in .venv .venv-*; do \
 		if [ -f "$$venv/.installed" ] || [ -f "$$venv/pyvenv.cfg" ]; then rm -rf -- "$$venv"; fi; \
 	done
 	@rm -rf -- .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments build *.egg-info

@@ -1,8 +1,8 @@
 """The shapes of real workflows, in files: for each task the indexes of its parents, which come before it.
 
-`python -m benchmarks.shapes` writes them again. It needs `wfcommons` (see requirements/shapes.txt), which generates
-DAGs of any size after traces of real Montage runs (never the same one twice, whatever the seed). It takes half a
-gigabyte, so only the shapes are kept here.
+`python -m benchmarks.shapes` writes them again. It needs `wfcommons` (the group `shapes` of pyproject.toml), which
+generates DAGs of any size after traces of real Montage runs (never the same one twice, whatever the seed). It takes
+half a gigabyte, so only the shapes are kept here.
 """
 
 from __future__ import annotations

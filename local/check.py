@@ -77,7 +77,7 @@ def _here(service: Settings, found: dict[str, str]) -> None:
         if reason:
             found["VALUES_URL"] = faults.line(Settings, "values_url", service.values_url, reason)
     if service.tracing == "otlp" and importlib.util.find_spec("opentelemetry") is None:
-        says = "it needs what requirements-tracing.txt names: .venv/bin/pip install -r requirements-tracing.txt"
+        says = "it needs the extra `tracing` of pyproject.toml: .venv/bin/pip install -e '.[tracing]'"
         found["TRACING"] = faults.line(Settings, "tracing", service.tracing, says)
     if service.scheduling == "lambda" and not service.scheduler_function:
         says = "it needs SCHEDULER_FUNCTION, which a local run has none of: leave it out"

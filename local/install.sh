@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # install.sh VENV REQUIREMENTS WHAT: create the virtual environment VENV from REQUIREMENTS. Quiet unless something fails.
 set -euo pipefail
-venv=$1 requirements=$2 what=$3
+venv=$1 what=$2
+shift 2
+locks=("$@")
 python=${PYTHON:-python3}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -67,10 +69,16 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
 fi
 
 install() {
-    # chalice does not go with pip 26.3 and newer.
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'pip<26.3' -r "$requirements"
+    local lock pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps)
+    for lock in "${locks[@]}"; do
+        if [ "$lock" = . ]; then
+            "${pip[@]}" --no-build-isolation -e . # by the setuptools of the lock
+        else
+            "${pip[@]}" -r "$lock" # a lock names everything, with hashes, so there is nothing to resolve
+        fi
+    done
 }
 
 step "installing $what into $venv" install ||
-    fail "pip could not install $requirements (see above). Is the package index reachable?"
+    fail "pip could not install ${locks[*]} (see above). Is the package index reachable?"
 touch "$venv/.installed"

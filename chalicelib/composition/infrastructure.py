@@ -178,7 +178,7 @@ class Infrastructure:
             try:
                 from chalicelib.tracing.otlp import OtlpTracer
             except ImportError as error:
-                raise BadSettings([f"TRACING=otlp: it needs what requirements-tracing.txt names: {error}"]) from error
+                raise BadSettings([f"TRACING=otlp: it needs the extra `tracing` of pyproject.toml: {error}"]) from error
             # A collector that does not answer must not delay an invocation by the exporter's default of ten seconds.
             given = any(name in os.environ for name in OTLP_TIMEOUTS)
             return OtlpTracer(self.settings.queue_name, timeout_seconds=None if given else OTLP_SECONDS)

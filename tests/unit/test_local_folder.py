@@ -113,7 +113,7 @@ def test_a_run_finds_its_folder_again(tmp_path: Path) -> None:
 
 def test_an_install_empties_no_folder_of_others(tmp_path: Path) -> None:
     (tmp_path / "theirs").touch()
-    command = [str(ROOT / "local" / "install.sh"), str(tmp_path), "requirements.txt", "it"]
+    command = [str(ROOT / "local" / "install.sh"), str(tmp_path), "it", "locks/dev.txt"]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
     assert done.returncode == 1 and "no virtual environment" in done.stderr
     assert (tmp_path / "theirs").exists()
