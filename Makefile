@@ -38,12 +38,19 @@ doctor: install ## what is wrong with the local stack, or with a deployed one (S
 test: install ## every test (with CI=true a missing server fails instead of skipping)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-.PHONY: check
-check: install ## the gate: lint, format, types, tests
+.PHONY: lint
+lint: install ## lint, format, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+.PHONY: check
+check: lint ## the gate: lint, format, types, tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: hooks
+hooks: install ## a git hook that runs `make lint` before each commit
+	@$(BIN)/pre-commit install
 
 SEEDS ?= 1000
 .PHONY: simulate
