@@ -123,6 +123,13 @@ $(VENV_LOCALSTACK)/.installed: locks/localstack.txt
 lock: .venv-lock/.installed ## locks/ and requirements.txt from the lists in pyproject.toml (UPGRADE=1: the newest versions that fit)
 	@local/lock.sh
 
+.PHONY: dist
+dist: $(VENV)/.installed ## sdist and wheel in dist/; the wheel is tried in a fresh virtual environment
+	@rm -rf dist .venv-dist
+	@$(BIN)/python -m build --no-isolation --outdir dist >/dev/null
+	@$(BIN)/python -m venv .venv-dist && .venv-dist/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	@.venv-dist/bin/dag --version && ls dist/*
+
 .venv-lock/.installed: locks/lock.txt
 	@local/install.sh .venv-lock "what makes locks" $<
 
@@ -132,5 +139,5 @@ clean: ## remove what runs and installs left behind, data included
 	@for venv in .venv .venv-*; do \
 		if [ -f "$$venv/.installed" ] || [ -f "$$venv/pyvenv.cfg" ]; then rm -rf -- "$$venv"; fi; \
 	done
-	@rm -rf -- .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments build *.egg-info
+	@rm -rf -- .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .chalice/deployments build dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf -- {} +
