@@ -37,7 +37,7 @@ class Meter:
         if scheduling == "lambda":
             app = self.app
             app.dispatch = LambdaDispatch(
-                app.queue, self, resend_ms=app.dispatch.by.resend_ms, weight=app.sizing.weight, room=app.dispatch.room
+                app.queue, self, resend_ms=app.dispatch.by.resend_ms, weight=app.sizing.size, room=app.dispatch.room
             )
         self._redis = self.app.redis
         for name in ROUND_TRIPS:

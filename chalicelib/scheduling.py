@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.core.calls import Dispatching
@@ -23,6 +23,13 @@ class Dispatch(Protocol):
 
     def send(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> None:
         """Enqueue ready nodes from this process."""
+
+
+class FirstHop(Protocol):
+    """Begins an instance in the process that created it."""
+
+    def claim(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> tuple[Sequence[Ready], Callable[[], None]]:
+        """Claim what can run here. Returns the nodes to be sent, and the call that runs what was claimed."""
 
 
 class Settler(Protocol):

@@ -86,6 +86,13 @@ class Settings(Environment):
     hop_seconds: float = Field(
         10, ge=0, le=900, description="how long a worker may run on from child to child; 0 turns it off"
     )
+    # Lambda gives an invocation 1,024 threads and as many open files; a node that waits takes two and one.
+    waiting_nodes: int = Field(
+        200, ge=1, le=400, description="how many nodes that wait for something else fit into an invocation of a worker"
+    )
+    first_hop_seconds: float = Field(
+        0, ge=0, le=5, description="how long a trigger may run the instant nodes at the beginning; 0 turns it off"
+    )
     retention_seconds: int = Field(7 * 86400, ge=1, le=TEN_YEARS)
     workflow_retention_seconds: int = Field(90 * 86400, ge=1, le=TEN_YEARS)
     idempotency_seconds: int = Field(86400, ge=1, le=TEN_YEARS)

@@ -1,4 +1,8 @@
-"""Lambda's event source mapping between an SQS queue and a function, with partial batch failures."""
+"""Lambda's event source mapping between an SQS queue and a function, with partial batch failures.
+
+Lambda runs a function on several batches at once, each in a process of its own. Here one process takes further batches
+while those in hand wait, and none while it computes: then another process has the time for it.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ BATCH_SIZE = 10
 WAIT_SECONDS = 20  # the longest poll that SQS has
 FIRST_BACKOFF, LAST_BACKOFF = 0.2, 5.0  # seconds
 ACCOUNT = "000000000000"
+# A process that used less than this share of a processor in this time has time for another batch.
+LOOK_SECONDS, BUSY_SHARE = 0.005, 0.5
 
 Function = Callable[[dict[str, Any], Any], Any]
 
@@ -58,7 +64,10 @@ class EventSourceMapping:
         region: str = "us-east-1",
         wait_seconds: int = WAIT_SECONDS,
         timeout_seconds: float = 60,
+        concurrency: int = 1,
+        processor: Callable[[], float] = time.process_time,
     ) -> None:
+        """`concurrency`: how many batches it has in hand at most; `processor` tells what the process has used of it."""
         self._sqs = sqs
         self._url = queue_url
         self._function = function
@@ -68,27 +77,76 @@ class EventSourceMapping:
         self._timeout_seconds = timeout_seconds
         account, queue = queue_url.rstrip("/").split("/")[-2:]
         self._arn = f"arn:aws:sqs:{region}:{account}:{queue}"
+        self._concurrency = concurrency
+        self._processor = processor
         self._stopping = threading.Event()
-        self._busy = threading.Lock()
+        self._polling = threading.Lock()
+        self._backoff = 0.0
+        # How many batches are in hand. The mapping takes no further one once `stop` has been called.
+        self._in_hand = 0
+        self._changed = threading.Condition()
 
     def run(self) -> None:
-        """Receive until `stop`. Errors of SQS are waited out, with one line at the first and one when it is over."""
-        backoff = 0.0
+        """Until `stop`. Whatever SQS raises is waited out: one line when it starts, one when it is over."""
+        pollers = [
+            threading.Thread(target=self._poll_on, name=f"{self._name}-{number}", daemon=True)
+            for number in range(1, self._concurrency)
+        ]
+        for poller in pollers:
+            poller.start()
+        self._poll_on()
+        for poller in pollers:
+            poller.join()
+
+    def _poll_on(self) -> None:
+        """One of the pollers: they take turns at receiving, and each handles what it received."""
         while not self._stopping.is_set():
-            try:
-                messages = self._receive()
-            except Exception as error:  # botocore's errors have no common root
-                if not backoff:
-                    log.warning("%s cannot receive, trying on: %s", self._name, error)
-                backoff = min(max(FIRST_BACKOFF, backoff * 2), LAST_BACKOFF)
-                self._stopping.wait(backoff)
-                continue
-            if backoff:
-                log.info("%s receives again", self._name)
-                backoff = 0.0
+            with self._polling:
+                self._wait_for_time()
+                messages = [] if self._stopping.is_set() else self._try_receive()
+                if messages and not self._begin():
+                    return  # they come again after their visibility timeout, as on AWS
             if messages:
-                with self._busy:
+                try:
                     self.handle(messages)
+                finally:
+                    self._end()
+
+    def _wait_for_time(self) -> None:
+        """Until nothing is in hand, or what is in hand leaves the processor alone for a moment."""
+        while self._in_hand and not self._stopping.is_set():
+            used = self._processor()
+            with self._changed:
+                if self._changed.wait_for(lambda: not self._in_hand, LOOK_SECONDS):
+                    return
+            if self._processor() - used < LOOK_SECONDS * BUSY_SHARE:
+                return
+
+    def _begin(self) -> bool:
+        with self._changed:
+            if self._stopping.is_set():
+                return False
+            self._in_hand += 1
+            return True
+
+    def _end(self) -> None:
+        with self._changed:
+            self._in_hand -= 1
+            self._changed.notify_all()
+
+    def _try_receive(self) -> list[dict[str, Any]]:
+        try:
+            messages = self._receive()
+        except Exception as error:  # botocore's errors have no common root
+            if not self._backoff:
+                log.warning("%s cannot receive, trying on: %s", self._name, error)
+            self._backoff = min(max(FIRST_BACKOFF, self._backoff * 2), LAST_BACKOFF)
+            self._stopping.wait(self._backoff)
+            return []
+        if self._backoff:
+            log.info("%s receives again", self._name)
+            self._backoff = 0.0
+        return messages
 
     def poll(self) -> int:
         """Receive once and handle the batch. Returns the number of messages. Raises what boto3 raises."""
@@ -98,12 +156,13 @@ class EventSourceMapping:
         return len(messages)
 
     def stop(self, *, seconds: float) -> bool:
-        """Take no further batch, and wait for the one in hand. False if that takes longer than `seconds`.
+        """Take no further batch, and wait for those in hand. False if that takes longer than `seconds`.
 
-        The mapping cannot be used again: it keeps its lock, so that a poll that is still open starts nothing.
+        The mapping cannot be used again: what a poll that is still open receives is left to come again.
         """
-        self._stopping.set()
-        return self._busy.acquire(timeout=seconds)
+        with self._changed:
+            self._stopping.set()
+            return self._changed.wait_for(lambda: not self._in_hand, seconds)
 
     def handle(self, messages: Sequence[dict[str, Any]]) -> None:
         """Invoke the function once on these messages; delete those that succeeded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -18,17 +19,26 @@ STOP_SECONDS = 10
 # Shorter than AWS's 20: an emulator may deliver a message to the poll of a worker that was killed meanwhile, and the
 # message then waits for its visibility timeout.
 WAIT_SECONDS = 5
+# How many batches one process has in hand at most.
+CONCURRENCY = 10
 
 log = logging.getLogger(__name__)
 
 
-def mapping(function: Function, queue_url: str, name: str) -> EventSourceMapping:
+def mapping(function: Function, queue_url: str, name: str, *, concurrency: int = 1) -> EventSourceMapping:
     """A mapping from the queue at `queue_url` to `function`, with a client configured by the environment."""
     region = os.environ.get("AWS_REGION", "us-east-1")
     sqs: Any = queues.client(os.environ.get("AWS_ENDPOINT_URL"), region, read_seconds=WAIT_SECONDS + 10)
     # A local invocation is not ended, so the limit is Lambda's maximum of 15 minutes.
     return EventSourceMapping(
-        sqs, queue_url, function, name=name, region=region, wait_seconds=WAIT_SECONDS, timeout_seconds=900
+        sqs,
+        queue_url,
+        function,
+        name=name,
+        region=region,
+        wait_seconds=WAIT_SECONDS,
+        timeout_seconds=900,
+        concurrency=concurrency,
     )
 
 
@@ -36,6 +46,15 @@ def on_signals(stop: Callable[[], None]) -> None:
     """Call `stop` on SIGTERM and SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop())
+
+
+def allow_open_files() -> None:
+    """As many as the system lets the process have: each node that waits for a service has a connection."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # some systems have no such limit, or none to be set
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def leave(clean: bool) -> None:
@@ -48,8 +67,9 @@ def leave(clean: bool) -> None:
 def main() -> None:
     stopping = threading.Event()
     on_signals(stopping.set)
+    allow_open_files()
     app, _ = prepared("worker")
-    source = mapping(app.worker, os.environ["QUEUE_URL"], "worker")
+    source = mapping(app.worker, os.environ["QUEUE_URL"], "worker", concurrency=CONCURRENCY)
     thread = threading.Thread(target=source.run, daemon=True, name="mapping")
     thread.start()
     log.info("worker ready")

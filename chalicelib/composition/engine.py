@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from chalicelib.composition.infrastructure import Infrastructure
 
 if TYPE_CHECKING:
+    from chalicelib.scheduling import FirstHop
     from chalicelib.usecases.webhooks import Webhooks
+    from chalicelib.worker.claimer import Claimer
     from chalicelib.worker.committer import Committer
     from chalicelib.worker.executor import Executor
     from chalicelib.worker.heartbeat import Heartbeat
     from chalicelib.worker.job import WorkerLimits
     from chalicelib.worker.node_runner import NodeRunner
+    from chalicelib.worker.run_loop import RunLoop
     from chalicelib.worker.sizing import Requirements, Sizing
     from chalicelib.worker.worker import Worker
     from scheduler.dead_letters import DeadLetters
@@ -65,12 +68,12 @@ class Engine(Infrastructure):
 
     @cached_property
     def dispatch(self) -> InlineDispatch:
+        from chalicelib.core.weight import ROOM
         from chalicelib.queues.invoker import LambdaInvoker
-        from chalicelib.worker.sizing import ROOM
         from scheduler.dispatch import InlineDispatch, LambdaDispatch
 
         def weight(handler: str) -> int:
-            return self.sizing.weight(handler)  # looked up late: a sweep with nothing to send loads no handlers
+            return self.sizing.size(handler)  # looked up late: a sweep with nothing to send loads no handlers
 
         resend_ms = round(self.settings.resend_seconds * 1000)
         if self.settings.scheduling == "inline":
@@ -91,18 +94,54 @@ class Engine(Infrastructure):
 
     @cached_property
     def worker(self) -> Worker:
-        from chalicelib.worker.run_loop import RunLoop
         from chalicelib.worker.worker import Worker
 
-        run_loop = RunLoop(
-            runner=self.node_runner, committer=self.committer, requirements=self.requirements, spawn=self.spawn
-        )
         return Worker(
-            store=self.store,
             definitions=self.definitions,
             settler=self.scheduler,
             dispatch=self.dispatch,
-            run_loop=run_loop,
+            run_loop=self.run_loop,
+            claimer=self.claimer,
+            requirements=self.requirements,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def first_hop(self) -> FirstHop:
+        from chalicelib.core.weight import FIRST_HOP_NODES
+        from chalicelib.worker.first_hop import InlineFirstHop, NoFirstHop
+
+        seconds = self.settings.first_hop_seconds
+        if not seconds:
+            return NoFirstHop()
+        return InlineFirstHop(
+            claimer=self.claimer,
+            run_loop=self.run_loop,
+            requirements=self.requirements,
+            seconds=seconds,
+            nodes=FIRST_HOP_NODES,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def run_loop(self) -> RunLoop:
+        from chalicelib.worker.run_loop import RunLoop
+
+        return RunLoop(
+            runner=self.node_runner,
+            committer=self.committer,
+            claimer=self.claimer,
+            requirements=self.requirements,
+            spawn=self.spawn,
+            sleep=self.sleep,
+        )
+
+    @cached_property
+    def claimer(self) -> Claimer:
+        from chalicelib.worker.claimer import Claimer
+
+        return Claimer(
+            store=self.store,
             heartbeat=self.heartbeat,
             requirements=self.requirements,
             limits=self.worker_limits,
@@ -121,12 +160,14 @@ class Engine(Infrastructure):
             executor=self.executor,
             heartbeat=self.heartbeat,
             sizing=self.sizing,
+            requirements=self.requirements,
             vault=self.vault,
             offload=self.offload,
             tracer=self.tracer,
             metrics=self.metrics,
             limits=self.worker_limits,
             uniform=self.uniform,
+            processor=self.processor,
             clock=self.clock,
         )
 
@@ -168,7 +209,7 @@ class Engine(Infrastructure):
     def sizing(self) -> Sizing:
         from chalicelib.worker.sizing import Sizing
 
-        return Sizing(self.handlers)
+        return Sizing(self.handlers, waiting_nodes=self.settings.waiting_nodes)
 
     @cached_property
     def requirements(self) -> Requirements:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from chalicelib.core.forecast import Engine
 from chalicelib.core.rules import Rules
+from chalicelib.core.weight import FIRST_HOP_NODES, ROOM, waiting_size
 from chalicelib.queues.sqs import MAX_ENTRIES
 from chalicelib.usecases.forecaster import Forecaster
-from chalicelib.worker import sizing
 from chalicelib.worker.committer import MOST
 from chalicelib.worker.worker import DEFAULT_SECONDS, MARGIN_SECONDS
 from scheduler.scheduler import LIMIT
@@ -32,11 +32,13 @@ def make(
 ) -> Forecaster:
     rules = Rules(
         inline=settings.scheduling == "inline",
-        room=sizing.ROOM,
+        room=ROOM,
         batch_size=MAX_ENTRIES,
         commit_size=MOST,
         take_due_limit=LIMIT,
         hop_seconds=settings.hop_seconds,
+        first_hop_seconds=settings.first_hop_seconds,
+        first_hop_nodes=FIRST_HOP_NODES,
         function_seconds=DEFAULT_SECONDS - MARGIN_SECONDS,
         lease_seconds=settings.lease_seconds,
     )
@@ -45,6 +47,7 @@ def make(
         needs=requirements.needs,
         instant=requirements.instant,
         longest=requirements.longest,
-        weight=sizing.weight,
+        waits=lambda name: handler.waits if (handler := handlers.get(name)) else None,
+        waiting=waiting_size(settings.waiting_nodes),
     )
     return Forecaster(resolver=resolver, handlers=handlers, engine=engine, limits=limits)

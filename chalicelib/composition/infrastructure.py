@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ class Infrastructure:
         # The simulation replaces these: a clock that only goes forward, and chance.
         self.clock = time.monotonic
         self.uniform = random.uniform
+        self.sleep: Callable[[float], None] = time.sleep
+        self.processor = time.thread_time
 
     @cached_property
     def parts(self) -> list[Part]:

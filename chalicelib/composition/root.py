@@ -53,6 +53,7 @@ class Application(Engine):
             resolver=self.resolver,
             dispatch=self.dispatch,
             settler=self.scheduler,
+            first_hop=self.first_hop,
             admission=self.admission,
             tracer=self.tracer,
             limits=self.body_limits,

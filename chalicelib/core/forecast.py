@@ -11,6 +11,7 @@ from chalicelib.core.durations import INSTANT, OTHER, Duration
 from chalicelib.core.plan import Plan
 from chalicelib.core.rehearsal import Rehearsal
 from chalicelib.core.rules import Delays, NodeProfile, Rules, RunTotals
+from chalicelib.core.weight import INSTANT_WEIGHT, of_slow
 from chalicelib.models import forecast as views
 
 # Measured on AWS (medians): Redis in the same zone, SQS to Lambda, an asynchronous invocation.
@@ -26,13 +27,15 @@ NOTES = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """The parts of the service that a forecast depends on. `needs`, `instant` and `longest` (in seconds) are
-    methods of Requirements in worker/sizing.py, and `weight` is the function there."""
+    methods of Requirements in worker/sizing.py. `waits` is what a handler declares, and `waiting` the size of a node
+    that waits (core/weight.py)."""
 
     rules: Rules
     needs: Callable[[Plan, int], Sequence[int]]
     instant: Callable[[Plan, int], bool]
     longest: Callable[[Plan, int], float]
-    weight: Callable[[bool, float | None], int]
+    waits: Callable[[str], bool | None]
+    waiting: int
     memory_gb: float = 0.5
     delays: Delays = ON_AWS
 
@@ -89,15 +92,22 @@ def _profiles(plan: Plan, durations: Sequence[Duration], engine: Engine) -> list
     by_handler: dict[str, list[float]] = {}
     for node, duration in zip(plan.nodes, durations, strict=True):
         by_handler.setdefault(node.handler, []).append(duration.seconds)
-    weights = {handler: engine.weight(False, sum(each) / len(each)) for handler, each in by_handler.items()}
-    instant, unmeasured = engine.weight(True, None), engine.weight(False, None)
+    # Handlers are taken to wait, unless they declare that they compute.
+    weights = {
+        handler: of_slow(sum(each) / len(each), waits=engine.waits(handler) is not False, waiting=engine.waiting)
+        for handler, each in by_handler.items()
+    }
+    unmeasured = {
+        handler: of_slow(None, waits=engine.waits(handler) is True, waiting=engine.waiting) for handler in by_handler
+    }
     profiles = []
     for number, (node, duration) in enumerate(zip(plan.nodes, durations, strict=True)):
         if engine.instant(plan, number):
-            profiles.append(NodeProfile(duration.seconds, instant, instant, True, 0.0))
+            profiles.append(NodeProfile(duration.seconds, INSTANT_WEIGHT, INSTANT_WEIGHT, True, 0.0))
         else:
             seconds, longest = duration.spread(number), engine.longest(plan, number)
-            profiles.append(NodeProfile(seconds, weights[node.handler], unmeasured, False, longest))
+            known, unknown = weights[node.handler], unmeasured[node.handler]
+            profiles.append(NodeProfile(seconds, known, unknown, False, longest))
     return profiles
 
 

@@ -14,7 +14,8 @@ class Handler:
     """A function with the name that workflows call it by.
 
     `function` takes `(config)` or `(config, context)`, and is an ordinary or an `async` function. `instant` marks one
-    that neither waits nor computes: the worker calls it in place, without a thread of its own.
+    that neither waits nor computes: the worker calls it in place, without a thread of its own. `waits` marks one that
+    waits for something else and hardly computes: a worker runs many of those at once. None: its calls are measured.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Handler:
     wants_context: bool
     is_async: bool
     instant: bool = False
+    waits: bool | None = None
     summary: str = field(default="")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

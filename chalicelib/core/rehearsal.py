@@ -17,8 +17,10 @@ from typing import NamedTuple
 from chalicelib.core import cost
 from chalicelib.core.plan import SLICE, Plan
 from chalicelib.core.rules import Delays, NodeProfile, Rules, RunTotals
+from chalicelib.core.weight import HopRoom, hop_room
 
 Thread = Generator[float, None, None]
+NO_HOP = HopRoom(0, 1.0)
 TRANSITIONS = frozenset({"create", "claim", "complete", "settle", "take_due"})
 
 
@@ -31,9 +33,14 @@ class Job(NamedTuple):
 
 @dataclass(slots=True)
 class _Invocation:
-    """What the threads of one invocation of a worker share. `ended` are jobs that wait to be committed."""
+    """What the threads of one invocation of a worker share. `ended` are jobs that wait to be committed.
+
+    `first_hop`: it is a trigger that runs at most `nodes` itself.
+    """
 
     started_at: float
+    first_hop: bool = False
+    nodes: int = 0
     threads: int = 0
     committing: bool = False
     ended: deque[Job] = field(default_factory=deque)
@@ -110,8 +117,25 @@ class Rehearsal:
         yield from self._call("create")
         _, ready = self._unblock(self._plan.roots[:SLICE])
         yield from self._call("note_latest")
-        yield from self._dispatch(ready, measured=False)
+        most = self._rules.first_hop_nodes if self._rules.first_hop_seconds else 0
+        mine = [node for node in ready if self._in_place(node)][:most]
+        hop_until = self._now + self._rules.first_hop_seconds
+        if mine:
+            yield from self._claim(mine)
+        yield from self._dispatch([node for node in ready if node not in mine], measured=False)
         yield from self._settle(self._plan.roots, measured=False)
+        invocation = _Invocation(self._now, first_hop=True, nodes=most)
+        jobs = [Job(node, hop_until) for node in mine]
+        while jobs:
+            jobs = yield from self._turn(invocation, jobs)
+
+    def _in_place(self, node: int) -> bool:
+        return self._profiles[node].instant and not self._plan.nodes[node].secrets
+
+    def _claim(self, nodes: Sequence[int]) -> Thread:
+        yield from self._call("claim", len(nodes))
+        # One command more reads all results that a node needs.
+        self._totals.redis_commands += sum(bool(self._needs(node)) for node in nodes)
 
     # the worker
 
@@ -127,9 +151,7 @@ class Rehearsal:
         invocation = _Invocation(self._now)
         jobs: list[Job] = []
         for message in messages:
-            yield from self._call("claim", len(message))
-            # One command more reads all results that a node needs.
-            self._totals.redis_commands += sum(bool(self._needs(node)) for node in message)
+            yield from self._claim(message)
             self._totals.messages += 1
             jobs += [Job(node, self._now + self._rules.hop_seconds) for node in message]
         self._spawn(invocation, jobs)
@@ -188,15 +210,19 @@ class Rehearsal:
         hop_until = max(job.hop_until for job in jobs)
         may_hop = self._now <= hop_until
         seconds_left = invocation.started_at + self._rules.function_seconds - self._now if may_hop else 0.0
-        slow = sum(not self._profiles[node].instant for node in nodes)
+        if invocation.first_hop:
+            invocation.nodes -= len(jobs)
+            seconds_left = seconds_left if invocation.nodes > 0 else 0.0
+        room = hop_room(self._profiles[node].weight for node in nodes if not self._profiles[node].instant)
         yield from self._call("complete", len(jobs))
-        claimed, ready = self._unblock(children, self._rules.room * max(1, slow), seconds_left)
+        claimed, ready = self._unblock(children, room, seconds_left, in_place=invocation.first_hop)
         self._nodes_left -= len(jobs)
         if not self._nodes_left:
             self._totals.makespan_seconds = self._now
-        yield from self._dispatch(ready, measured=True)
+        measured = not invocation.first_hop
+        yield from self._dispatch(ready, measured=measured)
         for node in nodes:
-            yield from self._settle(self._plan.children[node], measured=True)
+            yield from self._settle(self._plan.children[node], measured=measured)
         if claimed and self._must_read_results(nodes, claimed):
             yield from self._call("results")
         return [Job(child, hop_until) for child in claimed]
@@ -209,10 +235,11 @@ class Rehearsal:
     # what becomes ready
 
     def _unblock(
-        self, children: Iterable[int], room: int = 0, seconds_left: float = 0.0
+        self, children: Iterable[int], hop: HopRoom = NO_HOP, seconds_left: float = 0.0, *, in_place: bool = False
     ) -> tuple[list[int], list[int]]:
         """The children that are claimed at once, as far as room and time go; and the others that become ready."""
         completed_parents: dict[int, int] = {}
+        room = hop.budget
         for child in children:
             completed_parents[child] = completed_parents.get(child, 0) + 1
         claimed, ready = [], []
@@ -221,8 +248,10 @@ class Rehearsal:
             self._totals.redis_commands += completed < self._parents[child]  # Redis keeps count
             if self._parents_left[child] == 0:
                 profile = self._profiles[child]
-                if profile.weight <= room and profile.longest_seconds < seconds_left:
-                    room -= profile.weight
+                takes = hop.takes(profile.weight)
+                fits = takes <= room and profile.longest_seconds < seconds_left
+                if fits and (not in_place or self._in_place(child)):
+                    room -= takes
                     claimed.append(child)
                 else:
                     ready.append(child)
@@ -274,7 +303,7 @@ class Rehearsal:
         room = self._rules.room
         for node in ready:
             profile = self._profiles[node]
-            weight = profile.weight if measured else profile.unmeasured_weight
+            weight = (profile.weight if measured else profile.unmeasured_weight).size
             if weight > room:
                 yield message
                 message, room = [], self._rules.room

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chalicelib.core.weight import Weight
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -23,6 +25,8 @@ class Rules:
     commit_size: int
     take_due_limit: int
     hop_seconds: float
+    first_hop_seconds: float
+    first_hop_nodes: int
     function_seconds: float
     lease_seconds: float
 
@@ -47,8 +51,8 @@ class NodeProfile:
     """
 
     seconds: float
-    weight: int
-    unmeasured_weight: int
+    weight: Weight
+    unmeasured_weight: Weight
     instant: bool
     longest_seconds: float
 

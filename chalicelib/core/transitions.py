@@ -136,7 +136,7 @@ TRANSITIONS = {
         Transition(
             name="claim",
             edges="cl",
-            arguments={"owner": TEXT, "lease_ms": NUMBER},
+            arguments={"owner": TEXT, "lease_ms": NUMBER, "message": FLAG},
             rest="for each node: node attempt n, and n nodes whose results it needs",
             outcomes=(
                 Outcome.OPEN,

@@ -56,8 +56,12 @@ class Context:
         return not self.wanted()
 
 
-def handler(name: str, *, instant: bool = False) -> Callable[[Callable[..., Any]], Handler]:
+def handler(name: str, *, instant: bool = False, waits: bool | None = None) -> Callable[[Callable[..., Any]], Handler]:
     """Make a function a handler. The annotation of its first parameter, a pydantic model, is the handler's config.
+
+    `waits`: whether its calls wait for something else (a service, a model) and hardly compute. A worker runs hundreds
+    of those at once, and only a few that compute. An async function waits unless it says otherwise; an ordinary one
+    counts as what its first calls were. `instant`: it does neither, and is called in place.
 
     The decorator registers nothing: the registry looks for `Handler` values in the modules that it loads.
     """
@@ -70,13 +74,15 @@ def handler(name: str, *, instant: bool = False) -> Callable[[Callable[..., Any]
         model = hints.get(parameters[0])
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             raise TypeError(f"handler '{name}': annotate the parameter '{parameters[0]}' with a pydantic model")
+        is_async = inspect.iscoroutinefunction(function)
         return Handler(
             name=name,
             config=model,
             function=function,
             wants_context=len(parameters) == 2,
-            is_async=inspect.iscoroutinefunction(function),
+            is_async=is_async,
             instant=instant,
+            waits=True if waits is None and is_async else waits,
             summary=(inspect.getdoc(function) or "").split("\n", 1)[0],
         )
 

@@ -18,6 +18,8 @@ from chalicelib.handlers.failures import host_of, translated
 from chalicelib.wire import DEADLINE, WiredConnection, WiredTlsConnection
 
 CHUNK = 64 * 1024
+# Connections to one host that are kept for the next calls: as many as a worker has calls at once.
+MAX_IDLE = 400
 # Only these headers go along to another origin that a server redirects to: any other header may hold a secret.
 _PLAIN_HEADERS = frozenset(
     {"accept", "accept-encoding", "accept-language", "content-type", "idempotency-key", "user-agent"}
@@ -59,7 +61,7 @@ class HttpClient:
         guard = AddressGuard(allow_private=allow_private, resolve=resolve)
         self._max_bytes = max_response_bytes
         # No retries: the node's policy decides about these. No proxies: these would resolve names themselves.
-        self._pools = urllib3.PoolManager(num_pools=20, maxsize=10, retries=False)
+        self._pools = urllib3.PoolManager(num_pools=20, maxsize=MAX_IDLE, retries=False)
         self._pools.pool_classes_by_scheme = {
             "http": guarded(urllib3.HTTPConnectionPool, WiredConnection, guard),
             "https": guarded(urllib3.HTTPSConnectionPool, WiredTlsConnection, guard),

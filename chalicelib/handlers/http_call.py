@@ -86,7 +86,7 @@ class BadStatus(Exception):
 def http_handler(client: Callable[[], HttpClient]) -> Handler:
     """Make the handler. `client` makes the HTTP client, and is called at the first use."""
 
-    @handler("call_external_service")
+    @handler("call_external_service", waits=True)
     def call_external_service(config: HttpCall, context: Context) -> dict[str, Any]:
         """Makes an HTTP call; yields {status, headers, body}."""
         headers, body = _request(config, context)

@@ -32,7 +32,7 @@ class FunctionFailed(Exception):
 def invoke_handler(client: Callable[[], Any]) -> Handler:
     """Make the handler. `client` makes the boto3 `lambda` client, and is called at the first use."""
 
-    @handler("invoke_lambda")
+    @handler("invoke_lambda", waits=True)
     def invoke_lambda(config: InvokeLambda) -> Any:
         """Invokes a Lambda function and waits; yields what it answers."""
         request = {"FunctionName": config.function_name, "Payload": strictjson.dumps(config.payload).encode()}

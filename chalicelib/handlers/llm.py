@@ -80,7 +80,7 @@ class ModelUnavailable(Exception):
 def llm_handler(client: Callable[[], HttpClient], bedrock: Callable[[], Any], settings: LlmSettings) -> Handler:
     """Make the handler. `client` makes the HTTP client, `bedrock` boto3's `bedrock-runtime`, each at the first use."""
 
-    @handler("call_llm_service")
+    @handler("call_llm_service", waits=True)
     def call_llm_service(config: LlmCall, context: Context) -> dict[str, Any]:
         """Asks a language model; yields {text, model, usage, stop_reason}."""
         if settings.base_url:

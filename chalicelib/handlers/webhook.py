@@ -40,7 +40,7 @@ class WebhookCall(Config):
 def webhook_handler(client: Callable[[], HttpClient], now: Callable[[], float] = time.time) -> Handler:
     """Make the handler. `client` makes the HTTP client at the first use; `now` returns seconds since 1970."""
 
-    @handler("webhook")
+    @handler("webhook", waits=True)
     def webhook(config: WebhookCall, context: Context) -> dict[str, int]:
         """Makes a signed POST, by Standard Webhooks; yields {status}. Any status but 2xx is retried, save for 410."""
         body = strictjson.dumps(config.body).encode()

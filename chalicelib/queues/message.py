@@ -16,12 +16,18 @@ class BadMessage(ValueError):
 
 
 def encode(message: Message) -> str:
+    """The body. The queue delays whole seconds; `wait_ms` is the rest, for which the receiving worker waits."""
     return json.dumps(
         {
             "instance_id": message.ref.instance_id,
             "execution_id": message.ref.execution_id,
             "nodes": [
-                {"node": ready.node, "attempt": ready.attempt, **({"alone": True} if ready.alone else {})}
+                {
+                    "node": ready.node,
+                    "attempt": ready.attempt,
+                    **({"alone": True} if ready.alone else {}),
+                    **({"wait_ms": wait_ms} if (wait_ms := ready.delay_ms % 1000) else {}),
+                }
                 for ready in message.nodes
             ],
         },
@@ -30,12 +36,18 @@ def encode(message: Message) -> str:
 
 
 def decode(body: str) -> Message:
-    """Decode a body. Raises BadMessage if `encode` cannot have made it."""
+    """Decode a body; its delays are what is left at delivery. Raises BadMessage if `encode` cannot have made it."""
     try:
         data = json.loads(body)
         ref = Ref(data["instance_id"], data["execution_id"])
         nodes = tuple(
-            Ready(int(entry["node"]), int(entry["attempt"]), alone=bool(entry.get("alone"))) for entry in data["nodes"]
+            Ready(
+                int(entry["node"]),
+                int(entry["attempt"]),
+                min(999, max(0, int(entry.get("wait_ms", 0)))),
+                alone=bool(entry.get("alone")),
+            )
+            for entry in data["nodes"]
         )
         if not (_is_ours(ref) and nodes):
             raise ValueError("ids or nodes are missing")

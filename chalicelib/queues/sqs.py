@@ -70,8 +70,8 @@ class SqsQueue:
 
 
 def delay_seconds(message: Message) -> int:
-    """Whole seconds, rounded up: a retry never starts before its backoff is over."""
-    return -(-min(MAX_DELAY_MS, max(ready.delay_ms for ready in message.nodes)) // 1000)
+    """Whole seconds, rounded down: the message says how much longer its receiver waits (message.py)."""
+    return min(MAX_DELAY_MS, max(ready.delay_ms for ready in message.nodes)) // 1000
 
 
 def batches(messages: Sequence[Message]) -> Iterator[list[tuple[Message, str]]]:

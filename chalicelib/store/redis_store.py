@@ -94,14 +94,16 @@ class RedisStore(WorkflowStore, InstanceReads):
                 settle.append(Unsettled(node, number, failed=reply[i] == b"SKIP"))
         return Due(Outcome(reply[0].decode()), bool(reply[1]), tuple(send), tuple(settle), reply[2], reply[3].decode())
 
-    def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim:
+    def claim(
+        self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted], message: bool = True
+    ) -> Claim:
         nodes_wanted: list[Any] = []
         # Results that would be too many arguments are read afterwards: a committed result never changes.
         afterwards = sum(len(want.needs) for want in wanted) > MOST_ARGUMENTS
         for want in wanted:
             needs = () if afterwards else want.needs
             nodes_wanted += [want.node, want.attempt, len(needs), *needs]
-        reply = self._run("claim", instance_id, nodes_wanted, owner=owner, lease_ms=lease_ms)
+        reply = self._run("claim", instance_id, nodes_wanted, owner=owner, lease_ms=lease_ms, message=message)
         nodes = tuple(
             Claimed(
                 want.node,

@@ -14,7 +14,7 @@ from chalicelib.core.transitions import Outcome
 from chalicelib.core.work import Ready, Ref
 from chalicelib.models.views import Triggered
 from chalicelib.models.workflow import Trigger
-from chalicelib.scheduling import Dispatch, Settler
+from chalicelib.scheduling import Dispatch, FirstHop, Settler
 from chalicelib.states import InstanceStatus
 from chalicelib.store.definitions import Definitions
 from chalicelib.store.protocol import Store
@@ -40,6 +40,7 @@ class Triggering:
         resolver: Resolver,
         dispatch: Dispatch,
         settler: Settler,
+        first_hop: FirstHop,
         admission: Admission,
         tracer: Tracer,
         limits: BodyLimits,
@@ -49,6 +50,7 @@ class Triggering:
         self._resolver = resolver
         self._dispatch = dispatch
         self._settler = settler
+        self._first_hop = first_hop
         self._admission = admission
         self._tracer = tracer
         self._limits = limits
@@ -77,9 +79,11 @@ class Triggering:
         if not self._store.note_latest(ref.execution_id, ref.instance_id):
             self._withdraw(ref, outcome)
             raise no_workflow(ref.execution_id)
-        self._dispatch.unblocked(ref, plan, [Ready(root, 1) for root in items[::2]])
+        rest, run = self._first_hop.claim(ref, plan, [Ready(root, 1) for root in items[::2]])
+        self._dispatch.unblocked(ref, plan, rest)
         self._settler.settle(ref, plan, -1, cursor, failed=False)
         log.info("instance created", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
+        run()
         return Triggered(
             instance_id=ref.instance_id, execution_id=ref.execution_id, created_at=present.rfc3339(created_at)
         )

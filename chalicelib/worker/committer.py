@@ -12,6 +12,7 @@ from chalicelib.core import failure
 from chalicelib.core.calls import Children, Completion, Done, Hop
 from chalicelib.core.plan import SLICE
 from chalicelib.core.transitions import Outcome
+from chalicelib.core.weight import hop_room
 from chalicelib.core.work import Ref
 from chalicelib.errors import Unavailable
 from chalicelib.metrics.protocol import Metrics
@@ -20,7 +21,7 @@ from chalicelib.store.protocol import Store
 from chalicelib.worker import events
 from chalicelib.worker.heartbeat import Heartbeat
 from chalicelib.worker.job import Ended, Job
-from chalicelib.worker.sizing import ROOM, Requirements, Sizing
+from chalicelib.worker.sizing import Requirements, Sizing
 
 # Most nodes, and most bytes of results, in one commit. It also has at most a slice of children.
 MOST, MOST_BYTES = 100, 1024 * 1024
@@ -101,18 +102,25 @@ class Committer:
         """The children that may run here next: those with enough time left, if the hop time is not used up."""
         jobs = [entry.ended.job for entry in entries]
         now, until = self._clock(), max(job.hop_until for job in jobs)
-        if now > until:
+        in_place = jobs[0].in_place
+        if in_place is not None:
+            in_place.nodes -= len(jobs)
+        if now > until or (in_place is not None and in_place.nodes <= 0):
             return None
         plan, deadline = jobs[0].plan, min(job.deadline for job in jobs)
+        room = hop_room(
+            self._sizing.weight(plan.nodes[job.node].handler)
+            for job in jobs
+            if not self._requirements.instant(plan, job.node)
+        )
         weights = {
-            child: self._sizing.weight(plan.nodes[child].handler)
+            child: room.takes(self._sizing.weight(plan.nodes[child].handler))
             for entry in entries
             for child in entry.items[::2]
             if now + self._requirements.longest(plan, child) < deadline
+            and (in_place is None or self._requirements.in_place(plan, child))
         }
-        # Each job that is not instant frees a thread, which may run a slow child.
-        slow = sum(not self._requirements.instant(plan, job.node) for job in jobs)
-        return Hop(jobs[0].owner, self._heartbeat.lease_ms, ROOM * max(1, slow), weights) if weights else None
+        return Hop(jobs[0].owner, self._heartbeat.lease_ms, room.budget, weights) if weights else None
 
     def _next_jobs(self, entries: Sequence[_Entry], committed: Completion) -> list[Job]:
         parent = entries[0].ended.job
@@ -141,6 +149,7 @@ class Committer:
                 hop_until=hop_until,
                 delivery=parent.delivery,
                 hop=True,
+                in_place=parent.in_place,
             )
             for child in committed.claimed
         ]

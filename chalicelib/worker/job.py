@@ -12,11 +12,12 @@ from chalicelib.metrics.protocol import NodeEnd
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLimits:
-    """The limits of a worker, in seconds and bytes."""
+    """The limits of a worker, in seconds and bytes. `short_wait`: the longest backoff that it waits out itself."""
 
     default_timeout: float
     hop: float
     max_result_bytes: int
+    short_wait: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,20 @@ class Delivery:
     waited_ms: int | None
 
 
+@dataclass(slots=True)
+class InPlace:
+    """What runs in the process of a trigger, which answers a request meanwhile: `nodes` more at most."""
+
+    nodes: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Job:
     """A claimed attempt of a node. `results` has the results that the node needs, as JSON, by node number.
 
     Times are seconds of the worker's clock. `hop`: the worker runs on with it after a parent, and no message named it;
-    its `delivery` is then the message that the first parent came with.
+    its `delivery` is then the message that the first parent came with. `in_place`: the process of a trigger runs it,
+    and runs on with nothing but instant nodes that need no secret.
     """
 
     ref: Ref
@@ -49,6 +58,7 @@ class Job:
     hop_until: float
     delivery: Delivery | None = None
     hop: bool = False
+    in_place: InPlace | None = None
 
 
 @dataclass(slots=True)
@@ -62,3 +72,10 @@ class Ended:
     @property
     def node_end(self) -> NodeEnd:
         return NodeEnd(self.job.plan.nodes[self.job.node].handler, self.job.attempt, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A job whose handler failed, and whose next attempt this worker makes in `seconds`."""
+
+    seconds: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -26,8 +27,8 @@ from chalicelib.values.offload import Offload
 from chalicelib.worker import attempt, events, serialization
 from chalicelib.worker.executor import Executor
 from chalicelib.worker.heartbeat import Heartbeat
-from chalicelib.worker.job import Ended, Job, WorkerLimits
-from chalicelib.worker.sizing import Sizing
+from chalicelib.worker.job import Ended, Job, Retry, WorkerLimits
+from chalicelib.worker.sizing import Requirements, Sizing
 
 log = logging.getLogger("dag.node")
 
@@ -49,12 +50,14 @@ class NodeRunner:
         executor: Executor,
         heartbeat: Heartbeat,
         sizing: Sizing,
+        requirements: Requirements,
         vault: Vault,
         offload: Offload,
         tracer: Tracer,
         metrics: Metrics,
         limits: WorkerLimits,
         uniform: Callable[[float, float], float],
+        processor: Callable[[], float],
         clock: Callable[[], float],
     ) -> None:
         self._store = store
@@ -65,15 +68,17 @@ class NodeRunner:
         self._executor = executor
         self._heartbeat = heartbeat
         self._sizing = sizing
+        self._requirements = requirements
         self._vault = vault
         self._offload = offload
         self._tracer = tracer
         self._metrics = metrics
         self._limits = limits
         self._uniform = uniform
+        self._processor = processor
         self._clock = clock
 
-    def run(self, job: Job) -> Ended | None:
+    def run(self, job: Job) -> Ended | Retry | None:
         """Run the node, and return its result, which is to be committed; None if there is none.
 
         After an error of the store the node's lease runs out, and the sweep sends it again.
@@ -88,11 +93,11 @@ class NodeRunner:
                 best_effort(log.error, "node left to the sweep", extra={"error": failure.message_of(error)})
             except Exception:  # a bug in the engine must not stop the other nodes of the batch
                 best_effort(log.exception, "node runner failed")
-        if ended is None:
+        if not isinstance(ended, Ended):
             self._heartbeat.release(job.ref.instance_id, job.node, job.attempt)
         return ended
 
-    def _run_traced(self, job: Job, fields: Mapping[str, Any]) -> Ended | None:
+    def _run_traced(self, job: Job, fields: Mapping[str, Any]) -> Ended | Retry | None:
         """Run the attempt in the node's span. If the tracer fails, only the span is lost."""
         block = best_effort(self._tracer.node, job)
         span = best_effort(block.__enter__) if block is not None else None
@@ -106,7 +111,7 @@ class NodeRunner:
         best_effort(block.__exit__, None, None, None)
         return ended
 
-    def _run_attempt(self, job: Job, span: Span, fields: Mapping[str, Any]) -> Ended | None:
+    def _run_attempt(self, job: Job, span: Span, fields: Mapping[str, Any]) -> Ended | Retry | None:
         started = self._clock()
         redactor = NOTHING
         try:
@@ -130,8 +135,7 @@ class NodeRunner:
         except BaseException as error:
             failed = attempt.describe(error, redactor)
             best_effort(span.failed, failed.type, failed.message, failed.traceback)
-            self._fail(job, failed, self._clock() - started)
-            return None
+            return self._fail(job, failed, self._clock() - started)
         seconds = self._clock() - started
         self._sizing.note(job.plan.nodes[job.node].handler, seconds)
         return Ended(job, encoded, seconds)
@@ -180,13 +184,25 @@ class NodeRunner:
         """The handler, with results that it serializes where it runs."""
         known = self._serializing.get(handler.name)
         if known is None or known[0] is not handler:
-            known = self._serializing[handler.name] = (
-                handler,
-                serialization.serializing(handler, limit=self._limits.max_result_bytes),
-            )
+            serializing = serialization.serializing(handler, limit=self._limits.max_result_bytes)
+            known = self._serializing[handler.name] = (handler, self._measuring(serializing))
         return known[1]
 
-    def _fail(self, job: Job, failed: attempt.Failed, seconds: float) -> None:
+    def _measuring(self, handler: Handler) -> Handler:
+        """The handler, with its processor time counted if nothing declares whether it waits or computes."""
+        if handler.instant or handler.is_async or handler.waits is not None:
+            return handler
+
+        def run(*arguments: Any) -> Any:
+            begun = self._processor()
+            try:
+                return handler.function(*arguments)
+            finally:
+                self._sizing.computed(handler.name, self._processor() - begun)
+
+        return dataclasses.replace(handler, function=run)
+
+    def _fail(self, job: Job, failed: attempt.Failed, seconds: float) -> Retry | None:
         retry = job.plan.nodes[job.node].retry
         delay = retry.delay_ms(job.failures + 1, self._uniform) if failed.retry else None
         items, cursor = self._descendants(job) if delay is None else ([], -1)
@@ -205,6 +221,8 @@ class NodeRunner:
         events.node(done.outcome, job, seconds, error=failed.type, reason=failed.message[:300])
         if done.outcome is Outcome.RETRY and send and delay is not None:
             lost = job.attempt - 1 - job.failures
+            if not lost and self._waits_here(job, delay / 1000):
+                return Retry(delay / 1000)
             again = Ready(job.node, job.attempt + 1, delay, alone=lost > 0)
             self._dispatch.send(job.ref, job.plan, [again])
         elif done.outcome is Outcome.FAILED:
@@ -212,6 +230,14 @@ class NodeRunner:
             best_effort(self._metrics.nodes, [NodeEnd(handler, job.attempt, seconds, failed=True)])
             self._settler.settle(job.ref, job.plan, job.node, cursor, failed=True)
             best_effort(self._settler.note_end, job.ref, job.plan, done.status)
+        return None
+
+    def _waits_here(self, job: Job, seconds: float) -> bool:
+        """Whether this worker makes the next attempt: the queue would be late by up to a second."""
+        if job.in_place is not None:
+            return False
+        longest = self._requirements.longest(job.plan, job.node)
+        return seconds <= self._limits.short_wait and self._clock() + seconds + longest < job.deadline
 
     def _descendants(self, job: Job) -> tuple[list[int], int]:
         """The first slice of the nodes to skip. An ignored failure skips none: settling makes the children ready."""

@@ -1,19 +1,18 @@
-"""Estimates about a node before it runs: which results it needs, how long it may take, how many fit into a message."""
+"""Estimates about a node before it runs: which results it needs, how long it may take, and what it weighs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from chalicelib.core.weight import INSTANT_WEIGHT, Weight, of_slow, waiting_size
+
 if TYPE_CHECKING:
     from chalicelib.core.handler import Handler
     from chalicelib.core.plan import Plan
 
-# The total weight of the nodes of a message, or of a hop.
-ROOM = 100
-INSTANT, SHORT = 1, 10
-# A handler is short if its calls take less than this on average: ten of them may run one after another.
-SHORT_SECONDS = 0.005
+# A handler waits if its calls use less than this share of their time on the processor.
+WAITING_SHARE = 0.1
 # The weight of the newest call in the moving average.
 _NEWEST = 0.2
 
@@ -39,31 +38,49 @@ class Requirements:
         handler = self._handlers.get(plan.nodes[node].handler)
         return handler is None or handler.instant
 
+    def in_place(self, plan: Plan, node: int) -> bool:
+        """Whether a process that answers a request may run the node: it is instant, known, and needs no secret."""
+        spec = plan.nodes[node]
+        handler = self._handlers.get(spec.handler)
+        return handler is not None and handler.instant and not spec.secrets
+
     def longest(self, plan: Plan, node: int) -> float:
         """The most seconds that the node may take."""
         return 0.0 if self.instant(plan, node) else plan.nodes[node].timeout_seconds or self._default_timeout
 
 
 class Sizing:
-    """Moving averages of the handlers' durations in this process. A lost update between threads does no harm."""
+    """Moving averages of the handlers' durations in this process. A lost update between threads does no harm.
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+    `waiting_nodes`: how many nodes that wait fit into one invocation.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler], *, waiting_nodes: int) -> None:
         self._handlers = handlers
+        self._waiting = waiting_size(waiting_nodes)
         self._seconds: dict[str, float] = {}
+        self._processor: dict[str, float] = {}
 
     def note(self, name: str, seconds: float) -> None:
         """Update the average of a handler by a call that took `seconds`."""
         before = self._seconds.get(name, seconds)
         self._seconds[name] = before + _NEWEST * (seconds - before)
 
-    def weight(self, name: str) -> int:
-        """The weight of a node, from 1 to ROOM. A handler that was never measured may be slow, so its node is alone."""
-        handler = self._handlers.get(name)
-        return weight(handler is None or handler.instant, self._seconds.get(name))
+    def computed(self, name: str, seconds: float) -> None:
+        """Count the time that a call of the handler spent on the processor."""
+        before = self._processor.get(name, seconds)
+        self._processor[name] = before + _NEWEST * (seconds - before)
 
+    def weight(self, name: str) -> Weight:
+        """The weight of a node of the handler. One that was never measured may be slow, so its node is alone."""
+        handler, seconds = self._handlers.get(name), self._seconds.get(name)
+        if handler is None or handler.instant:
+            return INSTANT_WEIGHT
+        waits = handler.waits
+        if waits is None and seconds is not None:
+            waits = self._processor.get(name, seconds) < seconds * WAITING_SHARE
+        return of_slow(seconds, waits=bool(waits), waiting=self._waiting)
 
-def weight(instant: bool, seconds: float | None) -> int:
-    """The weight of a node by the average of its handler, which is None if that was never measured."""
-    if instant:
-        return INSTANT
-    return SHORT if seconds is not None and seconds < SHORT_SECONDS else ROOM
+    def size(self, name: str) -> int:
+        """What a node of the handler takes of the room in a message."""
+        return self.weight(name).size

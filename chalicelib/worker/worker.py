@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from chalicelib import logs
 from chalicelib.best_effort import best_effort
 from chalicelib.core import failure
-from chalicelib.core.calls import Wanted
 from chalicelib.core.plan import Plan
-from chalicelib.core.transitions import Outcome
 from chalicelib.core.work import Message
 from chalicelib.queues.message import BadMessage, carrier, decode
 from chalicelib.scheduling import Dispatch, Settler
 from chalicelib.store.definitions import Definitions
-from chalicelib.store.protocol import Store
-from chalicelib.worker.heartbeat import Heartbeat
-from chalicelib.worker.job import Delivery, Job, WorkerLimits
-from chalicelib.worker.run_loop import RunLoop
+from chalicelib.worker.claimer import Claimer
+from chalicelib.worker.job import Delivery, Job
+from chalicelib.worker.run_loop import Later, RunLoop
 from chalicelib.worker.sizing import Requirements
 
 # Reserved at the end of the function's time: to commit, send and answer after the last handler was cut off.
@@ -38,24 +34,20 @@ class Worker:
     def __init__(
         self,
         *,
-        store: Store,
         definitions: Definitions,
         settler: Settler,
         dispatch: Dispatch,
         run_loop: RunLoop,
-        heartbeat: Heartbeat,
+        claimer: Claimer,
         requirements: Requirements,
-        limits: WorkerLimits,
         clock: Callable[[], float],
     ) -> None:
-        self._store = store
         self._definitions = definitions
         self._settler = settler
         self._dispatch = dispatch
         self._run_loop = run_loop
-        self._heartbeat = heartbeat
+        self._claimer = claimer
         self._requirements = requirements
-        self._limits = limits
         self._clock = clock
 
     def handle(self, event: dict[str, Any], context: Any = None) -> dict[str, Any]:
@@ -64,12 +56,15 @@ class Worker:
         deadline = self._clock() + max(1.0, left - MARGIN_SECONDS)
         jobs: list[Job] = []
         suspects: list[tuple[dict[str, Any], Message]] = []
+        early: list[Later] = []
         failed: list[dict[str, Any]] = []
         for record in event["Records"]:
             with _isolated(record, failed):
                 message = decode(record["body"])
                 if any(ready.alone for ready in message.nodes):
                     suspects.append((record, message))
+                elif wait_ms := max(ready.delay_ms for ready in message.nodes):
+                    early.append(Later(wait_ms / 1000, self._claiming(record, message, deadline, failed)))
                 else:
                     jobs += self._claim(record, message, deadline)
         # One of the nodes that may have killed a worker is run here, and claimed only when nothing else runs any more:
@@ -77,14 +72,26 @@ class Worker:
         for record, message in suspects[1:]:
             with _isolated(record, failed):
                 self._pass_on(message)
-        self._run_loop.run(jobs)
+        self._run_loop.run(jobs, early)
         for record, message in suspects[:1]:
             with _isolated(record, failed):
-                if jobs and not self._has_time(message, deadline):
+                if (jobs or early) and not self._has_time(message, deadline):
                     self._pass_on(message)
                 else:
                     self._run_loop.run(self._claim(record, message, deadline))
         return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
+
+    def _claiming(
+        self, record: dict[str, Any], message: Message, deadline: float, failed: list[dict[str, Any]]
+    ) -> Callable[[], list[Job]]:
+        """Makes the claim of a message that the queue delivered up to a second too early: it delays whole seconds."""
+
+        def claim() -> list[Job]:
+            with _isolated(record, failed):
+                return self._claim(record, message, deadline)
+            return []
+
+        return claim
 
     def _has_time(self, message: Message, deadline: float) -> bool:
         plan = self._plan(message)
@@ -108,45 +115,8 @@ class Worker:
         plan = self._plan(message)
         if plan is None:
             return []
-        owner = secrets.token_hex(4)  # short, so that a finished record fits into the 64 bytes of a compact hash
-        wanted = [
-            Wanted(ready.node, ready.attempt, self._requirements.needs(plan, ready.node)) for ready in message.nodes
-        ]
-        claim = self._store.claim(
-            message.ref.instance_id, owner=owner, lease_ms=self._heartbeat.lease_ms, wanted=wanted
-        )
-        delivery = Delivery(record["messageId"], carrier(record), claim.waited_ms)
-        fields = {"instance_id": message.ref.instance_id, "execution_id": message.ref.execution_id}
-        log.debug("message received", extra=fields | {"outcome": claim.outcome})
-        hop_until = self._clock() + self._limits.hop
-        jobs = []
-        for want, claimed in zip(wanted, claim.nodes, strict=False):
-            if claimed.outcome is not Outcome.CLAIMED:
-                node = {"node": plan.nodes[claimed.node].id, "attempt": claimed.attempt}
-                log.debug("message refused", extra=fields | node | {"why": claimed.outcome})
-                continue
-            results = {
-                node: value for node, value in zip(want.needs, claimed.results, strict=True) if value is not None
-            }
-            jobs.append(
-                Job(
-                    ref=message.ref,
-                    plan=plan,
-                    node=claimed.node,
-                    attempt=claimed.attempt,
-                    failures=claimed.failures,
-                    epoch=claim.epoch,
-                    owner=owner,
-                    params=claim.params,
-                    results=results,
-                    deadline=deadline,
-                    hop_until=hop_until,
-                    delivery=delivery,
-                )
-            )
-            # The code that runs the job releases it.
-            self._heartbeat.hold(message.ref.instance_id, claimed.node, claimed.attempt)
-        return jobs
+        delivery = Delivery(record["messageId"], carrier(record), None)
+        return self._claimer.claim(message.ref, plan, message.nodes, deadline=deadline, delivery=delivery)
 
 
 @contextlib.contextmanager

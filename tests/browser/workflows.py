@@ -63,10 +63,11 @@ def failing() -> Json:
 
 def retried() -> Json:
     """`flaky` fails once, and is on the critical path."""
+    policy = {"max_attempts": 3, "initial_backoff_seconds": 0}
     return workflow(
         "Nightly orders",
         node("fetch", "work", []),
-        node("flaky", "work", ["fetch"], {"fails": 1}, retry_policy={"max_attempts": 3, "initial_backoff_seconds": 0}),
+        node("flaky", "work", ["fetch"], {"fails": 1, "seconds": 0.3}, retry_policy=policy),
         node("quick", "work", ["fetch"]),
         node("output", "output", ["flaky", "quick"]),
     )

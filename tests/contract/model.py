@@ -281,7 +281,9 @@ class Model:
         self._close_if_ended(at)
         return Due(Outcome.TAKEN, len(due) > limit, tuple(send), tuple(settle))
 
-    def claim(self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted]) -> Claim:
+    def claim(
+        self, instance_id: str, *, owner: str, lease_ms: int, wanted: Sequence[Wanted], message: bool = True
+    ) -> Claim:
         at = self._open(instance_id)
         if isinstance(at, Outcome):
             return Claim(at, b"")

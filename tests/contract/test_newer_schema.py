@@ -15,7 +15,16 @@ from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
 from chalicelib.store.scripts import LUA, sources
 from local import valkey
-from tests.support.harness import QueuedApplication, application, drain, results_of, run, sqs_event, wait_until
+from tests.support.harness import (
+    QueuedApplication,
+    application,
+    by_messages,
+    drain,
+    results_of,
+    run,
+    sqs_event,
+    wait_until,
+)
 from tests.support.servers import running_valkey
 
 BY = Dispatching(taken=True, resend_ms=10)
@@ -54,7 +63,7 @@ TRANSITIONS: dict[str, Callable[[Any, str], Any]] = {
 def app(tmp_path: Path) -> Iterator[QueuedApplication]:
     """On a store of its own: the sweep must meet nothing but what the test made."""
     with running_valkey(tmp_path) as port:
-        made = application(valkey.url(port), MemoryQueue(), resend_seconds=0.01)
+        made = by_messages(application(valkey.url(port), MemoryQueue(), resend_seconds=0.01))
         yield made
         made.redis.close()
 

@@ -13,7 +13,7 @@ from chalicelib.errors import NotFound
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
 from chalicelib.usecases.listing import Filter
-from tests.support.harness import QueuedApplication, application, drain, results_of
+from tests.support.harness import QueuedApplication, application, by_messages, drain, results_of
 
 BODY = json.dumps({"name": "Short-lived", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}}).encode()
 
@@ -24,7 +24,7 @@ def processes(valkey_url: str) -> Iterator[Callable[[], QueuedApplication]]:
     made: list[QueuedApplication] = []
 
     def another() -> QueuedApplication:
-        made.append(application(valkey_url, MemoryQueue()))
+        made.append(by_messages(application(valkey_url, MemoryQueue())))
         return made[-1]
 
     yield another

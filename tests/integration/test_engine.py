@@ -16,7 +16,7 @@ from chalicelib.errors import DoNotRetry
 from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
-from tests.support.harness import RunLoop, application, drain, run, some, wait_until
+from tests.support.harness import Workers, application, by_messages, drain, run, some, wait_until
 from tests.support.invariants import check_invariants
 
 DAGS = 200
@@ -116,7 +116,7 @@ def test_random_dags_keep_the_invariants(valkey_url: str, seed: int) -> None:
         return app.status.of(id).status.terminal
 
     workflows = {}
-    with RunLoop(app, queue, workers=4):
+    with Workers(app, queue, workers=4):
         for number in range(DAGS // 2):
             workflow = random_workflow(rng, number)
             submitted = app.submission.submit(json.dumps(workflow).encode(), None)
@@ -145,7 +145,7 @@ def test_random_dags_keep_the_invariants(valkey_url: str, seed: int) -> None:
 
 def test_an_instance_whose_workflow_is_gone_ends_with_a_reason(valkey_url: str) -> None:
     queue = MemoryQueue()
-    app = application(valkey_url, queue)
+    app = by_messages(application(valkey_url, queue))
     workflow = {"name": "gone", "dag": {"nodes": [{"id": "a", "handler": "noop", "dependencies": []}]}}
     instance_id = run(app, workflow)
     snapshot = some(app.store.snapshot(instance_id))

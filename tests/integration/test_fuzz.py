@@ -27,7 +27,7 @@ import app as web
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.web.examples import FORECAST_REQUESTS, WORKFLOWS
 from local import server as local_server
-from tests.support.harness import RunLoop, application
+from tests.support.harness import Workers, application
 
 CHECKS = [
     not_a_server_error,
@@ -59,7 +59,7 @@ def service_url(valkey_url: str) -> Iterator[str]:
         patch.setattr(web.app, "__class__", web.app.__class__)  # creating the server changes it
         server = local_server.create(web.app, "127.0.0.1", 0, max_body_bytes=engine.settings.max_body_bytes).server
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        with RunLoop(engine, queue, workers=2):
+        with Workers(engine, queue, workers=2):
             thread.start()
             yield f"http://127.0.0.1:{server.server_port}"
             server.shutdown()

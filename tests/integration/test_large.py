@@ -21,7 +21,7 @@ from chalicelib.errors import NotFound, StillRunning, ValueLost, ValuesUnavailab
 from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.store import keys
-from tests.support.harness import application, drain, results_of, run, sqs_event, wait_until
+from tests.support.harness import application, by_messages, drain, results_of, run, sqs_event, wait_until
 from tests.support.invariants import check_invariants
 
 LARGE = 1000
@@ -61,7 +61,7 @@ def make(valkey_url: str, folder: Path) -> Iterator[Make]:
     def made(**settings: Any) -> tuple[Application, MemoryQueue]:
         queue = MemoryQueue()
         settings = {"values_url": folder.as_uri(), "large_result_bytes": LARGE, **settings}
-        applications.append(application(valkey_url, queue, [big, length], **settings))
+        applications.append(by_messages(application(valkey_url, queue, [big, length], **settings)))
         return applications[-1], queue
 
     runs.clear()

@@ -24,7 +24,7 @@ from local.mapping import LambdaContext
 from local.poller import scheduled_event
 from scheduler.dispatch import LambdaDispatch
 from tests.support import emf
-from tests.support.harness import application, drain, run
+from tests.support.harness import application, by_messages, drain, run
 
 SECRET = "xyzzy-5bf2c1-secret"
 FOUND = dict[tuple[str, str], list[float]]
@@ -65,6 +65,7 @@ def deployed(
     def make(*handlers: Handler, **settings: Any) -> Deployed:
         queue = MemoryQueue()
         app = application(valkey_url, queue, handlers, metrics="emf", metrics_service="dag-service-test", **settings)
+        by_messages(app)
         monkeypatch.setattr("chalicelib.composition.application", lambda: app)
         made.append(app)
         return Deployed(app, queue, capsys)
@@ -169,7 +170,7 @@ def test_the_scheduler_function_says_how_late_it_was(deployed: Callable[..., Dep
     app, invoked = service.app, []
     invoker: Any = type("Invoker", (), {"invoke": lambda self, instance_id: invoked.append(instance_id)})()
     dispatch = app.dispatch
-    app.dispatch = LambdaDispatch(app.queue, invoker, resend_ms=30_000, weight=app.sizing.weight, room=dispatch.room)
+    app.dispatch = LambdaDispatch(app.queue, invoker, resend_ms=30_000, weight=app.sizing.size, room=dispatch.room)
     instance_id = run(app, workflow(node("a")))
     assert invoked == [instance_id] and ("DispatchLag", "") not in service.figures()
     context = LambdaContext("scheduler", seconds=60)

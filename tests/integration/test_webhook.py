@@ -30,7 +30,7 @@ from chalicelib.store import keys
 from chalicelib.store.protocol import Store
 from chalicelib.usecases.listing import Filter
 from scheduler.dead_letters import DeadLetters
-from tests.support.harness import application, drain, results_of, run, sqs_event, wait_until
+from tests.support.harness import application, by_messages, drain, results_of, run, sqs_event, wait_until
 from tests.support.invariants import check_invariants
 
 KEY = b"a key of 24 bytes, or so"
@@ -95,7 +95,7 @@ def make(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     def made(**settings: Any) -> tuple[Application, MemoryQueue]:
         queue = MemoryQueue()
         settings = {"allow_private_addresses": True, **settings}
-        applications.append(application(valkey_url, queue, [step], **settings))
+        applications.append(by_messages(application(valkey_url, queue, [step], **settings)))
         applications[-1].uniform = lambda a, b: a  # retries at once
         return applications[-1], queue
 

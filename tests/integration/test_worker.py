@@ -13,6 +13,7 @@ import pytest
 from chalicelib import ids
 from chalicelib.composition import Application
 from chalicelib.core.calls import Wanted
+from chalicelib.core.weight import ROOM
 from chalicelib.core.work import Message, Ready, Ref
 from chalicelib.errors import DoNotRetry, Unavailable
 from chalicelib.handlers import Config, Context, handler
@@ -21,7 +22,6 @@ from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import encode
 from chalicelib.settings import Settings
 from chalicelib.worker.run_loop import spawn
-from chalicelib.worker.sizing import ROOM
 from chalicelib.worker.worker import MARGIN_SECONDS
 from scheduler.dispatch import LambdaDispatch
 from tests.support.harness import application, drain, results_of, run, some, sqs_event, wait_until
@@ -482,7 +482,7 @@ def test_lambda_scheduling_runs_the_same_code(make: Make) -> None:
             invoked.append(instance_id)
             app.scheduler.handle({"instance_id": instance_id})
 
-    app.dispatch = LambdaDispatch(queue, Invoker(), resend_ms=60_000, weight=app.sizing.weight, room=ROOM)
+    app.dispatch = LambdaDispatch(queue, Invoker(), resend_ms=60_000, weight=app.sizing.size, room=ROOM)
     # Ten short ones run on in the worker, the others are the scheduler's.
     nodes = [node("a"), *(node(f"b{n}", "a") for n in range(25)), node("c", *(f"b{n}" for n in range(25)))]
     view = finish(app, queue, *nodes)

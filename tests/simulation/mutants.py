@@ -147,6 +147,25 @@ MUTANTS = [
         "            start = cursor\n",
         "            return\n",
     ),
+    Mutant(
+        "retry: forget the attempt that was to be waited for",
+        "chalicelib/worker/run_loop.py",
+        "                joins.append(self._spawn(functools.partial(self._run_later, later)))\n",
+        "                continue\n",
+    ),
+    Mutant(
+        "retry: claim the attempt that failed",
+        "chalicelib/worker/claimer.py",
+        "Ready(job.node, job.attempt + 1)",
+        "Ready(job.node, job.attempt)",
+    ),
+    Mutant("first hop: claim and run nothing", "chalicelib/usecases/triggering.py", "        run()\n", ""),
+    Mutant(
+        "first hop: forget to send the rest",
+        "chalicelib/usecases/triggering.py",
+        "        self._dispatch.unblocked(ref, plan, rest)\n",
+        "",
+    ),
     Mutant("sweep: look at nothing", "scheduler/sweep.py", "done = self._scheduler.run(instance_id)", "continue"),
 ]
 

@@ -61,6 +61,7 @@ class Quiet:
         """To its end. `measured`: how long handlers took before, in seconds. Answers the instance_id."""
         for name, seconds in measured.items():
             self._sizing.note(name, seconds)
+            self._sizing.computed(name, 0.0)
         outside = self._world.process("outside")
         submitted = self._world.start(outside, lambda: self.http.submission.submit(json.dumps(workflow).encode(), None))
         self._world.run(lambda: submitted.done, until=1)
@@ -72,7 +73,6 @@ class Quiet:
         self.totals.makespan_seconds -= self._begun
         self.totals.redis_calls = self.calls.total()
         self.totals.transitions = sum(self.calls[name] for name in TRANSITIONS)
-        self.totals.messages = self.calls["claim"]
         instance_id: str = triggered._value.instance_id
         return instance_id
 
@@ -80,6 +80,8 @@ class Quiet:
         world = self._world
         process, app = world.process(name), Application(self._settings)
         app.clock = lambda: world.now
+        app.sleep = world.sleep
+        app.processor = lambda: 0.0
         app.spawn = world.spawn
         app.store = Slowly(self._store, self._called)
         app.queue = self
@@ -91,17 +93,18 @@ class Quiet:
             app.sizing = self._sizing
         if self._settings.scheduling == "lambda":
             app.dispatch = LambdaDispatch(
-                app.queue, self, resend_ms=app.dispatch.by.resend_ms, weight=app.sizing.weight, room=app.dispatch.room
+                app.queue, self, resend_ms=app.dispatch.by.resend_ms, weight=app.sizing.size, room=app.dispatch.room
             )
         return process, app
 
-    def _called(self, name: str, call: Callable[[], Any]) -> Any:
+    def _called(self, name: str, call: Callable[[], Any], *, message: bool) -> Any:
         self._world.sleep(self._delays.redis)
         # From the trigger on, as in the model: which of two moments are in the same millisecond decides who is first.
         self._clock.set(START_MS + round((self._world.now - self._begun) * 1000))
         answer = call()
         closed = name == "take_due" and answer.outcome == "CLOSED"
         self.calls["look_at_ended" if closed else name] += 1
+        self.totals.messages += name == "claim" and message
         if name == "complete" and answer.status == "COMPLETED":
             self.totals.makespan_seconds = self._world.now
         return answer
@@ -180,7 +183,7 @@ class Quiet:
 class Slowly:
     """See store/protocol.py. Every call takes its time, and is counted; load is no state, and asked for at no cost."""
 
-    def __init__(self, store: ClockedStore, called: Callable[[str, Callable[[], Any]], Any]) -> None:
+    def __init__(self, store: ClockedStore, called: Callable[..., Any]) -> None:
         self._store, self._called = store, called
 
     def pressure(self, *, late_ms: int) -> Pressure:
@@ -188,4 +191,6 @@ class Slowly:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._store, name)
-        return lambda *args, **named: self._called(name, lambda: method(*args, **named))
+        return lambda *args, **named: self._called(
+            name, lambda: method(*args, **named), message=named.get("message", True)
+        )

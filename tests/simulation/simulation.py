@@ -23,6 +23,7 @@ from chalicelib.composition import Application
 from chalicelib.core import delivery
 from chalicelib.core import plan as plans
 from chalicelib.core.handler import Handler
+from chalicelib.core.weight import ROOM
 from chalicelib.core.work import Message
 from chalicelib.errors import Conflict, DoNotRetry, NotFound, Unavailable
 from chalicelib.handlers.api import Config, Context, handler
@@ -30,7 +31,6 @@ from chalicelib.handlers.flow import noop
 from chalicelib.handlers.webhook import WebhookCall
 from chalicelib.queues.message import decode
 from chalicelib.settings import Settings
-from chalicelib.worker import sizing
 from chalicelib.worker.heartbeat import Heartbeat
 from scheduler.dispatch import LambdaDispatch
 from tests.simulation.calls import Calls
@@ -87,6 +87,7 @@ class Simulation:
             resend_seconds=self._drawn.resend,
             max_lost=self._drawn.max_lost,
             hop_seconds=self._drawn.hop,
+            first_hop_seconds=0.02 if self._drawn.hop else 0,
         )
         client.flushdb()
         self._clock = VirtualClock(client)
@@ -172,6 +173,8 @@ class Simulation:
         calls = Calls(world, process, self._faults, stop_seconds=drawn.lease)
         app.clock = lambda: world.now
         app.uniform = self._chance.uniform
+        app.sleep = world.sleep
+        app.processor = lambda: 0.0
         app.spawn = world.spawn
         app.store = SimStore(self._store, calls, self._faults, self._monitor, process, self._turn)
         app.queue = SimSender(calls, self._queue, self._faults)
@@ -183,8 +186,8 @@ class Simulation:
                 app.queue,
                 SimInvoker(calls, self._faults, self._invoked),
                 resend_ms=round(drawn.resend * 1000),
-                weight=app.sizing.weight,
-                room=sizing.ROOM,
+                weight=app.sizing.size,
+                room=ROOM,
             )
         return process, app
 

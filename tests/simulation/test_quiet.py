@@ -78,6 +78,7 @@ def test_as_forecast(valkey_url: str, workflow: dict[str, Any], seed: int) -> No
         "lease_seconds": 3600,
         "scheduling": rng.choice(["inline", "lambda"]),
         "hop_seconds": rng.choice([0, 3, 10]),
+        "first_hop_seconds": rng.choice([0, 0.002, 0.02]),
     }
     with redis.Redis.from_url(valkey_url, db=9) as client:
         quiet = Quiet(client, DELAYS, workers=workers, **settings)

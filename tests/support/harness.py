@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from chalicelib.composition import Application
@@ -13,6 +14,7 @@ from chalicelib.core.handler import Handler
 from chalicelib.models.views import ResultsView
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.settings import Settings
+from chalicelib.worker.first_hop import NoFirstHop
 
 T = TypeVar("T")
 
@@ -38,6 +40,9 @@ def sqs_event(bodies: Iterable[str]) -> dict[str, Any]:
     return {"Records": [{"messageId": f"m{number}", "body": body} for number, body in enumerate(bodies)]}
 
 
+A = TypeVar("A", bound=Application)
+
+
 class QueuedApplication(Application):
     """An application whose queue is in memory."""
 
@@ -54,7 +59,14 @@ def application(
     return app
 
 
-class RunLoop:
+def by_messages(app: A) -> A:
+    """Every attempt comes by a message of its own, so that a test can act between one and the next."""
+    app.first_hop = NoFirstHop()
+    app.worker_limits = replace(app.worker_limits, short_wait=-1.0)
+    return app
+
+
+class Workers:
     """Workers in threads, and a sweep, until closed."""
 
     def __init__(self, app: Application, queue: MemoryQueue, *, workers: int, sweep_seconds: float = 0.05) -> None:
@@ -66,7 +78,7 @@ class RunLoop:
         self._threads = [threading.Thread(target=self._work, args=(worker,)) for _ in range(workers)]
         self._threads.append(threading.Thread(target=self._sweep, args=(sweep_seconds,)))
 
-    def __enter__(self) -> RunLoop:
+    def __enter__(self) -> Workers:
         for thread in self._threads:
             thread.start()
         return self

@@ -127,17 +127,17 @@ def test_what_an_instance_has_recorded() -> None:
 
 
 def test_workers_that_are_scarce(forecaster: Forecaster) -> None:
-    """60 nodes that wait a second: a worker runs those of ten messages at once. The first one runs on with a node."""
-    middle = [(f"n{number}", CALL, ["a"]) for number in range(60)]
+    """1,200 nodes that wait a second: a worker runs the 200 of ten messages at once. The first one runs on with 20."""
+    middle = [(f"n{number}", CALL, ["a"]) for number in range(1200)]
     wide = workflow(("a", "input", []), *middle, ("z", "output", [id for id, _, _ in middle]))
     seconds = [
         forecast(forecaster, wide, durations={CALL: 1}, workers=most).makespan.seconds for most in (1, 2, 3, 6, 50)
     ]
     assert [round(each) for each in seconds] == [7, 4, 3, 2, 1]
     found = forecast(forecaster, wide, durations={CALL: 1}, workers=2)
-    assert found.makespan.workers == 2 and found.makespan.unlimited_workers == 7
+    assert found.makespan.workers == 2 and found.makespan.unlimited_workers == 8
     assert found.critical_path.seconds < found.makespan.unlimited_seconds < 1.2 < found.makespan.seconds
-    assert found.usage.messages == 60 and found.usage.worker_invocations == 7 and found.usage.sqs_requests == 7 + 2 * 7
+    assert found.usage.messages == 60 and found.usage.worker_invocations == 7 and found.usage.sqs_requests == 8 + 2 * 7
 
 
 def test_what_it_costs(forecaster: Forecaster) -> None:
@@ -227,10 +227,11 @@ def test_a_call_that_is_about_no_node_is_counted_as_such(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(cost, "commands", commands)
     forecaster = Application(Settings(queue_url="http://nowhere/0/queue", scheduling="lambda")).forecaster
-    # The children of `b` do not all fit into its worker, and are over before the scheduler looks for them.
-    children = [(f"n{number}", "noop", ["b"]) for number in range(101)]
-    late = workflow(("a", "input", []), ("b", CALL, ["a"]), ("c", "noop", ["a"]), *children)
-    forecast(forecaster, late, durations={CALL: 0.05})
+    # Some children of `b` and of `c` do not fit into their worker. A scheduler is invoked for each; the first one takes
+    # them all, and they are over before the second one looks for them.
+    children = [(f"{id}{number}", "noop", [id]) for id in "bc" for number in range(101)]
+    late = workflow(("a", "input", []), ("b", CALL, ["a"]), ("c", CALL, ["a"]), *children)
+    forecast(forecaster, late, durations={"b": 0.05, "c": 0.12})
     forecast(forecaster, workflow(("a", "input", []), *((f"n{number}", "noop", ["a"]) for number in range(501))))
     about_none = {call for call, nodes in counted.items() if nodes == {0}}
     assert about_none == {"create", "note_latest", "settle", "extend", "execution_of", "look_at_ended"}

@@ -125,7 +125,7 @@ HANDLERS, SENDS, SWEEP = "chalicelib.handlers.registry", "boto3", "scheduler.swe
 ANSWERS = "chalicelib.models.views"
 MARKS = {HTTP, WORKER, OPENAPI, HANDLERS, SENDS, SWEEP, ANSWERS}
 LOADED = {
-    "app": {HTTP, HANDLERS, SENDS, ANSWERS},
+    "app": {HTTP, WORKER, HANDLERS, SENDS, ANSWERS},  # it runs the first hop
     "worker": {WORKER, HANDLERS, SENDS},
     "dead_letters": set(),
     "scheduler": {HANDLERS, SENDS},

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -154,6 +156,42 @@ def test_stop_waits_for_the_batch_in_hand() -> None:
     assert sqs.deleted == ["r1"]
 
 
+def most_at_once(
+    sqs: FakeSqs, concurrency: int, *, waiting: int, processor: Callable[[], float], seconds: float = 10
+) -> int:
+    """How many batches are in hand at once at most, where each ends once `waiting` are, or in `seconds`."""
+    counting, here = threading.Condition(), 0
+    most = 0
+
+    def function(event: dict[str, Any], context: Any) -> None:
+        nonlocal here, most
+        with counting:
+            here += 1
+            most = max(most, here)
+            counting.notify_all()
+            counting.wait_for(lambda: most >= waiting, seconds)
+        with counting:
+            here -= 1
+
+    sqs.mapping = EventSourceMapping(sqs, URL, function, concurrency=concurrency, processor=processor)
+    sqs.mapping.run()
+    return most
+
+
+def test_further_batches_are_taken_while_those_in_hand_wait() -> None:
+    sqs = FakeSqs(*([message(number)] for number in range(4)))
+    assert most_at_once(sqs, 3, waiting=3, processor=lambda: 0.0) == 3
+    assert sorted(sqs.deleted) == ["r0", "r1", "r2", "r3"]
+
+
+def test_no_further_batch_is_taken_while_one_computes() -> None:
+    """Another process has the time for it."""
+    sqs = FakeSqs(*([message(number)] for number in range(3)))
+    used = itertools.count()
+    assert most_at_once(sqs, 3, waiting=2, processor=lambda: float(next(used)), seconds=0.1) == 1
+    assert sorted(sqs.deleted) == ["r0", "r1", "r2"]
+
+
 def test_the_context_counts_down() -> None:
     context = LambdaContext("worker", seconds=60)
     assert 59_000 < context.get_remaining_time_in_millis() <= 60_000
@@ -188,6 +226,5 @@ def test_on_a_real_queue_what_failed_comes_again(queue_urls: QueuePair) -> None:
         assert over.wait(15)
     finally:
         assert mapping.stop(seconds=10)
-        mapping._busy.release()  # the poll under way may still bring a batch
         thread.join(10)
     assert sorted(seen) == [("bad", "1"), ("bad", "2"), ("good", "1")]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from chalicelib import ids
 from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.retry import Retry
+from chalicelib.core.weight import BATCH, ROOM
 from chalicelib.core.work import Message, Ready, Ref
 from chalicelib.handlers.api import Config, handler
 from chalicelib.handlers.flow import noop
@@ -67,9 +68,22 @@ def test_batches_hold_ten_and_stay_under_the_size() -> None:
     assert all(sum(len(body) for _, body in batch) <= sqs.MAX_BYTES for batch in batches)
 
 
-@pytest.mark.parametrize(("delay", "seconds"), [(0, 0), (1, 1), (1000, 1), (1001, 2), (900_000, 900), (10**9, 900)])
-def test_delays_are_whole_seconds_and_never_short(delay: int, seconds: int) -> None:
-    assert sqs.delay_seconds(message(delay_ms=delay)) == seconds
+@pytest.mark.parametrize(
+    ("delay", "seconds", "rest"),
+    [(0, 0, 0), (1, 0, 1), (1000, 1, 0), (1001, 1, 1), (2999, 2, 999), (900_000, 900, 0), (10**9, 900, 0)],
+)
+def test_a_delay_is_whole_seconds_of_the_queue_and_the_rest_of_its_receiver(
+    delay: int, seconds: int, rest: int
+) -> None:
+    delayed = message(delay_ms=delay)
+    assert sqs.delay_seconds(delayed) == seconds
+    assert decode(encode(delayed)) == message(delay_ms=rest)
+
+
+def test_a_delay_that_no_queue_would_leave_is_bounded() -> None:
+    body = encode(message()).replace('"attempt":1', '"attempt":1,"wait_ms":99999999')
+    assert decode(body) == message(delay_ms=999)
+    assert decode(body.replace("99999999", "-5")) == message()
 
 
 class Client:
@@ -172,13 +186,40 @@ def test_pace_learns_which_handlers_are_short() -> None:
     @handler("unknown_yet")
     def unknown_yet(config: Config) -> None: ...
 
-    sizing = Sizing({"noop": noop, "unknown_yet": unknown_yet})
-    assert (sizing.weight("noop"), sizing.weight("unknown_yet"), sizing.weight("gone")) == (1, 100, 1)
+    sizing = Sizing({"noop": noop, "unknown_yet": unknown_yet}, waiting_nodes=200)
+    assert (sizing.size("noop"), sizing.size("unknown_yet"), sizing.size("gone")) == (1, 100, 1)
     sizing.note("unknown_yet", 0.001)
-    assert sizing.weight("unknown_yet") == 10
+    assert sizing.size("unknown_yet") == 10
     for _ in range(20):
         sizing.note("unknown_yet", 0.05)
-    assert sizing.weight("unknown_yet") == 100
+    assert sizing.size("unknown_yet") == 100
+
+
+@pytest.mark.parametrize(("nodes", "weight"), [(1, 100), (10, 100), (11, 91), (200, 5), (400, 3)])
+def test_nodes_that_wait_share_an_invocation(nodes: int, weight: int) -> None:
+    @handler("declared", waits=True)
+    def declared(config: Config) -> None: ...
+
+    @handler("asynchronous")
+    async def asynchronous(config: Config) -> None: ...
+
+    @handler("computes", waits=False)
+    async def computes(config: Config) -> None: ...
+
+    @handler("measured")
+    def measured(config: Config) -> None: ...
+
+    handlers = {one.name: one for one in (declared, asynchronous, computes, measured)}
+    sizing = Sizing(handlers, waiting_nodes=nodes)
+    assert [sizing.size(name) for name in handlers] == [weight, weight, 100, 100]
+    sizing.note("measured", 0.5)
+    assert sizing.size("measured") == 100  # nothing has told yet what it did in that time
+    sizing.computed("measured", 0.4)
+    assert sizing.size("measured") == 100
+    for _ in range(20):
+        sizing.computed("measured", 0.001)
+    assert sizing.size("measured") == weight
+    assert nodes * weight >= BATCH * ROOM or weight == ROOM
 
 
 def test_backoff_is_full_jitter_up_to_its_ceiling_and_ends() -> None:

@@ -2,7 +2,8 @@
 -- Edges: c, l (the instance is paused: nothing begins)
 -- Uses: now_ms (now); read, write (record); HELD, open, save (instance)
 -- KEYS: META NODES WAITS RESULTS ERRORS DUE DONE HISTORY ARCHIVE INDEX LIST
--- Arguments: owner lease_ms, then for each node: node attempt n, and n nodes whose results it needs
+-- Arguments: owner lease_ms message, then for each node: node attempt n, and n nodes whose results it needs
+--   message 1: a message asks for them, which the instance counts; 0: the process that holds them ready asks
 -- Returns: OPEN | CLOSED | GONE, params, epoch, the ms for which the node that waited longest was ready (-1: not known;
 --   a retry may have waited for its backoff), then for each node {outcome, failures, results...}, where outcome is
 --   CLAIMED     the lease is the caller's (again, if it asks twice because an answer got lost)
@@ -41,7 +42,7 @@ while i <= #ARGV do
   answers[#answers + 1] = answer
   i = i + 3 + needs
 end
-redis.call('HINCRBY', META, 'messages', 1)
+if message then redis.call('HINCRBY', META, 'messages', 1) end
 if instance.status == 'PENDING' and instance.running > 0 then
   instance.status = 'RUNNING'
   redis.call('HSET', META, 'started_at', now)

@@ -1,0 +1,85 @@
+"""The first hop: the process that created an instance runs the instant nodes at its beginning itself.
+
+Nearly every workflow begins with `input`. So it needs no message to begin, and a small one has ended when the trigger
+answers. Leases, attempts and commits are those of any worker: a process that dies here has lost some leases.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from chalicelib.best_effort import best_effort
+from chalicelib.core import failure
+from chalicelib.core.plan import Plan
+from chalicelib.core.work import Ready, Ref
+from chalicelib.worker.claimer import Claimer
+from chalicelib.worker.job import Delivery, InPlace, Job
+from chalicelib.worker.run_loop import RunLoop
+from chalicelib.worker.sizing import Requirements
+
+# The time of an invocation is no limit here: what runs is over in an instant.
+_NO_DEADLINE = 60.0
+
+log = logging.getLogger("dag.node")
+
+
+class InlineFirstHop:
+    """`seconds` and `nodes` bound what one call runs. See scheduling.FirstHop."""
+
+    def __init__(
+        self,
+        *,
+        claimer: Claimer,
+        run_loop: RunLoop,
+        requirements: Requirements,
+        seconds: float,
+        nodes: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._claimer = claimer
+        self._run_loop = run_loop
+        self._requirements = requirements
+        self._seconds = seconds
+        self._nodes = nodes
+        self._clock = clock
+
+    def claim(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> tuple[Sequence[Ready], Callable[[], None]]:
+        mine = [one for one in ready if self._requirements.in_place(plan, one.node)][: self._nodes]
+        if not mine:
+            return ready, _nothing
+        now = self._clock()
+        try:
+            jobs = self._claimer.claim(
+                ref,
+                plan,
+                mine,
+                deadline=now + _NO_DEADLINE,
+                hop_until=now + self._seconds,
+                delivery=Delivery("", {}, None),
+                message=False,
+                in_place=InPlace(self._nodes),
+            )
+        except Exception as error:  # a message will ask for them, or find that they were claimed
+            fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
+            best_effort(log.warning, "first hop left to the queue", extra=fields | {"error": failure.message_of(error)})
+            return ready, _nothing
+        claimed = {job.node for job in jobs}
+        return [one for one in ready if one.node not in claimed], lambda: self._run(jobs)
+
+    def _run(self, jobs: Sequence[Job]) -> None:
+        try:
+            self._run_loop.run(jobs)
+        except Exception:  # the instance exists, and the sweep goes on with it: the trigger has succeeded
+            best_effort(log.exception, "first hop failed")
+
+
+class NoFirstHop:
+    """FIRST_HOP_SECONDS=0: every node is sent to the queue."""
+
+    def claim(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> tuple[Sequence[Ready], Callable[[], None]]:
+        return ready, _nothing
+
+
+def _nothing() -> None:
+    return None
