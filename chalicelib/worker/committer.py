@@ -113,13 +113,18 @@ class Committer:
             for job in jobs
             if not self._requirements.instant(plan, job.node)
         )
-        weights = {
-            child: room.takes(self._sizing.weight(plan.nodes[child].handler))
-            for entry in entries
-            for child in entry.items[::2]
-            if now + self._requirements.longest(plan, child) < deadline
-            and (in_place is None or self._requirements.in_place(plan, child))
-        }
+        takes: dict[str, int] = {}  # a wide node has thousands of children, and few handlers
+        weights: dict[int, int] = {}
+        for entry in entries:
+            for child in entry.items[::2]:
+                if now + self._requirements.longest(plan, child) >= deadline:
+                    continue
+                if in_place is not None and not self._requirements.in_place(plan, child):
+                    continue
+                name = plan.nodes[child].handler
+                if name not in takes:
+                    takes[name] = room.takes(self._sizing.weight(name))
+                weights[child] = takes[name]
         return Hop(jobs[0].owner, self._heartbeat.lease_ms, room.budget, weights) if weights else None
 
     def _next_jobs(self, entries: Sequence[_Entry], committed: Completion) -> list[Job]:
