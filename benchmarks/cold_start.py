@@ -112,7 +112,15 @@ def main() -> None:
         contextlib.closing(queues.client(endpoint_url)) as sqs,
     ):
         urls = queues.ensure(sqs, visibility_seconds=30)
-        servers = {"REDIS_URL": redis_url, "QUEUE_URL": urls.queue, "AWS_ENDPOINT_URL_SQS": endpoint_url}
+        servers = {
+            "REDIS_URL": redis_url,
+            "QUEUE_URL": urls.queue,
+            "DEAD_LETTER_QUEUE_URL": urls.dead_letters,
+            "VALUES_URL": "s3://values",  # which nothing here reads
+            "AWS_ENDPOINT_URL_SQS": endpoint_url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
         made = [Path(name).resolve() for name in sys.argv[2:]] or [_packaged(Path(folder) / "this")]
         zips = [
             Zip.unpacked(one, Path(folder) / f"unpacked{number}", redis_url=redis_url)
