@@ -23,7 +23,7 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
 }
-# Whatever the shell of the person who runs the tests points at must not be reached by a test.
+# No test may reach a service to which the shell of the developer points.
 FOREIGN = (
     *("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "REDIS_URL", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL"),
     *("HOST", "PORT", "VALKEY_PORT", "LOCALSTACK_PORT", "DATA_DIR", "VALUES_URL", "QUEUE_NAME"),
@@ -32,7 +32,7 @@ FOREIGN = (
 
 @pytest.fixture(scope="session", autouse=True)
 def environment() -> Iterator[None]:
-    """Dummy credentials, and no trace of the caller's own services."""
+    """Set dummy credentials, and remove every reference to the caller's own services."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
@@ -43,7 +43,7 @@ def environment() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_key_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After every test with a server: a key that has no time to live belongs to a live instance, or is an index."""
+    """Check after every test with a server that only live instances and indexes have keys without a time to live."""
     yield
     if "valkey_url" not in request.fixturenames:
         return
@@ -58,7 +58,7 @@ def no_key_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """After every test that may have started servers, while they run: no other machine could reach any of them."""
+    """Check after every test that may have started servers, while they run, that no other machine could reach them."""
     yield
     if "unit" not in item.path.parts and os.path.exists("/proc/self/net/tcp"):
         doors = open_doors(os.getpid())

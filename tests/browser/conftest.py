@@ -1,4 +1,4 @@
-"""A real browser at the real local service. Whatever the page complains about fails the test."""
+"""A real browser and the real local service. Every error that the page reports fails the test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.servers import unavailable
 from tests.support.stack import RunningStack
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# No sandbox, since CI is root; and nothing that looks for the outside.
+# No sandbox, since CI runs as root, and no feature that calls hosts on the internet.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -23,7 +23,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # A name of somebody else that leads here: what DNS rebinding makes.
+    # A foreign name that resolves to this machine, as with DNS rebinding.
     "--host-resolver-rules=MAP evil.example 127.0.0.1",
 )
 WIDE: ViewportSize = {"width": 1280, "height": 800}
@@ -48,7 +48,7 @@ def service(stack: RunningStack) -> Service:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What the page wrote to its console, errors and violations of its policy. A test may take out what it expects."""
+    """The page's console output, errors and policy violations. A test may remove those that it expects."""
     return []
 
 
@@ -75,7 +75,7 @@ def watch(page: Page, complaints: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def call(browser: Browser, service: Service) -> Iterator[Any]:
-    """call(module, function, *arguments), as JSON."""
+    """Yield `call(module, function, *arguments)`, which returns the result as JSON."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(service.page())

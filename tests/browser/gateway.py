@@ -1,4 +1,4 @@
-"""What API Gateway does to the service: a stage before the paths, and a key that it asks for."""
+"""An imitation of API Gateway in front of the service: a stage before the paths, and a required key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPEN = ("/api/ui", "/api/docs", "/api/openapi.json", "/api/health")
 
 @contextlib.contextmanager
 def running(service: str, auth: str) -> Iterator[str]:
-    """In front of `service`, an address with no path. `auth` is the setting API_AUTH, as the page is told."""
+    """Run it in front of `service`, an address with no path. The page receives `auth` as the setting API_AUTH."""
 
     class Gateway(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -44,7 +44,7 @@ def running(service: str, auth: str) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""Handlers whose runs are worth looking at: they fail a while, for good, or wait until they are told to go on."""
+"""Handlers whose runs have something to show: they fail a few times or for good, or wait for a signal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Gate(Config):
 
 @handler("work")
 def work(config: Work, context: Context) -> object:
-    """Takes `seconds`, and fails up to the attempt `fails`."""
+    """Take `seconds`, and fail up to the attempt `fails`."""
     time.sleep(config.seconds)
     if context.attempt <= config.fails:
         raise RuntimeError(f"not yet: attempt {context.attempt}")
@@ -33,13 +33,13 @@ def work(config: Work, context: Context) -> object:
 
 @handler("refuse")
 def refuse(config: Refusal) -> None:
-    """Fails for good."""
+    """Fail for good."""
     raise DoNotRetry(config.message)
 
 
 @handler("gate")
 def gate(config: Gate, context: Context) -> str:
-    """Runs until there is a file at `path`, or nobody wants it any more."""
+    """Run until there is a file at `path`, or the instance is cancelled."""
     while not Path(config.path).exists() and not context.cancelled:
         time.sleep(0.02)
     return "open"

@@ -1,4 +1,4 @@
-"""What a webhook calls."""
+"""The receiver of a webhook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class _Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        """Takes what is sent to /hook; anything else is gone, and says so in HTML."""
+        """Accept requests to /hook, and answer all others with 410 and HTML."""
         self.rfile.read(int(self.headers["Content-Length"]))
         body = b"" if self.path == "/hook" else b"<b>gone for good</b>"
         self.send_response(200 if self.path == "/hook" else 410)
@@ -19,12 +19,12 @@ class _Receiver(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
 def listening() -> Iterator[str]:
-    """Its address."""
+    """Run it, and yield its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Receiver)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""The service under the page, as a test speaks to it."""
+"""The service behind the page, as a test calls it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 
 
 class Service:
-    """`url` is that of the API."""
+    """`url` is the address of the API."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -25,12 +25,12 @@ class Service:
             return json.load(answer)
 
     def start(self, definition: dict[str, Any], **body: Any) -> str:
-        """Submit and trigger. Returns the instance."""
+        """Submit and trigger a workflow. Returns the instance_id."""
         execution_id = self.call("workflow", definition)["execution_id"]
         return str(self.call(f"workflow/trigger/{execution_id}", body)["instance_id"])
 
     def run(self, definition: dict[str, Any], **body: Any) -> str:
-        """As start, and wait for the end."""
+        """Start a workflow, and wait for its end."""
         instance_id = self.start(definition, **body)
         end = time.monotonic() + 30
         while self.call(f"workflows/{instance_id}?wait=10&nodes=false")["status"] not in ENDED:

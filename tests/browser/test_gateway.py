@@ -1,4 +1,4 @@
-"""The page behind API Gateway: below a stage, with a key or signatures."""
+"""The page behind API Gateway, below a stage, with a key or signatures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.stack import RunningStack
 
 @pytest.fixture
 def visitor(browser: Browser) -> Iterator[Page]:
-    """Without a watch on the console: a refused call is news there."""
+    """A page whose console is not watched, since refused calls are reported there."""
     with browser.new_context() as context:
         yield context.new_page()
 

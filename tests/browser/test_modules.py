@@ -1,4 +1,4 @@
-"""The page's pure modules, in the browser that runs them."""
+"""The page's pure modules, run in a browser."""
 
 from __future__ import annotations
 

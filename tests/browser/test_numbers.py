@@ -1,4 +1,4 @@
-"""What users wrote goes through the page as they wrote it: every digit of a number, every key of an object."""
+"""The page keeps what users write as they wrote it: every digit of a number, every key of an object."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_several_megabytes_are_read_in_time(call: Any) -> None:
       return [same, performance.now() - begun];
     }"""
     same, ms = call("exact", code, text)
-    assert same and ms < 20_000  # about a second; the limit finds what grows with the square
+    assert same and ms < 20_000  # about a second; the limit detects quadratic growth
 
 
 def ask(page: Page, service: Service, name: str) -> None:

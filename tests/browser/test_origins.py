@@ -1,4 +1,4 @@
-"""A page of another origin, in a real browser, tries to drive the stack of whoever opens it."""
+"""A page of another origin, in a real browser, tries to control the stack of the user who opens it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.stack import RunningStack, running_stack
 WORKFLOW = {"name": "from another page", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}}
 BODY = json.dumps(WORKFLOW)
 
-# Each does what it can, waits until the browser is done with it, and says what it saw.
+# Each attack does what it can, waits until the browser is done with it, and reports what it saw.
 FETCH = """async ([url, init]) => {
   try { const answer = await fetch(url, init); return [answer.type, answer.status, await answer.text()]; }
   catch (error) { return ["error", 0, String(error)]; }
@@ -78,7 +78,7 @@ def site(host: str) -> Iterator[str]:
 
 @pytest.fixture
 def visitor(browser: Browser) -> Iterator[Page]:
-    """Without a watch on the console, where the browser tells of what it stopped."""
+    """A page whose console is not watched, since the browser reports there what it blocked."""
     with browser.new_context() as context:
         context.set_default_timeout(10_000)
         yield context.new_page()
@@ -176,7 +176,7 @@ def test_a_page_elsewhere_cannot_drive_the_queues(visitor: Page, stack: RunningS
 
 
 def test_a_page_elsewhere_cannot_write_to_the_store(visitor: Page, stack: RunningStack) -> None:
-    """It hangs up at the first word of HTTP that it knows: `POST`, or `Host:`, which is before any body."""
+    """The store closes the connection at the first word of HTTP that it knows, `POST` or `Host:`, before any body."""
     url = stack.exported("REDIS_URL")
     address = re.sub(r"^redis://([^/]*).*", r"http://\1/", url)
     command = "\r\nSET from-a-page 1\r\n"

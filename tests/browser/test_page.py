@@ -1,4 +1,4 @@
-"""The live page, as a person uses it."""
+"""The live page, as a user operates it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_OVERFLOW = "document.documentElement.scrollWidth <= innerWidth"
 
 
 def painted(page: Page) -> int:
-    """How many colours the graph has: a blank canvas has one."""
+    """The number of colours in the graph; a blank canvas has one."""
     colours: int = page.evaluate(
         """() => {
           const canvas = document.querySelector(".graph canvas");
@@ -103,7 +103,7 @@ def test_text_of_users_stays_text_wherever_it_is_shown(page: Page, service: Serv
         page.wait_for_load_state("networkidle")
     assert page.evaluate("window.pwned") is None
     assert page.locator("main script, main img").count() == 0
-    # And the policy would stop it: not even the page's own code can turn a string into HTML.
+    # The policy would stop it, too: not even the page's own code can turn a string into HTML.
     refused = page.evaluate("() => { try { document.body.innerHTML = '<b>'; } catch (error) { return error.name; } }")
     assert refused == "TypeError"
     assert complaints.pop() == "error: This document requires 'TrustedHTML' assignment. The action has been blocked."
@@ -140,7 +140,7 @@ def test_a_thousand_nodes(page: Page, service: Service) -> None:
     page.keyboard.press("f")
     page.mouse.move(400, 500)
     page.mouse.wheel(0, -400)
-    # A frame is painted in far less than what a person notices.
+    # A frame is painted in far less time than a user notices.
     frame = page.evaluate(
         """async () => {
           const canvas = document.querySelector(".graph canvas");
@@ -218,7 +218,7 @@ def test_a_result_that_is_too_large_is_got_alone(page: Page, service: Service) -
     assert json.loads(started.value.path().read_bytes()) == [["x" * 700] * 100] * 100
     page.keyboard.press("4")
     expect(page.locator(".results .large")).to_contain_text("6.7 MiB")
-    # What is in a bucket is no answer of the service: it says where, and the browser goes there.
+    # The service does not return a result that is in a bucket: it returns the address, and the browser goes there.
     elsewhere = f"{service.url}/health"
     where = {"content_type": "text/uri-list", "body": f"{elsewhere}\r\n"}
     page.route("**/results/book", lambda route: route.fulfill(**where))

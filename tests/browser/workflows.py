@@ -1,4 +1,4 @@
-"""Workflows that are worth looking at."""
+"""Workflows that have something to show on the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def workflow(name: str, *nodes: Json, **more: Any) -> Json:
 
 
 def gated(path: Path) -> Json:
-    """Runs until there is a file at `path`."""
+    """It runs until there is a file at `path`."""
     return workflow(
         "Model training",
         node("dataset", "work", []),
@@ -29,7 +29,7 @@ def gated(path: Path) -> Json:
 
 
 def large() -> Json:
-    """A result of 7 MB, which no answer has room for."""
+    """It has a result of 7 MB, which is too large for any answer."""
     return workflow(
         "A book",
         node("line", "input", [], {"text": "x" * 700}),
@@ -39,7 +39,7 @@ def large() -> Json:
 
 
 def many() -> Json:
-    """Results of 700 KB each, of which some have no room in one answer."""
+    """It has results of 700 KB each, which do not all fit into one answer."""
     text = node("text", "output", [], {"value": "x" * 700})
     pages = [node(f"page_{number}", "output", ["text"], {"value": ["{{ text }}"] * 1000}) for number in range(9)]
     return workflow("Pages", text, *pages, node("done", "work", [page["id"] for page in pages]))
@@ -50,7 +50,7 @@ def told(url: str) -> Json:
 
 
 def failing() -> Json:
-    """One node fails for good, and says so in HTML."""
+    """One node fails for good, with an error that contains HTML."""
     return workflow(
         f"Warehouse {HOSTILE}",
         node("scan", "work", [], {"result": HOSTILE}),

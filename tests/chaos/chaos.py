@@ -17,15 +17,15 @@ from tests.chaos.faults import KINDS, LONG, Ground
 from tests.chaos.plan import Job, Round
 from tests.support.harness import wait_until
 
-# Once faults are over, all must be terminal within this many seconds, and as many again as the queue was away: what it
+# Once faults are over, all must be terminal within this many seconds, plus the time that the queue was away: what it
 # refused is sent again after a time that doubles.
 RECOVERY = 60.0
-LOOK = 2  # seconds of ?wait= in a client's look at an instance
+LOOK = 2  # seconds of ?wait= when a client reads a status
 
 
 @dataclass(slots=True)
 class Report:
-    """Of the rounds so far. `recovery` is the longest time from the end of the faults to the end of the load."""
+    """The totals of all rounds so far. `recovery` is the longest time from the end of faults to the end of the load."""
 
     rounds: int = 0
     instances: int = 0
@@ -49,7 +49,7 @@ class Report:
 
 
 class Chaos:
-    """`ground` is the stack under fire."""
+    """Runs the rounds. `ground` is the stack that is attacked."""
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
@@ -60,7 +60,7 @@ class Chaos:
         self.report = Report()
 
     def run(self, plan: Round) -> float:
-        """One round. Returns how long it took to recover."""
+        """Run one round. Returns how long the stack took to recover."""
         wait_until(self._is_whole, seconds=RECOVERY, what="every process up and healthy")
         self._over.clear()
         accepted: list[Accepted] = []
@@ -85,7 +85,7 @@ class Chaos:
         return recovery
 
     def check_all(self) -> None:
-        """At the end: nothing that was accepted in any round is lost, or has changed."""
+        """Check at the end that nothing that was accepted in any round is lost or has changed."""
         self._check(self._all)
 
     def _is_whole(self) -> bool:
@@ -108,7 +108,7 @@ class Chaos:
         return str(answer["instance_id"])
 
     def _follow(self, job: Job, plan: Round, execution_id: str, begun: float) -> Accepted:
-        """As a client does: trigger, and look again and again until it is over."""
+        """Trigger as a client does, and read the status again and again until the instance has ended."""
         time.sleep(max(0.0, begun + job.at - time.monotonic()))
         one = Accepted(
             instance_id=self._trigger(execution_id, job.base, job.key),

@@ -1,4 +1,4 @@
-"""What must hold of an instance once it is over, and what may never change on the way there."""
+"""Checks of an instance that has ended, and of what may never change before."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Accepted:
         return self.view is not None and self.view["status"] in OVER
 
     def saw(self, view: dict[str, Any]) -> None:
-        """S3 as a client sees it: what is final stays, with its attempt and its times."""
+        """Check S3 as a client sees it: a final state stays, with its attempt and its times."""
         if self.view is not None:
             if self.over:
                 assert view == self.view, f"a terminal instance changed: {self.view} became {view}"
@@ -43,13 +43,13 @@ class Accepted:
         self.view = view
 
     def read(self, results: dict[str, Any]) -> None:
-        """S2 as a client sees it: a result that was read once stays."""
+        """Check S2 as a client sees it: a result that was read once stays."""
         assert self.results in (None, results), f"results changed: {self.results} became {results}"
         self.results = results
 
 
 class Runs:
-    """What the diary says of one instance. `position` is the place of each start and end in the diary, by token."""
+    """The diary's entries about one instance. `position` has the place of each start and end in the diary, by token."""
 
     def __init__(self, entries: list[Entry], instance_id: str) -> None:
         self.of: dict[str, Entry] = {}
@@ -65,7 +65,7 @@ class Runs:
 
 
 def check(one: Accepted, store: redis.Redis, entries: list[Entry]) -> None:
-    """The status, the results, and S1, S2, S4, S5 and L2. `view` and `results` were read before."""
+    """Check the status, the results, and S1, S2, S4, S5 and L2. `view` and `results` were read before."""
     view, results = one.view, one.results
     assert view is not None
     assert results is not None
@@ -95,7 +95,7 @@ def _check_runs(one: Accepted, expected: dict[str, Ending], runs: Runs) -> None:
         assert result["value"] == ending.value, f"{id} yields {result}, not {ending}"
         named = result["named"]["value"] if result["named"] else None
         assert named == ending.named, f"{id} yields {result}, not {ending}"
-        # The result is that of the attempt which held the lease, by what the handler itself wrote down.
+        # The result is that of the attempt which held the lease, as the handler itself recorded it.
         holder = runs.of[result["token"]]
         assert (holder.node, holder.attempt, holder.what) == (id, one.view["nodes"][id]["attempt"], END), holder
         committed[id] = result["token"]

@@ -1,4 +1,4 @@
-"""A client that does what a client should: it asks again, with the same Idempotency-Key, until it has its answer."""
+"""A client as it should be: it repeats a request, with the same Idempotency-Key, until it has an answer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-# The service restarts within a second or two, so a client that waits a little is not the last to notice.
+# The service restarts within a second or two, so a client waits only briefly before it tries again.
 PAUSE = 0.1
 TIMEOUT = 30.0
 
 
 class Client:
-    """`patience`: how long it asks again before it gives up, in seconds. Safe to share between threads."""
+    """It repeats a request for at most `patience` seconds. Safe to share between threads."""
 
     def __init__(self, url: str, *, patience: float) -> None:
         self._host = urlsplit(url).netloc
@@ -23,7 +23,7 @@ class Client:
         self.asked_again = 0
 
     def call(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> tuple[int, Any]:
-        """The first answer that is no 5xx: its status and its JSON."""
+        """Return the status and the JSON of the first answer that is not a 5xx."""
         end = time.monotonic() + self._patience
         headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
         data = None if body is None else json.dumps(body)
@@ -36,7 +36,7 @@ class Client:
                 if status < 500:
                     return status, json.loads(found)
                 problem = f"{status} {found.decode()}"
-                # It may be restarting, and may refuse: all of that is the service's right. A fault of ours is not.
+                # The service may be restarting, and may refuse. Only a fault of its own is a failure of the test.
                 assert status != 500, f"{method} {path}: {problem}"
             except (OSError, http.client.HTTPException) as error:
                 problem = repr(error)

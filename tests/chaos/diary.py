@@ -1,4 +1,5 @@
-"""What the handlers of all processes did, in one file. Each line is one write: a killed process leaves whole lines."""
+"""A file in which the handlers of all processes record their runs. Each line is one write, so a killed process leaves
+whole lines."""
 
 from __future__ import annotations
 
@@ -10,13 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 VARIABLE = "CHAOS_DIARY"
-# Of a run of a handler: it began, it is about to hand back its result, it is about to raise.
+# A run of a handler began, is about to return its result, or is about to raise.
 START, END, RAISE = "start", "end", "raise"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """`token` is fresh for each run of a handler, and part of its result."""
+    """Each run of a handler has a new `token`, which is part of its result."""
 
     what: str
     instance: str
@@ -35,7 +36,7 @@ def write(entry: Entry, environ: Mapping[str, str] = os.environ) -> None:
 
 
 class Diary:
-    """Reads the file on from where it stopped, in any thread. The order of lines is that in which they were written."""
+    """Reads on in the file from where it stopped, in any thread. Its lines are in the order of their writing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -45,7 +46,7 @@ class Diary:
         path.touch()
 
     def read(self) -> list[Entry]:
-        """All entries so far."""
+        """Return all entries so far."""
         with self._lock, self.path.open("rb") as file:
             file.seek(self._offset)
             data = file.read()
@@ -55,7 +56,7 @@ class Diary:
             return list(self.entries)
 
     def busy(self) -> set[int]:
-        """The processes that run a handler now, or died in it."""
+        """Return the processes that run a handler now, or died in one."""
         open_runs: dict[str, int] = {}
         for entry in self.read():
             if entry.what == START:

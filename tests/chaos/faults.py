@@ -1,4 +1,4 @@
-"""What can be done to a running stack. Each returns when it is over; what it killed, the supervisor brings back."""
+"""The faults of a running stack. Each returns when it is over; the supervisor restarts what was killed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUEUE, STORE = "localstack.runtime.main", "-server 127.0.0.1:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """The stack under fire. `lease` is its lease and `outage` how long its queue is away, in seconds."""
+    """The stack that is attacked. Its lease is `lease` seconds long, and its queue is away for `outage` seconds."""
 
     stack: RunningStack
     diary: Diary
@@ -32,12 +32,12 @@ class Ground:
 
     @contextlib.contextmanager
     def store(self) -> Iterator[redis.Redis]:
-        """A client of the real store, as it is now."""
+        """Yield a client of the real store."""
         with redis.Redis.from_url(self.stack.exported("REDIS_URL"), socket_timeout=5) as client:
             yield client
 
     def kill(self, part: str, *, most: int = 1) -> None:
-        """SIGKILL to children, first those with a handler at work."""
+        """Send SIGKILL to children, first to those with a running handler."""
         for pid in self.victims(part)[:most]:
             send(pid, signal.SIGKILL)
 
@@ -46,7 +46,7 @@ class Ground:
         return sorted(self.stack.pids(part), key=lambda pid: pid not in busy)
 
     def hold(self, pid: int, seconds: float) -> None:
-        """SIGSTOP, and SIGCONT after `seconds`."""
+        """Send SIGSTOP, and SIGCONT after `seconds`."""
         send(pid, signal.SIGSTOP)
         try:
             time.sleep(seconds)
@@ -73,7 +73,7 @@ def _others(ground: Ground, kind: str, pid: int) -> set[int]:
 
 
 def store_twice(ground: Ground, rng: Random) -> None:
-    """Again as soon as it is back, while everybody reconnects."""
+    """Kill the store again as soon as it is back, while all processes reconnect."""
     for pid in ground.stack.pids(STORE):
         send(pid, signal.SIGKILL)
         wait_until(functools.partial(_others, ground, STORE, pid), seconds=60, what="another Valkey")
@@ -81,7 +81,7 @@ def store_twice(ground: Ground, rng: Random) -> None:
 
 
 def worker_stopped(ground: Ground, rng: Random) -> None:
-    """For longer than a lease: others take over, and what it then commits must be refused."""
+    """Stop a worker for longer than a lease: others take over, and its late commits must be refused."""
     for pid in ground.victims(WORKER)[:1]:
         ground.hold(pid, ground.lease * rng.uniform(1.5, 2.5))
 
@@ -92,10 +92,10 @@ def store_stopped(ground: Ground, rng: Random) -> None:
 
 
 def store_refuses(ground: Ground, rng: Random) -> None:
-    """As one that is full does: noeviction, and no memory left."""
+    """Let the store refuse writes like a full one: noeviction, and no memory left."""
     if _set_maxmemory(ground, "1"):
         time.sleep(ground.lease * rng.uniform(0.5, 2))
-        # A store that was killed meanwhile comes back with room.
+        # A store that was killed meanwhile comes back with free memory.
         wait_until(lambda: _set_maxmemory(ground, "0"), seconds=60, what="a store that can be configured")
 
 
@@ -110,13 +110,13 @@ def _set_maxmemory(ground: Ground, value: str) -> bool:
 
 
 def queue_hangs(ground: Ground, rng: Random) -> None:
-    """It takes requests, and answers none."""
+    """Let the queue accept requests and answer none."""
     for pid in ground.stack.pids(QUEUE):
         ground.hold(pid, ground.outage)
 
 
 def queue_gone(ground: Ground, rng: Random) -> None:
-    """Killed, and what takes its place is held before it listens. Its messages are lost with it."""
+    """Kill the queue, and stop its successor before it listens. The messages are lost."""
     for pid in ground.stack.pids(QUEUE):
         send(pid, signal.SIGKILL)
         place = wait_until(functools.partial(_others, ground, QUEUE, pid), seconds=60, what="another queue")
@@ -142,7 +142,7 @@ KINDS = QUICK | LONG
 
 
 def deck(rng: Random, *, rare: int) -> Iterator[str]:
-    """Kinds without end, each as often as any other, save for the long ones: once in `rare` decks."""
+    """Draw kinds endlessly, each as often as any other, except the long ones: these come once in `rare` decks."""
     while True:
         names = [*QUICK] * rare + [*LONG]
         rng.shuffle(names)

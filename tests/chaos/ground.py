@@ -1,4 +1,4 @@
-"""The stack under fire, with settings that make it notice soon what it lost."""
+"""The stack that is attacked, with settings by which it soon notices what it lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEASE = 2.0
 
 @contextlib.contextmanager
 def running_ground(folder: Path, *, outage: float) -> Iterator[Ground]:
-    """With its data, its log and the diary in `folder`."""
+    """Run it with its data, its log and the diary in `folder`."""
     written = diary.Diary(folder / "diary")
     settings = {
         "HANDLER_MODULES": "tests.chaos.handlers",

@@ -1,4 +1,4 @@
-"""The handler of the workflows under chaos: writes down that it runs, works or waits or fails as told, and adds up."""
+"""The handler of the chaos workflows: it records its run, works, waits or fails as configured, and adds up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.chaos import diary
 
 
 class Act(Config):
-    """Raises up to the attempt `fails`, or for good; `named` takes a template."""
+    """It raises up to the attempt `fails`, or for good; `named` may be a template."""
 
     seconds: float = 0.0
     fails: int = 0
@@ -22,7 +22,7 @@ class Act(Config):
 
 @handler("act")
 def act(config: Act, context: Context) -> dict[str, Any]:
-    """Yields the base of the params and the sum of its parents' values."""
+    """Return the base from the params plus the sum of the parents' values."""
     token = secrets.token_hex(8)
 
     def note(what: str) -> None:

@@ -1,4 +1,4 @@
-"""What a seed makes of each round: the load, and the faults with their moments. A round can be replayed alone."""
+"""The rounds of a seed: the load, and the faults with their times. A round can be replayed alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPAN = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """An instance to be: of which workflow, with which params, and when."""
+    """An instance to trigger: its workflow, its params, and when."""
 
     workflow: int
     base: int
@@ -35,7 +35,7 @@ class Round:
 def rounds(
     seed: int, *, lease: float, rare: int, only: Sequence[str] = (), at_once: Sequence[int] = (1, 2, 2, 3)
 ) -> Iterator[Round]:
-    """Round 1, 2, ... of a seed. `only` leaves these kinds of faults; a round has one of `at_once` of them."""
+    """Draw rounds 1, 2, ... of a seed. `only` limits the kinds of faults; their number is drawn from `at_once`."""
     kinds = faults.deck(Random(f"{seed}/faults"), rare=rare)
     for number in itertools.count(1):
         rng = Random(f"{seed}/{number}")

@@ -1,4 +1,4 @@
-"""A short chaos in `make test`: each kind of fault once. The long one is `make chaos`."""
+"""A short chaos run in `make test`, with each kind of fault once. The long one is `make chaos`."""
 
 from __future__ import annotations
 

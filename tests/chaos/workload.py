@@ -1,4 +1,4 @@
-"""What runs under chaos, and a plain function for how it must end."""
+"""The workflows of the chaos tests, and a plain function that computes how they must end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NEVER = 1000  # attempts that fail: more than any node has
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Of a node. `value` and `named` are its result's, None where it has none."""
+    """How a node must end. `value` and `named` are fields of its result, None if it has none."""
 
     status: str
     value: int | None = None
@@ -19,7 +19,7 @@ class Ending:
 
 
 def workflow(rng: Random, name: str, *, lease: float) -> dict[str, Any]:
-    """A chain, a fan or layers, parents before children; the wait of a node is now and then longer than a lease."""
+    """Draw a chain, a fan or layers, parents before children. Some nodes wait longer than a lease."""
     shape = rng.choice(["chain", "fan", "layers"])
     if shape == "chain":
         parents = [[number - 1] if number else [] for number in range(rng.randint(4, 12))]
@@ -54,14 +54,14 @@ def _node(rng: Random, number: int, parents: list[int]) -> dict[str, Any]:
         config["fails"] = rng.randint(1, 2)
     if parents and rng.random() < 0.2:
         config["named"] = f"{{{{ n{rng.choice(parents)} }}}}"
-    # One attempt more than it needs. What a lost lease costs is not the node's own failure, and comes on top.
+    # One attempt more than it needs. A lost lease is not a failure of the node, and its attempt is not among these.
     node["retry_policy"] = {"max_attempts": config.get("fails", 0) + 1, "initial_backoff_seconds": 0.2}
     node["config"] = config
     return node
 
 
 def endings(definition: dict[str, Any], base: int) -> dict[str, Ending]:
-    """How each node ends, by its id."""
+    """Compute how each node ends, by its id."""
     found: dict[str, Ending] = {}
     for node in definition["dag"]["nodes"]:
         parents, config = node["dependencies"], node.get("config", {})

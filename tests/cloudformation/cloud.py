@@ -1,4 +1,4 @@
-"""AWS on this machine: LocalStack with CloudFormation, and `python -m deploy` as a user would run it."""
+"""AWS on this machine: LocalStack with CloudFormation, and `python -m deploy` as a user runs it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Cloud:
         return client_of(self.url, service)
 
     def deploy(self, action: str, *arguments: str) -> str:
-        """What `python -m deploy` prints. Raises AssertionError with it where that fails."""
+        """Return what `python -m deploy` prints. Raises AssertionError with the output if the command fails."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": REGION,
@@ -64,7 +64,7 @@ class Api:
         self._key = key
 
     def call(self, path: str, document: Any = None) -> tuple[int, Any]:
-        """Status and JSON; POST where there is a document, else GET."""
+        """Return status and JSON of a POST if there is a document, else of a GET."""
         data = None if document is None else json.dumps(document).encode()
         headers = {"X-API-Key": self._key, "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self._base}{path}", data=data, headers=headers)
@@ -78,7 +78,7 @@ class Api:
 
 @contextlib.contextmanager
 def running(directory: Path) -> Iterator[Cloud]:
-    """Skips where LocalStack's full virtual environment is not installed; fails there in CI."""
+    """Run LocalStack. If its full virtual environment is not installed, the test is skipped, or fails in CI."""
     if not PYTHON.exists():
         unavailable("LocalStack with CloudFormation is not installed: make test-cloudformation")
     provided, logs, port = directory / "provided", directory / "logs", free_port()

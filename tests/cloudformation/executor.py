@@ -1,8 +1,9 @@
-"""LocalStack whose Lambda functions are processes: `python -m tests.cloudformation.executor`, by LocalStack's Python.
+"""Runs LocalStack with processes as Lambda functions: `python -m tests.cloudformation.executor`, by its own Python.
 
 LocalStack runs each function in a container, which needs Docker and the internet. Here each execution environment is a
 process under awslambdaric instead; functions, event source mappings, permissions and API stay LocalStack's own.
-FUNCTION_PYTHON is the interpreter of functions, FUNCTION_PROVIDED what Lambda's runtime brings, FUNCTION_LOGS a folder.
+FUNCTION_PYTHON is the functions' interpreter, FUNCTION_PROVIDED has what Lambda's runtime brings, and FUNCTION_LOGS is
+a folder.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from local.functions.environment import Environment, FunctionError
 
 
 class ProcessExecutor(RuntimeExecutor):
-    """One execution environment. It gets another process where its own has ended."""
+    """One execution environment. If its process has ended, it starts another one."""
 
     def start(self, env_vars: dict[str, Any]) -> None:
         task = str(self.function_version.config.code.get_unzipped_code_location())
@@ -62,7 +63,7 @@ class ProcessExecutor(RuntimeExecutor):
     @classmethod
     def cleanup_version(cls, function_version: Any) -> None: ...
 
-    # Where a function reaches LocalStack, and LocalStack a function: there is no network between them.
+    # The address of LocalStack for functions and of functions for LocalStack: both are on this machine.
 
     def get_address(self) -> str:
         return "127.0.0.1"

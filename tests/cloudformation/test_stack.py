@@ -1,7 +1,7 @@
-"""The template, deployed by `python -m deploy` into LocalStack's CloudFormation: what is made of it, and that it works.
+"""The template, deployed by `python -m deploy` into LocalStack's CloudFormation: its resources, and that they work.
 
-What LocalStack cannot carry (docs/deploy.md): ElastiCache, so the store is a Valkey by RedisUrl; the dashboard, which
-it takes and does not make; IAM, which it records and does not enforce; a VPC, whose network it does not have; log
+LocalStack does not support (docs/deploy.md): ElastiCache, so the store is a Valkey by RedisUrl; the dashboard, which
+it accepts but does not make; IAM, which it records but does not enforce; a VPC, whose network it does not have; log
 retention; the previous value of a parameter with NoEcho.
 """
 
@@ -39,7 +39,7 @@ def api(cloud: Cloud) -> Api:
 
 
 def physical(cloud: Cloud) -> dict[str, str]:
-    """What the resources are called; LocalStack lists those as well whose condition does not hold."""
+    """Return the physical ids of the resources. LocalStack also lists resources whose condition is false."""
     resources = cloud.client("cloudformation").list_stack_resources(StackName=STACK)["StackResourceSummaries"]
     return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources if "PhysicalResourceId" in one}
 
@@ -110,7 +110,7 @@ def test_an_instance_in_flight_survives_an_update(cloud: Cloud, api: Api, valkey
     retry = {"max_attempts": 2, "initial_backoff_seconds": 8, "max_backoff_seconds": 8}
     nodes: list[dict[str, Any]] = [
         {"id": "a", "handler": "noop"},
-        # It fails at once, and its next attempt comes after the update.
+        # It fails at once, and its next attempt starts after the update.
         {"id": "b", "handler": "call_external_service", "dependencies": ["a"], "retry_policy": retry,
          "config": {"url": "http://name.invalid/"}},
     ]  # fmt: skip
@@ -122,7 +122,7 @@ def test_an_instance_in_flight_survives_an_update(cloud: Cloud, api: Api, valkey
     functions = cloud.client("lambda")
     variables = functions.get_function_configuration(FunctionName=made["Worker"])["Environment"]["Variables"]
     assert variables["LOG_LEVEL"] == "WARNING"
-    # What was given once stays: nobody has to say AlarmEmail again.
+    # A parameter keeps its value, so AlarmEmail need not be given again.
     assert len(alarms(cloud)) == 7 and all(alarm["AlarmActions"] == [made["AlarmTopic"]] for alarm in alarms(cloud))
     view = finished(api, triggered["instance_id"])
     assert view["status"] == "FAILED" and view["nodes"]["a"]["status"] == "COMPLETED"

@@ -1,8 +1,8 @@
-"""The state diagram of ARCHITECTURE.md in plain Python: what the Lua transitions are held against.
+"""The state diagram of ARCHITECTURE.md in plain Python, with which the Lua transitions are compared.
 
-A model of the Store protocol's transitions over dictionaries, with the same arguments and answers. Each edge of the
-diagram is one method that begins with its letter. Counters, an instance's status and its place in the index are not
-kept but counted out of the nodes, so that the model cannot make the mistake of a counter that is wrong.
+It models the Store protocol's transitions over dictionaries, with the same arguments and answers. Each edge of the
+diagram is a method that begins with its letter. Counters, an instance's status and its place in the index are not
+stored but computed from the nodes, so that no counter of the model can be wrong.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from chalicelib.store.redis_store import LATE_ERROR, LOST_ERROR
 
 EDGES = "abcdefghijklmn"
 TRIGGER = -1  # the parent of the roots
-TIME_LIMIT = -2  # of the instance
+TIME_LIMIT = -2  # the time limit of the instance
 HELD = 9_000_000_000_000_000
 MAX_DOUBLINGS = 6
 RETENTION_MS = 600_000
@@ -103,7 +103,7 @@ class Instance:
 
     @property
     def counts(self) -> dict[str, int]:
-        """To end it ends everything that is not terminal, without touching its record."""
+        """An early end cancels every node that is not terminal, without touching its record."""
         running = 0 if self.ended_as else self.count("R")
         cancelled = self.total - self.ended if self.ended_as else 0
         return {
@@ -118,7 +118,7 @@ class Instance:
 
     @property
     def look_at(self) -> int | None:
-        """Its entry in the index: when the first of its nodes is due; when a terminal one must be told, or is gone."""
+        """Its entry in the index: when its first node is due; once terminal, when its webhook is due or it is gone."""
         if self.finished_at is not None:
             return self.owed_again if self.owes else self.finished_at + RETENTION_MS + 1000
         return min(self.due.values(), default=None)
@@ -131,7 +131,7 @@ class Model:
         self.now = now
         self.walked: Counter[str] = Counter() if walked is None else walked
         self.instances: dict[str, Instance] = {}
-        self.left: set[str] = set()  # gone, but for large results
+        self.left: set[str] = set()  # gone, except for large results
 
     # The edges.
 
@@ -166,7 +166,7 @@ class Model:
         at.due[number] = self.now + lease_ms
 
     def e_completed(self, at: Instance, number: int, result: bytes, cursor: int, resend_ms: int) -> None:
-        """RUNNING -> COMPLETED: the one result is committed, and errors of earlier attempts go."""
+        """RUNNING -> COMPLETED: the one result is committed, and errors of earlier attempts are deleted."""
         self.walked["e"] += 1
         node = at.nodes[number]
         node.status, node.cursor, node.finished = "C", cursor, self.now
@@ -175,7 +175,7 @@ class Model:
         self._owe(at, number, self.now + resend_ms)
 
     def f_lease_over(self, at: Instance, number: int, resend_ms: int) -> None:
-        """RUNNING -> ready: the lease ran out, and another attempt takes its place. No failure of the node's own."""
+        """RUNNING -> ready: the lease ran out, and another attempt begins, which is no failure of the node's own."""
         self.walked["f"] += 1
         self._next_attempt(at, number, resend_ms)
 
@@ -190,7 +190,7 @@ class Model:
         at.nodes[number] = Node("S", attempt=0, finished=self.now)
 
     def i_retry(self, at: Instance, number: int, delay_ms: int, look_ms: int) -> None:
-        """RUNNING -> ready: the handler failed. Sent already if it starts before the next look, else by the sweep."""
+        """RUNNING -> ready: the handler failed. The caller sends it if it starts before the next look, or the sweep."""
         self.walked["i"] += 1
         node = at.nodes[number]
         node.status, node.attempt, node.sends = "Q", node.attempt + 1, 1 if look_ms > delay_ms else 0
@@ -214,12 +214,12 @@ class Model:
         at.due[number] = HELD
 
     def m_resumed(self, at: Instance, number: int) -> None:
-        """ready -> ready: due at once, the instance is not paused any more."""
+        """ready -> ready: it is due at once, since the instance is no longer paused."""
         self.walked["m"] += 1
         at.due[number] = self.now
 
     def _begin_anew(self, at: Instance, number: int) -> None:
-        """terminal, or live when the instance ended -> waiting: it runs again, in the next epoch."""
+        """terminal, or live when the instance ended -> waiting: the node runs again, in the next epoch."""
         self.walked["n"] += 1
         if node := at.nodes.pop(number, None):
             at.archived[at.epoch, number] = (node.status, at.results.pop(number, None))
@@ -249,7 +249,7 @@ class Model:
             if owes:
                 self.instances[instance_id].owed_again = self.now + resend_ms
             return Due(Outcome.OUTBOX if owes else at)
-        # As Redis sorts: by time, then by the name of the node as a text.
+        # In the order of Redis: by time, then by the number of the node as text.
         due = [number for when, _, number in sorted((w, str(n), n) for n, w in at.due.items()) if when <= self.now]
         send, settle = [], []
         for number in due[:limit]:
@@ -499,7 +499,7 @@ class Model:
         at.stowed = True
         return Outcome.OPEN
 
-    # What they share.
+    # What the transitions share.
 
     def _open(self, instance_id: str) -> Instance | Outcome:
         at = self.instances.get(instance_id)
@@ -508,7 +508,7 @@ class Model:
         return Outcome.CLOSED if at.terminal else at
 
     def _holds(self, at: Instance, number: int, attempt: int, status: str) -> bool:
-        """Whether this attempt is the one that the node is at, in this state: what fences off all that is late."""
+        """Return whether this is the node's current attempt, in this state. That fences off whatever is late."""
         node = at.nodes.get(number)
         return node is not None and node.status == status and node.attempt == attempt
 
@@ -540,7 +540,7 @@ class Model:
                 self.h_skipped(at, number)
 
     def _lose(self, at: Instance, number: int, max_lost: int, error: bytes) -> bool:
-        """Whether there is another attempt."""
+        """Count a lost attempt. Returns whether there is another one."""
         node = at.nodes[number]
         at.events.append(("lost", number, node.attempt))
         node.lost += 1
@@ -562,7 +562,7 @@ class Model:
         self._owe(at, number, self.now + look_ms)
 
     def _give_up(self, at: Instance) -> None:
-        """Where the workflow says fail_fast: unless that node was the last, the others end with it."""
+        """With fail_fast the other nodes end with a failed one, unless it was the last."""
         if at.terms.fail_fast and at.count("F") and not at.terminal:
             self.k_cancelled(at, "FAILED", None)
 

@@ -1,4 +1,4 @@
-"""Lists and counts over all shards: of instances that somebody triggered, and of nothing else."""
+"""Lists and counts over all shards, which have the instances that were triggered, and nothing else."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def catalogue(store: RedisStore) -> RedisCatalogue:
 
 
 def at(moment: int, kind: str = ids.INSTANCE, shard: int = 0) -> str:
-    """An id of its own for each moment, which is what lists are ordered by."""
+    """Make an id for a moment, by which lists are ordered."""
     return f"{kind}-{moment:012x}{moment:016x}{shard:02x}"
 
 
@@ -86,7 +86,7 @@ def test_a_page_is_the_newest_of_all_shards_and_statuses_below_its_cursor(
 
     assert page(ALL, None, 100) == newest
     assert page(ALL, None, 5) == newest[:5]
-    assert page(ALL, newest[4], 5) == newest[5:10]  # the cursor itself is of the page before
+    assert page(ALL, newest[4], 5) == newest[5:10]  # the cursor itself is on the page before
     assert page(ALL, newest[9], 5) == newest[10:]
     assert page(["CANCELLED"], None, 100) == [made[9], made[6], made[3], made[0]]
     assert page(["PENDING"], newest[0], 2) == [made[10], made[8]]
@@ -113,7 +113,7 @@ def test_an_entry_says_what_its_instance_is(store: RedisStore, catalogue: RedisC
 def test_what_is_gone_leaves_the_lists_of_its_shard(store: RedisStore, catalogue: RedisCatalogue) -> None:
     gone, stays = at(1, shard=5), at(2, shard=5)
     create(store, gone), create(store, stays)
-    store._client.delete(*keys.instance(gone)[:9])  # its retention is over, and nobody has swept yet
+    store._client.delete(*keys.instance(gone)[:9])  # its retention is over, and no sweep has run yet
     assert [one.instance_id for one in catalogue.instances(statuses=ALL, before=None, limit=10)] == [stays]
     assert store._client.zrange(keys.listing("05"), 0, -1) == [f"P{stays}".encode()]
     assert catalogue.counts()["PENDING"] == 1
@@ -125,7 +125,7 @@ def test_workflows_are_listed_the_newest_first(store: RedisStore, catalogue: Red
         store.put_workflow(execution_id, name=f"n{number}", document=json.dumps({"n": number}).encode())
     latest = at(7)
     store.note_latest(made[3], latest)
-    # Redis has an order by text only among members of one score: releases must agree on it.
+    # Redis orders members by text only if they have the same score, so all releases must use the same one.
     assert {store._client.zscore(keys.workflows(id[-2:]), id) for id in made} == {0}
 
     def page(before: str | None, limit: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Each transition is one Lua file whose header is its contract: the headers are held against the declarations."""
+"""Each transition is one Lua file whose header is its contract. The headers are compared with the declarations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chalicelib.store.scripts import LUA, sources, uses
 SCRIPTS = sources(LUA)
 LIBRARY = sources(LUA / "lib")
 ROOT = Path(__file__).parents[2]
-# What a header's `Returns` may say in capitals besides outcomes: what take_due hands out, statuses, and keys.
+# The words in capitals besides outcomes in a header's `Returns`: what take_due hands out, statuses, and keys.
 OTHER_WORDS = {"SEND", "ALONE", "UNBLOCK", "SKIP", "COMPLETED", "FAILED", "CANCELLED", "RUNNING", *KEYS}
 
 
@@ -30,7 +30,7 @@ def header(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Without comments and the text in quotes."""
+    """Return the text without comments and without what is in quotes."""
     return re.sub(r"'[^'\n]*'", "''", re.sub(r"--.*", "", text))
 
 

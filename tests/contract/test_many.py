@@ -1,4 +1,4 @@
-"""Transitions whose lists are longer than a command of Redis takes: none of a list is missed, none is done twice."""
+"""Transitions with longer lists than a command of Redis takes: no entry is missed, and none is processed twice."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from chalicelib.store.redis_store import RedisStore
 
 NOW = Dispatching(taken=False, resend_ms=60_000)
 SENT = Dispatching(taken=True, resend_ms=60_000)
-BATCH = 1000  # how many a loop of the Lua takes at a time
-# As many as two batches, and one more: so there is a first, a middle, a last one, and each has its neighbours.
+BATCH = 1000  # the entries that a loop of the Lua takes at a time
+# Two batches and one more: so there is a first, a middle and a last one, each with its neighbours.
 COUNTS = [1, BATCH - 1, BATCH, BATCH + 1, 2 * BATCH + 1]
 
 
@@ -30,7 +30,7 @@ def store(valkey_url: str) -> Iterator[RedisStore]:
 
 
 def fan(store: RedisStore, count: int, terms: Terms | None = None) -> Ref:
-    """An instance of so many roots, all ready, and none sent."""
+    """Create an instance with so many roots, which are all ready and not sent."""
     ref = Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION))
     roots = Children([value for node in range(count) for value in (node, 1)])
     outcome, _ = store.create(ref, total=count, params=b"{}", roots=roots, by=NOW, terms=terms or Terms())
@@ -39,7 +39,7 @@ def fan(store: RedisStore, count: int, terms: Terms | None = None) -> Ref:
 
 
 def due(store: RedisStore, ref: Ref) -> list[int]:
-    """All that is handed out, call by call."""
+    """Return all that is handed out, call by call."""
     found = []
     while True:
         some = store.take_due(ref.instance_id, limit=700, resend_ms=60_000, max_lost=3)
@@ -78,7 +78,7 @@ def test_every_result_that_a_node_asks_for_comes_with_its_claim(store: RedisStor
 
 @pytest.mark.parametrize("count", [1, 499, 500, 501, 1000, 1001, 2001])
 def test_every_node_of_a_rerun_begins_anew_and_is_kept_as_it_was(store: RedisStore, count: int) -> None:
-    """Half of them can start at once, the others wait for one that stays."""
+    """Half of the nodes can start at once, the others wait for one that stays as it is."""
     ref = fan(store, count + 1)
     for start in range(0, count + 1, 500):
         nodes = range(start, min(start + 500, count + 1))

@@ -1,6 +1,7 @@
-"""The Lua transitions against the model of the state diagram: any order of calls, legal, stale, doubled or nonsense.
+"""The Lua transitions compared with the model of the state diagram, in any order of calls: legal, stale, doubled or
+nonsense.
 
-MODEL_EXAMPLES=5000 runs more of it (each example is up to 40 calls); then it is random, not the same each time.
+MODEL_EXAMPLES=5000 runs more examples, of up to 40 calls each. They are then random, not the same each time.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ RETENTION_SECONDS = 600
 MAX_LOST = 2
 RESEND_MS = 1000
 OWNERS = ("one", "two")
-# All of an instance in one answer, the time to live of each key with it.
+# The whole instance in one answer, with the time to live of each key.
 _WHOLE = """
 local ttl = {}
 for i = 1, 9 do ttl[i] = redis.call('PTTL', KEYS[i]) end
@@ -52,7 +53,7 @@ return { redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.c
 
 @dataclass
 class Dag:
-    """Who waits for whom; `step` is how many of a list go into one call."""
+    """A graph of nodes; `step` entries of a list go into one call."""
 
     ref: Ref
     parents: list[list[int]]
@@ -84,7 +85,7 @@ class Dag:
 @st.composite
 def dags(draw: st.DrawFn) -> tuple[list[list[int]], int, Terms]:
     size = draw(st.integers(1, 6))
-    if draw(st.booleans()):  # a fan: all are ready in one moment
+    if draw(st.booleans()):  # a fan: all are ready at the same moment
         parents = [[0] if node else [] for node in range(size)]
     else:
         parents = [sorted(draw(st.sets(st.integers(0, node - 1), max_size=3))) if node else [] for node in range(size)]
@@ -99,7 +100,7 @@ def dags(draw: st.DrawFn) -> tuple[list[list[int]], int, Terms]:
     return parents, draw(st.sampled_from([1, 2, 500, 500])), terms
 
 
-# Mostly what a correct caller sends; now and then an attempt that is over, not yet there, or nonsense.
+# Mostly what a correct caller sends; now and then an attempt that is over, that does not exist yet, or nonsense.
 ATTEMPTS = st.sampled_from([0] * 9 + [-1, 1, 98])
 PICKS = st.integers(0, 11)
 STRAY = st.sampled_from([False] * 7 + [True])
@@ -108,7 +109,7 @@ LEASES = st.sampled_from([0, 500, 5000])
 
 
 class Transitions(RuleBasedStateMachine):
-    """One call after another to the store and to the model, and all that they hold compared after each."""
+    """Calls store and model alike, and compares all that they hold after each call."""
 
     client: ClassVar[redis.Redis]
     clock: ClassVar[VirtualClock]
@@ -123,7 +124,7 @@ class Transitions(RuleBasedStateMachine):
         self.model = Model(self.clock.now, self.walked)
         self.dags: list[Dag] = []
 
-    # What is called.
+    # The calls.
 
     @initialize(dag=dags(), by=DISPATCH)
     def first(self, dag: tuple[list[list[int]], int, Terms], by: Dispatching) -> None:
@@ -182,7 +183,7 @@ class Transitions(RuleBasedStateMachine):
         self._complete(dag, nodes, by, lease_ms if hop else None)
 
     def _complete(self, dag: Dag, nodes: dict[int, int], by: Dispatching, hop_ms: int | None) -> None:
-        """Nodes with their attempts. A child in three is never claimed, and a hop has room for one of the others."""
+        """Complete nodes by their attempts. One child in three is never claimed, and a hop has room for one other."""
         known = range(len(dag.parents))
         done = [
             Done(
@@ -198,7 +199,7 @@ class Transitions(RuleBasedStateMachine):
 
     @rule(which=PICKS, pick=PICKS, stray=STRAY, start=st.sampled_from([None, None, 0, 1, 2, -1]), by=DISPATCH)
     def settle(self, which: int, pick: int, stray: bool, start: int | None, by: Dispatching) -> None:
-        """Carry on where the cursor stands; or at a wrong place, as a caller does that comes late."""
+        """Continue at the cursor, or at a wrong place, as a late caller does."""
         dag = self._dag(which)
         at = self._at(dag)
         owing = [number for number, node in at.nodes.items() if node.cursor >= 0]
@@ -270,7 +271,7 @@ class Transitions(RuleBasedStateMachine):
 
     @rule(which=PICKS, by=DISPATCH)
     def paused_while_it_runs(self, which: int, by: Dispatching) -> None:
-        """What that unblocks is held back, and goes on with the resumption."""
+        """Pause while a node runs: what it unblocks is held back until the instance is resumed."""
         dag = self._dag(which)
         node, attempt = self._any(dag, "Q")
         self._both("claim", dag.ref.instance_id, owner="one", lease_ms=5000, wanted=[Wanted(node, attempt, ())])
@@ -280,7 +281,7 @@ class Transitions(RuleBasedStateMachine):
 
     @rule(which=PICKS, rarely=st.integers(0, 9))
     def forget(self, which: int, rarely: int) -> None:
-        """Of what is live it must not, and of what is terminal nothing may be left."""
+        """Forget an instance: a live one must be refused, and of a terminal one nothing may be left."""
         dag = self._dag(which)
         if self._at(dag).terminal and (rarely < 8 or len(self.dags) == 1):
             return
@@ -294,7 +295,7 @@ class Transitions(RuleBasedStateMachine):
 
     @rule(which=PICKS, late=st.sampled_from([0, 0, 1]), again=st.booleans())
     def large_results_outlive_their_instance(self, which: int, late: int, again: bool) -> None:
-        """Until somebody says that they are deleted."""
+        """They stay until a caller reports that they are deleted."""
         dag = self._dag(which)
         id, (node, attempt) = dag.ref.instance_id, self._any(dag, "Q")
         self._both("claim", id, owner="one", lease_ms=5000, wanted=[Wanted(node, attempt, ())])
@@ -332,7 +333,7 @@ class Transitions(RuleBasedStateMachine):
         by=DISPATCH,
     )
     def work(self, which: int, picks: list[int], endings: list[str], by: Dispatching) -> None:
-        """What a correct worker does with a message: several calls at once, so that instances get far."""
+        """Do what a correct worker does with a message, in several calls at once, so that instances make progress."""
         dag = self._dag(which)
         nodes = dict(self._node(dag, "Q", pick, 0, stray=False) for pick in picks)
         nodes = {node: attempt for node, attempt in nodes.items() if node < len(dag.parents)}
@@ -392,7 +393,7 @@ class Transitions(RuleBasedStateMachine):
 
     @rule(which=PICKS, by=DISPATCH, call=st.sampled_from(["complete", "extend", "fail"]))
     def straggler(self, which: int, by: Dispatching, call: str) -> None:
-        """A worker that lost its lease and does not know: the node runs again, as a later attempt."""
+        """A worker that lost its lease does not know it, while the node runs again as a later attempt."""
         dag = self._dag(which)
         self._both("claim", dag.ref.instance_id, owner="one", lease_ms=0, wanted=[Wanted(*self._any(dag, "Q"), ())])
         self._both("take_due", dag.ref.instance_id, limit=10, resend_ms=RESEND_MS, max_lost=MAX_LOST)
@@ -407,7 +408,7 @@ class Transitions(RuleBasedStateMachine):
 
     @rule(ms=st.sampled_from([0, 1000, 5000, 100_000]), resend_ms=st.sampled_from([RESEND_MS, 0]), by=DISPATCH)
     def sweep(self, ms: int, resend_ms: int, by: Dispatching) -> None:
-        """What a correct sweep does: it looks at all that is due, and settles what it is handed."""
+        """Do what a correct sweep does: look at everything that is due, and settle what is handed out."""
         self.time_passes(ms)
         for dag in self.dags:
             instance_id = dag.ref.instance_id
@@ -416,7 +417,7 @@ class Transitions(RuleBasedStateMachine):
                 children = (dag.skips if owed.failed else dag.unblocks)(owed.node, owed.cursor)
                 self._both("settle", instance_id, node=owed.node, start=owed.cursor, children=children, by=by)
 
-    # What must hold.
+    # The invariants.
 
     @invariant()
     def the_store_holds_what_the_model_holds(self) -> None:
@@ -428,7 +429,7 @@ class Transitions(RuleBasedStateMachine):
             assert _held(whole, at) == _expected(at)
             check_invariants(self.client, instance_id)
             for number, node in at.nodes.items():
-                # S1, which the model does not know, since it never saw the graph. (S4 and S5 were checked just now.)
+                # S1, which the model cannot check, since it never saw the graph. (S4 and S5 were checked just now.)
                 if number != TRIGGER and node.status in "QRCI":
                     assert all(at.nodes[parent].status in "CI" for parent in dag.parents[number])
 
@@ -441,13 +442,13 @@ class Transitions(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for dag in self.dags:
-            self.store.end(dag.ref.instance_id, status="FAILED", error=b"{}")  # what is live has no time to live
+            self.store.end(dag.ref.instance_id, status="FAILED", error=b"{}")  # live instances have no time to live
             self.store.forget(dag.ref.instance_id, emptied=True)
 
-    # How the rules choose.
+    # The choices of the rules.
 
     def _dag(self, which: int) -> Dag:
-        """Mostly one that is live: the others refuse everything."""
+        """Choose an instance, mostly a live one, since the others refuse everything."""
         live = [dag for dag in self.dags if not self._at(dag).terminal]
         among = live if live and which < 10 else self.dags
         return among[which % len(among)]
@@ -456,14 +457,14 @@ class Transitions(RuleBasedStateMachine):
         return self.model.instances[dag.ref.instance_id]
 
     def _any(self, dag: Dag, status: str) -> tuple[int, int]:
-        """Of the nodes in this state, the one with most attempts."""
+        """Choose the node with most attempts among those in this state."""
         nodes = self._at(dag).nodes.items()
         fitting = [(node.attempt, number) for number, node in nodes if node.status == status and number != TRIGGER]
         attempt, number = max(fitting, default=(1, 0))
         return number, attempt
 
     def _node(self, dag: Dag, status: str, pick: int, shift: int, stray: bool) -> tuple[int, int]:
-        """A node in one of these states if there is one, with its attempt; any number else, or with `stray`."""
+        """Choose a node in one of these states, with its attempt; any number if there is none, or with `stray`."""
         at = self._at(dag)
         fitting = [number for number, node in at.nodes.items() if node.status in status and number != TRIGGER]
         number = pick % (len(dag.parents) + 1) if stray or not fitting else fitting[pick % len(fitting)]
@@ -471,7 +472,7 @@ class Transitions(RuleBasedStateMachine):
         return number, (node.attempt if node else 1) + shift
 
     def _both(self, call: str, *args: Any, **arguments: Any) -> Any:
-        # The model first: should it refuse, the rule is wrong and not the store.
+        # The model first: if it raises, the rule is wrong and not the store.
         expected = getattr(self.model, call)(*args, **arguments)
         assert getattr(self.store, call)(*args, **arguments) == expected
         return expected
@@ -501,7 +502,7 @@ def _expected(at: Instance) -> dict[str, Any]:
 
 
 def _held(whole: Any, at: Instance) -> dict[str, Any]:
-    """The store's keys in the model's words."""
+    """Return the store's keys in the form of the model."""
     meta, nodes, arrived, results, errors = (dict(zip(flat[::2], flat[1::2], strict=True)) for flat in whole[:5])
     due = dict(zip(whole[5][::2], whole[5][1::2], strict=True))
     archived = dict(zip(whole[10][::2], whole[10][1::2], strict=True))
@@ -511,7 +512,7 @@ def _held(whole: Any, at: Instance) -> dict[str, Any]:
     # -2: no such key. The history and the archive, which are the last two, always have one.
     lives = [ttl for ttl in whole[8][:-2] if ttl != -2]
     assert -1 not in whole[8][-2:]
-    # A time to live runs by the server's clock: that it is this one, less what the test took since.
+    # Times to live run by the server's clock, so they are shorter by the time that the test has taken.
     bounded = all(0 < ttl <= RETENTION_SECONDS * 1000 for ttl in lives)
     assert bounded or all(ttl == -1 for ttl in lives), lives
     return {
@@ -563,7 +564,7 @@ def _numbers(raw: dict[bytes, bytes]) -> dict[int, int]:
 
 @pytest.fixture
 def machine(valkey_url: str) -> Iterator[Callable[..., type[Transitions]]]:
-    """Makes machines, each with its own broken lines."""
+    """Return a function that makes machines, each with its own broken lines."""
     with redis.Redis.from_url(valkey_url) as client, VirtualClock(client, key="sim:now:model") as clock:
 
         def make(**overrides: str) -> type[Transitions]:
@@ -639,5 +640,5 @@ def test_a_broken_line_is_noticed(machine: Callable[..., type[Transitions]], nam
     assert old in source, "the line is not there any more: choose another"
     broken = machine(**{file: source.replace(old, new)})
     with pytest.raises((AssertionError, redis.exceptions.ResponseError)):
-        # The first failure ends the search, so its bound costs nothing: a rare one must be found, too.
+        # The first failure ends the search, so a high bound costs nothing, and rare failures are found, too.
         run_state_machine_as_test(broken, settings=bounded(5000, phases=[Phase.generate], report_multiple_bugs=False))

@@ -1,4 +1,4 @@
-"""What a newer release has written: this one says so, and leaves it as it is (ARCHITECTURE.md, "Versions")."""
+"""What a newer release has written is reported, and left as it is (ARCHITECTURE.md, "Versions")."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ TRANSITIONS: dict[str, Callable[[Any, str], Any]] = {
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[QueuedApplication]:
-    """On a store of its own: the sweep must meet nothing but what the test made."""
+    """An application on a store of its own, so that the sweep finds only what the test made."""
     with running_valkey(tmp_path) as port:
         made = by_messages(application(valkey.url(port), MemoryQueue(), resend_seconds=0.01))
         yield made
@@ -88,7 +88,7 @@ def test_no_transition_touches_it_and_it_goes_on_when_its_release_is_back(app: Q
     [message] = queue.take()
     assert app.worker.handle(sqs_event([message])) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
     assert app.dead_letters.handle(sqs_event([message])) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
-    # The sweep says that it cannot, and leaves it in the index, behind what it can look at.
+    # The sweep reports the failure, and leaves the instance in the index, behind those that it can process.
     wait_until(lambda: app.sweep.run().failed == 1, what="a sweep that meets it")
     assert not queue.take()
 

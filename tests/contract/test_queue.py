@@ -1,4 +1,4 @@
-"""What every queue promises, on the real one and on the one in memory."""
+"""The promises of every queue, tested on the real one and on the one in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REF = Ref(ids.new(ids.INSTANCE), ids.new(ids.EXECUTION))
 
 @dataclass(frozen=True)
 class Both:
-    """A queue, and what takes the bodies out of it."""
+    """A queue, and a function that takes the bodies out of it."""
 
     queue: Queue
     take: Callable[[], list[str]]

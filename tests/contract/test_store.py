@@ -1,4 +1,4 @@
-"""The transitions, one by one, on every server that the store is promised to run on."""
+"""The transitions, one by one, on every kind of server that the store supports."""
 
 from __future__ import annotations
 
@@ -306,7 +306,7 @@ def test_pressure_counts_what_nobody_looked_at_and_the_memory_where_it_is_bounde
     before = store.pressure(late_ms=60_000)
     refs = [new(store, [0], 1, LATE) for _ in range(3)]
     assert store.pressure(late_ms=60_000).late == before.late
-    # Negative: as it would be seen a while from now.
+    # A negative bound counts what will be late a while from now.
     assert store.pressure(late_ms=-1000).late >= before.late + 3
     assert before.memory is None
     nodes = store._client.get_primaries() if hasattr(store._client, "get_primaries") else [None]
@@ -344,7 +344,7 @@ def test_workflows_and_idempotency(store: RedisStore) -> None:
 
 
 def test_no_script_has_more_arguments_than_serverless_takes(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ElastiCache Serverless refuses 4,000. A join of 5,000 is claimed all the same, with every result."""
+    """ElastiCache Serverless refuses 4,000. A join of 5,000 is still claimed, with every result."""
     wide = 5000
     ref = new(store, [0], wide + 1)
     store._client.hset(keys.results(ref.instance_id), mapping={node: b"%d" % node for node in range(wide)})

@@ -1,4 +1,4 @@
-"""The store's client over TLS: passwords, users and IAM tokens, and what it says when they are wrong."""
+"""The store's client over TLS: passwords, users and IAM tokens, and its errors when they are wrong."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ IAM_USER = "iam-engine"
 
 @dataclass
 class Secured:
-    """A Valkey behind TLS that lets nobody in without a password."""
+    """A Valkey behind TLS that requires a password."""
 
     port: int
     ca: str
@@ -56,7 +56,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     with running_valkey(directory) as plain:
         with redis.Redis(port=plain) as client:
             client.acl_setuser(USER, enabled=True, passwords=[f"+{PASSWORD}"], keys=["*"], commands=["+@all"])
-            # Valkey cannot check a signature: it takes any. What is signed, a test below looks at.
+            # Valkey cannot check a signature, so it accepts any. A test below checks what is signed.
             client.acl_setuser(IAM_USER, enabled=True, nopass=True, keys=["*"], commands=["+@all"])
             client.config_set("requirepass", "the default user's")
         with terminator(plain, authorities["ca.pem"].issue_cert("localhost")) as port:
@@ -95,9 +95,9 @@ def test_ways_to_log_in(secured: Secured, login: str, settings: dict[str, Any]) 
 
 
 def test_a_cluster_with_iam(tmp_path: Path) -> None:
-    """As ElastiCache Serverless is: cluster mode, TLS only, one endpoint that names the nodes, and the template's user.
+    """Like ElastiCache Serverless: cluster mode, TLS only, one endpoint that names the nodes, and the template's user.
 
-    Whatever the store is asked, that user has to be allowed to ask.
+    That user has to be allowed every command that the store uses.
     """
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -172,7 +172,7 @@ def test_a_login_over_plain_text_is_not_tls(secured: Secured) -> None:
 
 @pytest.mark.parametrize("serverless", [True, False])
 def test_an_iam_token_is_a_signed_request(serverless: bool) -> None:
-    """Checked by hand against AWS's "Create a signed AWS API request" (Signature Version 4), query parameters."""
+    """The signature is computed by AWS's "Create a signed AWS API request" (Signature Version 4), query parameters."""
     settings = {"redis_username": IAM_USER, "redis_cache_name": "My-Cache", "redis_serverless": serverless}
     application = Application(Settings(redis_url="rediss://cache:6379", redis_auth="iam", **settings))
     provider = application.login.iam

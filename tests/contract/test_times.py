@@ -1,4 +1,4 @@
-"""The times and numbers that transitions write, to the millisecond, by a clock that stands still."""
+"""The times and numbers that transitions write, exact to the millisecond, by a clock that stands still."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ERROR = json.dumps({"type": "Boom", "message": "it broke"}).encode()
 
 
 class Bench:
-    """A store by a clock, and an instance of it seen as it is in Redis."""
+    """A store with a virtual clock, and its instances as they are in Redis."""
 
     def __init__(self, client: redis.Redis, clock: VirtualClock) -> None:
         self.client, self.clock = client, clock
@@ -80,7 +80,7 @@ class Bench:
         return None if raw is None else str(raw, "utf-8")
 
     def due(self, id: str) -> dict[int, int]:
-        """By how many ms from now."""
+        """Return the `due` entries, in ms from now."""
         found: Any = self.client.zrange(keys.instance(id)[5], 0, -1, withscores=True)
         return {int(node): round(score) - self.clock.now for node, score in found}
 
@@ -93,7 +93,7 @@ class Bench:
         return [value and value.decode() for value in found]
 
     def ttl(self, id: str) -> dict[str, int]:
-        """Of META, NODES ..., where they are there and end; in ms."""
+        """Return the times to live of META, NODES ... in ms, for keys that exist and have one."""
         names = ["meta", "nodes", "waits", "results", "errors", "due", "done", "history", "archive"]
         found = {name: self.client.pttl(key) for name, key in zip(names, keys.instance(id), strict=False)}
         return {name: left for name, left in found.items() if left > 0}
@@ -109,7 +109,7 @@ def bench(valkey_url: str) -> Iterator[Bench]:
 
 
 def about(left: int, whole: int) -> bool:
-    """A time to live runs by the server's own clock."""
+    """Allow for the server's own clock, by which times to live run."""
     return whole - 20_000 < left <= whole
 
 
@@ -150,7 +150,7 @@ def test_a_node_is_looked_at_ever_more_rarely_while_nobody_takes_it(bench: Bench
         bench.clock.advance(bench.due(id)[0])
     assert waits == [1, 2, 4, 8, 16, 32, 64, 64, 64]
     again = bench.store.history(id)
-    assert [event.event for event in again] == ["sent again"] * 8  # the first time it was not sent before
+    assert [event.event for event in again] == ["sent again"] * 8  # it was not sent before
     assert (again[0].node, again[0].attempt, again[0].owner, again[0].started) == (0, 1, "", None)
 
 
@@ -167,8 +167,8 @@ def test_a_claim_has_its_lease_and_says_how_long_its_nodes_were_ready(bench: Ben
     ]
     bench.clock.advance(300)
     answer = bench.store.claim(id, owner="w", lease_ms=LEASE, wanted=[Wanted(0, 1, ()), Wanted(1, 1, ())])
-    assert answer.waited_ms == 1000  # of the one that is claimed now
-    assert bench.due(id)[0] == LEASE  # asked for again by who holds it
+    assert answer.waited_ms == 1000  # of the node that is claimed now
+    assert bench.due(id)[0] == LEASE  # its owner asks again
     assert bench.meta(id, "running", "started_at", "messages") == ["2", str(started), "2"]
     answer = bench.store.claim(id, owner="x", lease_ms=LEASE, wanted=[Wanted(0, 1, ()), Wanted(9, 1, ())])
     assert answer.waited_ms is None and bench.due(id)[0] == LEASE
@@ -233,7 +233,7 @@ def test_a_retry_waits_for_its_delay_and_is_sent_by_who_failed_it_where_that_is_
     assert bench.fail(id, 0, delay=100, look=100 + RESEND) is Outcome.RETRY
     assert bench.fail(id, 1, delay=900_001, look=900_001) is Outcome.RETRY
     assert bench.record(id, 0) == f"Q:2:1:0:1:-1:{failed}:::"  # sent
-    assert bench.record(id, 1) == f"Q:2:1:0:0:-1:{failed}:::"  # the sweep will
+    assert bench.record(id, 1) == f"Q:2:1:0:0:-1:{failed}:::"  # the sweep will send it
     assert bench.due(id) == {0: 100 + RESEND, 1: 900_001} and bench.index(id) == 100 + RESEND
     assert bench.meta(id, "running", "failed") == ["0", "0"]
     events = bench.store.history(id)
@@ -321,7 +321,7 @@ def test_history_and_archive_outlive_their_instance(bench: Bench) -> None:
     assert about(bench.ttl(id)["archive"], ASIDE + RETENTION)
     bench.store.pause(id)
     assert about(bench.ttl(id)["history"], ASIDE + RETENTION)
-    assert bench.meta(id, "schema") == ["2"]  # which brought the pause, and results kept elsewhere
+    assert bench.meta(id, "schema") == ["2"]  # the schema that brought the pause, and results stored elsewhere
 
 
 def test_a_time_limit_ends_an_instance_when_it_is_over_and_not_before(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Where large results are kept: a folder, and S3 (LocalStack's), held to the same."""
+"""The stores of large results, a folder and S3 (LocalStack's), pass the same tests."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_more_than_one_page_is_forgotten(bucket: str, localstack_url: str) -> No
     pages = paginate("list_objects_v2")
     for number in range(5):
         values.put(f"a0/in-1/n/{number}.json", b"1")
-    # Pages of two: the rest of 1,000 would take its time.
+    # Pages of two, since pages of 1,000 would take long.
     whole = pages.paginate
     pages.paginate = lambda **named: whole(**named, PaginationConfig={"PageSize": 2})
     values._client().get_paginator = lambda name: pages  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The tests' clock is the store's only one."""
+"""The virtual clock of the tests is the only clock that the store uses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_claim_says_how_long_its_nodes_were_ready_and_take_due_how_late_it_is(
         clock.advance(30)
         assert store.take_due(instance_id, limit=10, resend_ms=1000, max_lost=3).late_ms == 10
         retried = store.claim(instance_id, owner="me", lease_ms=50, wanted=[Wanted(0, 2, ())])
-        assert retried.nodes[0].failures == 1 and retried.waited_ms is None  # it waited for its backoff, too
+        assert retried.nodes[0].failures == 1 and retried.waited_ms is None  # its backoff counts as waiting, too
         store.end(instance_id, status="FAILED", error=b"{}")
         closed = store.claim(instance_id, owner="me", lease_ms=50, wanted=[Wanted(0, 2, ())])
         assert closed.waited_ms is None

@@ -12,7 +12,7 @@ from tests.deployed.deployment import Deployment, Packaged
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Packaged:
-    """The real `chalice package`: dependencies downloaded, or taken from chalice's cache."""
+    """Run the real `chalice package`: dependencies are downloaded, or taken from chalice's cache."""
     return deployment.packaged(tmp_path_factory.mktemp("packaged"))
 
 

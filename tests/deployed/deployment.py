@@ -1,4 +1,4 @@
-"""The service as it is deployed: the zip's functions in processes of their own, behind what AWS puts before them."""
+"""The service as it is deployed: the zip's functions in processes of their own, behind imitations of AWS's services."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.deployed.gateway import Gateway
 from tests.support.servers import client_of
 
 STAGE = "dev"
-POLLERS = 2  # of each queue
+POLLERS = 2  # for each queue
 STACK = f"dag-service-{STAGE}"
 
 
 @dataclass(frozen=True, slots=True)
 class Packaged:
-    """What `chalice package` made, the zip unpacked in `task`, and what Lambda provides beside it."""
+    """The output of `chalice package`, with the zip unpacked in `task`, and what Lambda provides besides."""
 
     archive: Path
     template: Mapping[str, Any]
@@ -64,7 +64,7 @@ class Deployment:
 
     @contextlib.contextmanager
     def configured(self, function: str, *, timeout_seconds: float | None = None, **variables: str) -> Iterator[None]:
-        """For a while, other settings. As with Lambda, what runs with the former ones is not used again."""
+        """Use other settings for a while. As with Lambda, processes with the former ones are not used again."""
         target, own = self.functions[function], self.variables[function]
         before, former_seconds = dict(own), target.timeout_seconds
         own |= variables
@@ -80,7 +80,7 @@ class Deployment:
 
     @contextlib.contextmanager
     def impatient(self) -> Iterator[None]:
-        """For a while, the queue gives up a message that failed twice, instead of five times."""
+        """For a while, let the queue give up a message that failed twice, instead of five times."""
         name, url = "RedrivePolicy", self.queue.queue
         before = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"]
         policy = json.loads(before[name]) | {"maxReceiveCount": 2}
@@ -89,7 +89,7 @@ class Deployment:
         self.sqs.set_queue_attributes(QueueUrl=url, Attributes=before)
 
     def sweep(self) -> dict[str, int]:
-        """What EventBridge does every minute. Returns what the sweep did."""
+        """Do what EventBridge does every minute. Returns what the sweep did."""
         event = {
             "id": str(uuid.uuid4()),
             "detail-type": "Scheduled Event",
@@ -105,7 +105,7 @@ class Deployment:
         return swept
 
     def submit(self, workflow: Mapping[str, Any], params: Mapping[str, Any] | None = None) -> str:
-        """Over HTTP: submitted and triggered. Returns the instance_id."""
+        """Submit and trigger a workflow over HTTP. Returns the instance_id."""
         submitted = self.gateway.post("/api/workflow", workflow)
         assert submitted.status == 201, submitted.body
         triggered = self.gateway.post(
@@ -129,7 +129,7 @@ class Deployment:
 
 @contextlib.contextmanager
 def deployed(made: Packaged, directory: Path, *, redis_url: str, endpoint_url: str) -> Iterator[Deployment]:
-    """The stack of the template, on the Redis and the SQS of these URLs; what functions log is in `directory`."""
+    """Run the stack of the template on the Redis and the SQS of these URLs. The functions' logs are in `directory`."""
     with contextlib.ExitStack() as exits:
         sqs = exits.enter_context(contextlib.closing(client_of(endpoint_url, "sqs")))
         urls = queues.ensure(sqs, f"{STACK}-{uuid.uuid4().hex[:8]}", visibility_seconds=1)

@@ -1,4 +1,4 @@
-"""API Gateway's REST API in front of a function: requests become proxy events, answers responses.
+"""API Gateway's REST API in front of a function: requests become proxy events, and answers become responses.
 
 Amazon API Gateway Developer Guide, "Lambda proxy integrations in API Gateway".
 """
@@ -29,7 +29,7 @@ class Answer:
 
 
 class Gateway:
-    """Knows the routes of the template's RestAPI, and nothing of the app."""
+    """A gateway that knows the routes of the template's RestAPI, and nothing of the app."""
 
     def __init__(self, rest_api: Mapping[str, Any], function: Function, *, stage: str) -> None:
         self.paths = rest_api["Properties"]["DefinitionBody"]["paths"]
@@ -46,7 +46,7 @@ class Gateway:
     def request(
         self, method: str, path: str, *, body: str | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Raises ValueError for a path that is no route (API Gateway says 403), and FunctionError (it says 502)."""
+        """Raises ValueError for a path without a route, and FunctionError. API Gateway answers these 403 and 502."""
         route = self._routes.match_route(path)
         if method.lower() not in self.paths[route.route]:
             raise ValueError(f"{route.route} has no {method}")

@@ -1,4 +1,4 @@
-"""What is in the zip, and what is not."""
+"""The contents of the zip."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from local.processes import ROOT
 from tests.deployed.deployment import Packaged
 
 MEGABYTE = 1_000_000
-# Lambda's limits are 50 and 250 (Lambda quotas); what is bigger starts later.
+# Lambda's limits are 50 and 250 (Lambda quotas), and a larger zip starts more slowly.
 MAX_ZIP, MAX_UNPACKED = 10 * MEGABYTE, 36 * MEGABYTE
-# Modules that a setting loads which nobody makes on AWS, and what they would need.
+# Modules that are loaded only by settings which are not used on AWS, and what they would need.
 NOT_ON_AWS = {"chalicelib.metrics.prometheus": "prometheus_client", "chalicelib.tracing.otlp": "opentelemetry"}
 OURS = ("app.py", "chalicelib", "scheduler")
 
@@ -31,7 +31,7 @@ def entries(made: Packaged) -> dict[str, zipfile.ZipInfo]:
 
 
 def sources() -> dict[str, bytes]:
-    """Every file of ours that is to be deployed."""
+    """Return every source file that is to be deployed."""
     paths = [path for name in OURS for path in [ROOT / name, *(ROOT / name).rglob("*")]]
     files = [path for path in paths if path.is_file() and "__pycache__" not in path.parts]
     return {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files}
@@ -52,7 +52,7 @@ def test_nothing_else_is_in_it_but_dependencies(made: Packaged, entries: dict[st
     installed = {path.name.split("-")[0].lower() for path in made.task.glob("*.dist-info")}
     assert declared <= installed
     assert not {"boto3", "botocore", "s3transfer"} & installed, "Lambda brings them"
-    recorded = set()  # the files that the dependencies' wheels list
+    recorded = set()  # the files in the lists of the dependencies' wheels
     for record in made.task.glob("*.dist-info/RECORD"):
         recorded |= {line.split(",")[0].split("/")[0] for line in record.read_text().splitlines()}
     strangers = {name.split("/")[0] for name in entries} - recorded - {*OURS, "chalice", "__pycache__"}
@@ -122,7 +122,7 @@ print(json.dumps([missing, found, {name: file for name, file in files.items() if
 
 
 def test_every_module_comes_from_the_zip_from_lambda_or_from_python(made: Packaged) -> None:
-    """And whatever a module of ours imports is there."""
+    """Everything that the service's modules import is there, too."""
     env = runtime.variables(
         "probe", "app.none", task=made.task, provided=made.provided, megabytes=128, own={"REDIS_URL": "redis://nowhere"}
     )

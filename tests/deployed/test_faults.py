@@ -1,4 +1,4 @@
-"""What AWS does to functions: processes that die, invocations that take too long, functions that cannot start."""
+"""Faults of functions on AWS: processes that die, invocations that take too long, functions that cannot start."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def swept_to_its_end(service: Deployment, instance_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "hangs until its time is over"])
 def test_a_worker_that_is_lost_in_the_middle(fault: signal.Signals, service: Deployment) -> None:
-    """Lambda starts another; the lease runs out, and the sweep sends the next attempt."""
+    """Lambda starts another worker; the lease runs out, and the sweep sends the next attempt."""
     worker = service.functions["Worker"]
     lost: list[Environment] = []
 
     def lose(number: int) -> None:
         if number == 1:
             lost.extend(environment for environment in worker.environments if environment.busy)
-            for environment in lost:  # more than one where a message of an earlier test came again
+            for environment in lost:  # more than one if a message of an earlier test is received again
                 environment.process.send_signal(fault)
 
     with web(lose) as url, service.configured("Worker", timeout_seconds=2, **FAST):
@@ -49,7 +49,7 @@ def test_a_worker_that_is_lost_in_the_middle(fault: signal.Signals, service: Dep
 
 
 def test_a_node_that_its_invocation_cuts_off_has_another_attempt(service: Deployment) -> None:
-    """Its own timeout is longer than what the invocation has left: the worker ends before Lambda ends it."""
+    """The timeout of the node is longer than the rest of the invocation, and the worker ends before Lambda ends it."""
     worker = service.functions["Worker"]
     go_on = threading.Event()
     with (
@@ -64,7 +64,7 @@ def test_a_node_that_its_invocation_cuts_off_has_another_attempt(service: Deploy
 
 
 def test_messages_of_a_worker_that_cannot_start_come_by_the_dead_letters(service: Deployment) -> None:
-    """A setting that is wrong fails each invocation; the queue gives its message up, and the node has a new attempt."""
+    """A wrong setting fails each invocation; the queue gives up the message, and the node gets another attempt."""
     worker, dead_letters = service.functions["Worker"], service.functions["DeadLetters"]
     with service.impatient():
         with service.configured("Worker", REDIS_URL="http://not-a-store"):

@@ -1,4 +1,4 @@
-"""Whole workflows through the deployed shape: API Gateway, the five functions, SQS, Valkey."""
+"""Whole workflows through the service as it is deployed: API Gateway, the five functions, SQS, Valkey."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def node(id: str, handler: str, *dependencies: str, **more: Any) -> dict[str, An
 
 
 def layers() -> dict[str, Any]:
-    """1 -> 30 -> 1."""
+    """Return a workflow 1 -> 30 -> 1."""
     middle = [node(f"m{number}", "noop", "input") for number in range(30)]
     output = node("output", "output", *(each["id"] for each in middle), config={"value": "{{ input.x }}"})
     return {"name": "layers", "dag": {"nodes": [node("input", "input"), *middle, output]}}
@@ -38,7 +38,7 @@ def ended(service: Deployment, instance_id: str) -> dict[str, Any]:
 
 
 def test_a_workflow_from_submission_to_results(service: Deployment) -> None:
-    """With the template's own settings: the scheduler function sends what a completion unblocked."""
+    """With the template's own settings, the scheduler function sends what a completion unblocked."""
     assert service.variables["Worker"]["SCHEDULING"] == "lambda"
     instance_id = service.submit(layers(), {"x": 7})
     view = ended(service, instance_id)
@@ -50,7 +50,7 @@ def test_a_workflow_from_submission_to_results(service: Deployment) -> None:
 
 
 def test_a_large_result_is_in_the_bucket(service: Deployment) -> None:
-    """Put by one function, read by another, and by the API; below what Lambda can answer, and above."""
+    """One function puts it, another one reads it, and so does the API, below and above what Lambda can answer."""
     pages = [node("page", "output", "input", config={"value": ["{{ input.line }}"] * 100})]
     pages += [node("book", "output", "page", config={"value": ["{{ page }}"] * 100})]
     pages += [node("shelf", "output", "book", config={"value": ["{{ book }}"] * 10})]
@@ -104,7 +104,7 @@ def test_the_location_of_what_was_made_is_below_the_stage(service: Deployment) -
 
 
 def test_invoke_over_http_as_boto3_does_it(service: Deployment) -> None:
-    """Asynchronous: 202 at once, run afterwards. Synchronous: the answer, or that the function failed."""
+    """An asynchronous call gets 202 at once, and runs afterwards. A synchronous one gets the answer, or the failure."""
     client = boto3.client("lambda", endpoint_url=service.variables["Worker"]["AWS_ENDPOINT_URL_LAMBDA"])
     name = service.functions["Scheduler"].name
     answer = client.invoke(FunctionName=name, Payload=json.dumps({"instance_id": "in-00"}))

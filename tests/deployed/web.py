@@ -1,4 +1,4 @@
-"""A service that nodes call: it does what a test wants before it answers."""
+"""A service that nodes call, and that calls a function of the test before it answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from local.functions import server
 
 @contextlib.contextmanager
 def web(on_call: Callable[[int], object]) -> Iterator[str]:
-    """Calls `on_call` with the number of the request, from 1, then answers {"call": number}. Yields its URL."""
+    """Run a server that calls `on_call` with the number of each request, from 1, and then answers {"call": number}.
+
+    Yields its URL.
+    """
     numbers = itertools.count(1)
 
     class Handler(server.Handler):

@@ -1,4 +1,4 @@
-"""What a hostile client sends: bodies, requests and bytes, each with the answer that it must get."""
+"""The bodies, requests and bytes of a hostile client, each with the answer that it must get."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-# Just under the default MAX_BODY_BYTES: all of it is read and looked at.
+# Just under the default MAX_BODY_BYTES, so all of it is read and parsed.
 FULL = 5 * 1024 * 1024 - 4096
 
 
 @dataclass(frozen=True)
 class Body:
-    """`make` gives the bytes, `says` is in the answer's detail or in that of one of its errors, at `pointer`."""
+    """`make` returns the bytes; `says` is in the answer's detail, or in that of one of its errors, at `pointer`."""
 
     make: Callable[[], bytes]
     status: int
@@ -35,7 +35,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Raw:
-    """Bytes on a connection, of which the client's side is then closed. `status` None: no answer, and it is closed."""
+    """Bytes on a connection whose client side is then closed. `status` None: the server closes it without an answer."""
 
     data: bytes
     status: int | None
@@ -79,7 +79,7 @@ def hub(edges: int, nodes: int = 9000) -> bytes:
     return workflow(chain(nodes) + "," + node(f'"dependencies":[{listed}]', id="hub"))
 
 
-# What is refused as an id, and by which words. (What is taken is in tests/unit/test_node_ids.py.)
+# What is refused as an id, and with which words. (tests/unit/test_node_ids.py has what is accepted.)
 IDS = {
     "": "must not be empty",
     "{a}": "cannot hold `{`",
@@ -99,7 +99,7 @@ IDS = {
 }
 X = "/dag/nodes/0/config/x"
 
-# To POST /api/workflow.
+# Bodies for POST /api/workflow.
 BODIES: dict[str, Body] = {
     "10 MB": Body(lambda: b" " * 10_000_000, 413, "at most 5242880 bytes"),
     "10 MB of JSON": Body(lambda: config('"' + "x" * 10_000_000 + '"'), 413, "at most 5242880 bytes"),
@@ -202,7 +202,7 @@ BODIES: dict[str, Body] = {
     for id, says in IDS.items()
 }
 
-# To POST /api/workflow/trigger/{execution_id} of a stored workflow.
+# Bodies for POST /api/workflow/trigger/{execution_id} of a stored workflow.
 PARAMS: dict[str, Body] = {
     "10 MB": Body(lambda: b" " * 10_000_000, 413, "at most 5242880 bytes"),
     "depth 100,000": Body(lambda: b'{"params":' + b"[" * 100_000, 400, "nested far too deep"),
@@ -328,7 +328,7 @@ GOOD = workflow(node())
 BOMB = gzip.compress(b" " * 1_000_000) * 1000
 
 RAW: dict[str, Raw] = {
-    # The body that came is a good one: to act on it would be to act on what nobody sent.
+    # The part of the body that arrives is valid, but it is not what the client meant to send.
     "body shorter than its length": Raw(
         POST + b"Content-Length: %d\r\n\r\n" % (len(GOOD) + 1) + GOOD, 400, "ends after"
     ),

@@ -1,6 +1,6 @@
-"""URLs that lead inside: nodes of a real worker fail at once, with a sentence, and nothing is connected to.
+"""URLs that lead inside the network: nodes of a real worker fail at once, with a reason, and no connection is made.
 
-The name server and the network are stand-ins: a name's answers are listed here, one public address is a server of this
+The name server and the network are fakes: a name's answers are listed here, one public address is a server of this
 test, and a connection to any other is an escape.
 """
 
@@ -31,7 +31,7 @@ PUBLIC = "93.184.216.34"
 
 
 class Redirects(BaseHTTPRequestHandler):
-    """Sends whoever asks to what the path names."""
+    """Redirects each request to the URL in its path."""
 
     protocol_version = "HTTP/1.1"
 
@@ -41,7 +41,7 @@ class Redirects(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "/endless")
             self.end_headers()
-            # No length: it goes on until the client has had enough.
+            # No length: it continues until the client closes the connection.
             with contextlib.suppress(OSError):
                 while True:
                     self.wfile.write(b"x" * 65536)
@@ -62,12 +62,12 @@ class Redirects(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @dataclass
 class Network:
-    """Who was asked for, and what was connected to."""
+    """Records the names that were resolved, and the addresses that were connected to."""
 
     port: int
     names: dict[str, list[list[str]]] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Network:
     connected: list[str] = field(default_factory=list)
 
     def resolve(self, host: str, port: int) -> list[str]:
-        """A name's answers in turn, the last for ever; an address, in whatever form, as the system reads it."""
+        """Return a name's answers in turn, the last one for ever; an address in any form is read by the system."""
         self.asked.append(host)
         if host not in self.names:
             return resolve_host(host, port)
@@ -100,7 +100,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
 
 
 def ran(valkey_url: str, network: Network, urls: list[str]) -> list[dict[str, Any]]:
-    """A node for each URL, with attempts to spare, run to its end by the worker."""
+    """Run a node for each URL, with more attempts than it needs, to its end."""
     client = HttpClient(allow_private=False, max_response_bytes=1000, resolve=network.resolve)
     queue = MemoryQueue()
     app = application(valkey_url, queue, [http_handler(lambda: client)], retention_seconds=60)
@@ -208,7 +208,7 @@ def test_names_of_addresses_inside(valkey_url: str, network: Network) -> None:
 
 
 def test_redirects_inside(valkey_url: str, network: Network) -> None:
-    """The first request does go out; what it is sent on to is refused like any other."""
+    """The first request is sent; the target of its redirect is refused like any other."""
     network.names["inside.example"] = [["192.168.1.1"]]
     inside = [*INSIDE, "inside.example"]
     urls = [f"http://public.example/to/http://{host}/" for host in inside]
@@ -227,7 +227,7 @@ def test_redirects_to_nonsense(valkey_url: str, network: Network, where: str) ->
 
 
 def test_redirects_that_never_end(network: Network) -> None:
-    """The body of an answer that redirects is not read, so that no length of it matters."""
+    """The body of a redirecting answer is not read, so its length does not matter."""
     client = HttpClient(allow_private=False, max_response_bytes=1000, resolve=network.resolve)
     started = time.monotonic()
     with pytest.raises(DoNotRetry, match="redirects more than"):
@@ -260,14 +260,14 @@ def test_secrets_stay_with_the_server_they_are_for(network: Network) -> None:
             redirects=MAX_REDIRECTS,
         )
         arrived = json.loads(answer.body)
-        # A secret may be in any header, so only those that never hold one go along.
+        # A secret may be in any header, so only headers that never hold one are sent to another origin.
         assert [name in arrived for name in ("authorization", "x-api-key", "x-other")] == [kept] * 3
         assert "accept-language" in arrived
     client.close()
 
 
 def test_a_name_whose_answer_changes(valkey_url: str, network: Network) -> None:
-    """Rebinding: the address that was checked is the one that is connected to, and each connection is checked anew."""
+    """Against rebinding, a connection is made to the address that was checked, and each connection is checked."""
     network.names["changes.example"] = [[PUBLIC], ["127.0.0.1"]]
     url = "http://changes.example/to/http://changes.example:81/"
     refused(ran(valkey_url, network, [url])[0], url, "not a public address")

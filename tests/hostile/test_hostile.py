@@ -1,7 +1,7 @@
-"""Hostile input over HTTP: each gets a 4xx with a sentence, in bounded time and memory, and leaves nothing behind.
+"""Hostile input over HTTP gets a 4xx with a reason, in bounded time and memory, and leaves nothing behind.
 
 The bounds: SECONDS for an answer (measured: at most 3 s on two busy cores, mostly below one), MEGABYTES of memory on
-top of what the server had (measured: 140). Both are wide, so that they tell only of what grows without bound.
+top of what the server had (measured: 140). Both are wide, so that only unbounded growth exceeds them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 SECONDS = 10
 MEGABYTES = 300
 ANSWER_BYTES = 300_000
-# A database of its own: what the other tests keep is not counted.
+# A database of its own, so that keys of other tests are not counted.
 DATABASE = 9
 
 
@@ -54,7 +54,7 @@ class Service:
             if body:
                 connection.send(body)
         except ConnectionError:
-            pass  # it was refused before it was all there
+            pass  # it was refused before all of it had arrived
         answer = connection.getresponse()
         data = answer.read()
         connection.close()
@@ -67,7 +67,7 @@ class Service:
         return {name: self.store.dump(name) for name in self.store.scan_iter(count=1000)}
 
     def peak(self) -> float | None:
-        """Peak memory in MB since the last call of `forget_peak`, on systems that tell."""
+        """Return the peak memory in MB since the last call of `forget_peak`, on systems that report it."""
         status = Path(f"/proc/{self.process.pid}/status")
         if not status.exists():
             return None
@@ -101,7 +101,7 @@ def service(valkey_url: str) -> Iterator[Service]:
 
 
 def submit_good(service: Service) -> str:
-    """The same each time, by its Idempotency-Key: nothing new is stored by the second."""
+    """Submit the same workflow each time, with an Idempotency-Key, so that only the first call stores anything."""
     status, answer = service.ask("POST", "/api/workflow", GOOD, {"Idempotency-Key": "good"})
     assert status == 201, answer
     return str(answer["execution_id"])
@@ -109,7 +109,7 @@ def submit_good(service: Service) -> str:
 
 @pytest.fixture
 def undisturbed(service: Service) -> Iterator[Service]:
-    """Whatever was asked: it took its time and memory, nothing is kept of it, and the next request is served."""
+    """Check that requests stay within time and memory, nothing of them is kept, and the next request is served."""
     before, started = service.kept(), time.monotonic()
     service.forget_peak()
     had = service.peak()

@@ -1,6 +1,6 @@
-"""Large but legal input costs in proportion to its size: counted in lines run, so that no busy machine fails it.
+"""Large but legal input costs in proportion to its size. Executed lines are counted, so a busy machine fails no test.
 
-benchmarks/validation.py tells the seconds.
+benchmarks/validation.py measures the seconds.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_ten_times_the_size_is_ten_times_the_work(shape: str) -> None:
     small, large = SHAPES[shape](100), SHAPES[shape](1000)
-    validate(small)  # what is done once is done
+    validate(small)  # one-time work is done
     assert lines_run(lambda: validate(large)) <= 11 * lines_run(lambda: validate(small))
 
 

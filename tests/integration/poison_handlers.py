@@ -1,4 +1,4 @@
-"""Handlers that do what handlers must not do. The workers of tests/integration/test_poison.py load them."""
+"""Handlers that do what no handler may do. The workers of tests/integration/test_poison.py load them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chalicelib.handlers import Config, Context, handler
 
 
 class Poison(Config):
-    """`diary`: a file that gets a line with the node's id and attempt as soon as its handler runs."""
+    """`diary` is a file that gets a line with the node's id and attempt as soon as its handler runs."""
 
     diary: str = ""
     seconds: float = 0.0
@@ -28,7 +28,7 @@ def note(config: Poison, context: Context) -> Path:
 
 @handler("kills")
 def kills(config: Poison, context: Context) -> None:
-    """Kills its process once `mates` other nodes run in it (or none do so within a few seconds)."""
+    """Kill the process once `mates` other nodes run in it, or after a few seconds."""
     diary = note(config, context)
     mine, end = f" {os.getpid()}", time.monotonic() + 3
     while diary.read_text().count(mine) <= config.mates and time.monotonic() < end:
@@ -38,7 +38,7 @@ def kills(config: Poison, context: Context) -> None:
 
 @handler("takes")
 def takes(config: Poison, context: Context) -> str:
-    """Takes a while."""
+    """Take a while."""
     note(config, context)
     time.sleep(config.seconds)
     return context.node_id
@@ -46,7 +46,7 @@ def takes(config: Poison, context: Context) -> str:
 
 @handler("flunks")
 def flunks(config: Poison, context: Context) -> str:
-    """Fails at its first attempt."""
+    """Fail at the first attempt."""
     note(config, context)
     if context.attempt == 1:
         raise RuntimeError("the first time")
@@ -59,5 +59,5 @@ class Yields(Config):
 
 @handler("yields")
 def yields(config: Yields) -> Any:
-    """What no result may be."""
+    """Return what no result may be."""
     return {"large": "x" * 20_000, "object": object(), "nan": float("nan")}[config.what]

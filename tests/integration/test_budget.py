@@ -1,4 +1,4 @@
-"""Round trips and requests of a run, against the budget: a test fails if they grow."""
+"""The budget of round trips and requests of a run: a test fails if they grow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def meter(valkey_url: str, queue_urls: Any, localstack_url: str, scheduling: str
     meter.close()
 
 
-# Per node: calls of Redis from outside, SQS requests, invocations, commands in Redis. What was seen, and a little room.
+# Per node: calls to Redis, SQS requests, invocations, commands in Redis. These are the figures that were measured, and
+# a little more.
 BUDGET = {
     ("chain of 200", "inline"): (1.1, 0.02, 0.008, 13),
     ("1 → 1,000 → 1", "inline"): (0.035, 0.01, 0.004, 4.5),
@@ -41,17 +42,17 @@ def test_what_a_node_costs(meter: Meter, workload: str, scheduling: str) -> None
     assert all(count <= most for count, most in zip(seen, BUDGET[workload, scheduling], strict=True)), seen
     if instances == 1 and scheduling == "inline":
         assert_forecast(meter, workflow, usage)
-    # What the bill promises; the seconds of a test's machine are not priced.
+    # The promise of the bill. The seconds are not priced, since they depend on the machine of the test.
     bill = cost.ours(usage).total - usage.seconds * 0.5 * cost.LAMBDA_GB_SECOND
     assert bill <= cost.standard(usage) / 100
 
 
 def assert_forecast(meter: Meter, workflow: dict[str, Any], usage: cost.Consumption) -> None:
-    """A run takes what its forecast says. A receive finds what SQS gives: one invocation more or less."""
+    """Check that a run takes what its forecast says. SQS decides what a receive returns: an invocation more or less."""
     forecast = meter.app.forecaster.of_body(json.dumps({"workflow": workflow, "workers": 1}).encode()).usage
     print(f"forecast {forecast}")
     assert abs(forecast.worker_invocations - usage.invocations) <= 1
     assert forecast.sqs_send_requests == usage.sqs_requests - 2 * usage.invocations
-    # A process asks for the workflow once, and now and then how much there is to do.
+    # A process reads the workflow once, and now and then the load.
     assert forecast.redis_calls <= meter.calls["redis"] <= forecast.redis_calls + 6
     assert forecast.redis_commands == pytest.approx(usage.redis_commands, rel=0.05)

@@ -1,4 +1,4 @@
-"""`dag` on a real stack: run, steer, look."""
+"""`dag` on a real stack: it runs, controls and shows instances."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def dag(*words: str, stdin: Any = None) -> Result:
 
 
 def asked(*words: str, stdin: Any = None) -> Any:
-    """With --json: stdout is JSON and nothing else."""
+    """Run a command with --json, which prints nothing but JSON to stdout."""
     return json.loads(dag(*words, "--json", stdin=stdin).stdout)
 
 
@@ -103,7 +103,7 @@ def test_a_failed_instance_is_run_again_with_other_params(stack: RunningStack) -
 
 
 def test_the_script_on_a_terminal(stack: RunningStack) -> None:
-    """Installed, in a process of its own: the tree and the bar on the terminal, the output alone in the pipe."""
+    """The installed script, in a process of its own, draws on the terminal, and writes only the output to the pipe."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "LINES": "30", "COLUMNS": "100"}
     command = [str(DAG), "run", "examples/linear.json", "--watch"]

@@ -1,4 +1,4 @@
-"""What people do to instances: cancel, pause, run again, list, look back; and what a workflow says of failures."""
+"""What users do to instances: cancel, pause, rerun, list, read the history; and the failure policies of workflows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Step(Config):
 
 @handler("step")
 def step(config: Step, context: Context) -> Any:
-    """Yields what it is told to; fails while its node is in `broken`."""
+    """Return the configured value; fail while the node is in `broken`."""
     runs[context.node_id] += 1
     seen.append(context.idempotency_key)
     if context.node_id in broken:
@@ -150,7 +150,7 @@ def test_retry_runs_what_failed_and_keeps_the_rest(make: Make) -> None:
     broken.clear()
     again = app.control.rerun(instance_id, b"", "key")
     assert (again.epoch, again.nodes) == (2, 2)
-    assert app.control.rerun(instance_id, b"", "key").epoch == 2  # the same request: not once more
+    assert app.control.rerun(instance_id, b"", "key").epoch == 2  # the same request does nothing more
     drain(app, queue)
     view = app.status.of(instance_id)
     assert view.status == "COMPLETED" and view.epoch == 2 and view.error is None
@@ -171,7 +171,7 @@ def test_rerun_from_a_node_with_other_params_and_the_old_results(make: Make) -> 
     assert runs == {"a": 1, "b": 2, "c": 2}
     assert results_of(app, instance_id).results["b"] == "new"
     assert results_of(app, instance_id, 1).results == {"a": 1, "b": "old", "c": None}
-    app.control.rerun(instance_id, body(params={"x": "third"}), None)  # without `from`, all of it
+    app.control.rerun(instance_id, body(params={"x": "third"}), None)  # without `from`, all nodes run again
     drain(app, queue)
     assert runs == {"a": 2, "b": 3, "c": 3}
     assert [results_of(app, instance_id, epoch).results["b"] for epoch in (1, 2, 3)] == ["old", "new", "third"]
@@ -286,7 +286,7 @@ def test_defaults_hold_for_nodes_that_say_nothing(make: Make) -> None:
 
 
 def test_a_node_may_say_what_would_hold_without_defaults(make: Make) -> None:
-    """One attempt is what a policy means that says nothing: it is not the workflow's for that."""
+    """An empty policy means one attempt, and is not replaced by the policy of the workflow."""
     app, _ = make()
     nodes = [node("a", retry_policy={"max_attempts": 1}), node("b", retry_policy={}), node("c")]
     body = workflow(*nodes, defaults={"retry_policy": {"max_attempts": 5}})
@@ -302,7 +302,7 @@ def test_lists_are_filtered_and_paged_newest_first(make: Make) -> None:
         submitted = app.submission.submit(json.dumps(workflow(node("a")) | {"name": name}).encode(), None)
         tags = {"n": str(number % 2), "m": str(number // 2)}
         ids.append(app.triggering.trigger(submitted.execution_id, body(tags=tags), None).instance_id)
-        time.sleep(0.002)  # ids of one millisecond have no order
+        time.sleep(0.002)  # ids of the same millisecond have no order
     before = app.listings.instances(Filter(), limit=1, cursor=None).counts
     drain(app, queue)
     after = app.listings.instances(Filter(), limit=1, cursor=None).counts

@@ -1,4 +1,4 @@
-"""A workflow that is deleted is deleted for every process, also for one that has it in memory."""
+"""A deleted workflow is deleted for every process, even for one that has it in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BODY = json.dumps({"name": "Short-lived", "dag": {"nodes": [{"id": "a", "handler
 
 @pytest.fixture
 def processes(valkey_url: str) -> Iterator[Callable[[], QueuedApplication]]:
-    """Each call makes one: they have nothing in common but the store."""
+    """Return a function that makes processes, which share nothing but the store."""
     made: list[QueuedApplication] = []
 
     def another() -> QueuedApplication:
@@ -94,7 +94,7 @@ def test_what_is_withdrawn_leaves_nothing_and_calls_no_webhook(processes: Callab
 
 
 def asked(app: QueuedApplication, execution_id: str, instance_id: str) -> dict[str, Any]:
-    """What a process answers to every question about it: a value, or NotFound."""
+    """Ask a process everything about the workflow. Returns a value, or NotFound, for each question."""
     questions: dict[str, Callable[[], Any]] = {
         "workflow": lambda: app.listings.workflow(execution_id),
         "newest": lambda: app.status.of(execution_id),
@@ -138,7 +138,7 @@ def test_every_process_answers_alike(processes: Callable[[], QueuedApplication])
 
 
 def test_its_instances_can_still_be_controlled(processes: Callable[[], QueuedApplication]) -> None:
-    """Whoever does not have the plan has no name of a node to show; what was asked for is done, and said to be."""
+    """A process without the plan has no names of nodes to show, but does what was asked for, and reports it."""
     here, there = processes(), processes()
     execution_id = submitted(here)
     instance_id = here.triggering.trigger(execution_id, b"", None).instance_id
@@ -164,7 +164,7 @@ def test_a_submission_that_is_repeated_stores_it_again(processes: Callable[[], Q
 
 
 def test_what_is_left_of_a_workflow_by_an_earlier_release_is_none(processes: Callable[[], QueuedApplication]) -> None:
-    """It wrote the newest instance into what had been deleted, for 90 days."""
+    """That release wrote the newest instance into a deleted workflow, for 90 days."""
     here = processes()
     execution_id = submitted(here)
     here.definitions.get(execution_id)

@@ -1,4 +1,4 @@
-"""Random DAGs on four workers, with messages doubled, lost and out of order: the invariants of docs/invariants.md."""
+"""The invariants of docs/invariants.md, with random DAGs on four workers, and doubled, lost and unordered messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Plan(Config):
 
 
 def random_workflow(rng: random.Random, number: int) -> dict[str, Any]:
-    """Up to 25 nodes, each depending on some of those before it; some fail a few times, some for good."""
+    """Draw up to 25 nodes, each depending on some of those before it. Some fail a few times, some for good."""
     nodes: list[dict[str, Any]] = []
     for i in range(rng.randint(1, 25)):
         parents = rng.sample(range(i), min(i, rng.choice([0, 1, 1, 2, 3, 5])))
@@ -53,7 +53,7 @@ def random_workflow(rng: random.Random, number: int) -> dict[str, Any]:
 
 
 def expected(workflow: dict[str, Any]) -> dict[str, str]:
-    """What every node must end as, from the definition alone."""
+    """Compute how every node must end, from the definition alone."""
     nodes = {node["id"]: node for node in workflow["dag"]["nodes"]}
     states: dict[str, str] = {}
 
@@ -137,7 +137,7 @@ def test_random_dags_keep_the_invariants(valkey_url: str, seed: int) -> None:
         assert app.status.of(instance_id) == view  # S3: late messages changed nothing
         for node in workflow["dag"]["nodes"]:
             if node["handler"] == "planned" and view.nodes[node["id"]].status == "COMPLETED":
-                # L2: no lease was lost here, so a node ran once for each of its failures, and once more.
+                # L2: no lease was lost here, so a node ran once for each of its failures, and one more time.
                 assert started[instance_id, node["id"]] == node["config"]["fails"] + 1
     app.redis.close()
     client.close()

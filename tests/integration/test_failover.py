@@ -1,4 +1,4 @@
-"""A real primary and its replica: what was not replicated is lost at a failover, and run again; nothing else is."""
+"""A real primary and its replica: only what was not replicated is lost at a failover, and runs again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def count(config: Config, context: Context) -> int:
 
 
 class Pair:
-    """`address` is where clients find the primary."""
+    """A primary and its replica. Clients find the primary at `address`."""
 
     def __init__(self, primary: int, replica: int) -> None:
         self.address = Address(primary)
@@ -59,7 +59,7 @@ class Pair:
         return bool(self.replica.info("replication")["master_link_status"] == "up" and self.primary.wait(1, 1000))
 
     def cut_off(self) -> None:
-        """The replica stays as it is, as one that lags behind."""
+        """Stop the replication, so that the replica lags behind."""
         self.replica.replicaof("127.0.0.1", 1)
 
     def fail_over(self) -> None:
@@ -92,7 +92,7 @@ def queue() -> MemoryQueue:
 
 @pytest.fixture
 def app(pair: Pair, queue: MemoryQueue) -> Iterator[Application]:
-    """A worker that runs one node a message, and a sweep that soon finds what is lost."""
+    """An application whose messages have one node each, and whose sweep soon finds what is lost."""
     made = application(
         f"redis://127.0.0.1:{pair.address.port}/0", queue, [count], hop_seconds=0, lease_seconds=1, resend_seconds=0.2
     )
@@ -106,7 +106,7 @@ def work(app: Application, queue: MemoryQueue, messages: int) -> None:
 
 
 def end(app: Application, queue: MemoryQueue, instance_id: str) -> dict[str, Any]:
-    """Work and sweep until it is over. Returns its results."""
+    """Work and sweep until the instance has ended. Returns its results."""
 
     def over() -> bool:
         app.sweep.run()
@@ -128,7 +128,7 @@ def test_what_the_replica_had_not_got_is_run_again_and_nothing_else(
     work(app, queue, 2)
     wait_until(pair.in_step, what="a replica that has everything")
     pair.cut_off()
-    work(app, queue, 3)  # n2, n3, n4: committed, and lost with their messages
+    work(app, queue, 3)  # n2, n3, n4 were committed, and are lost with their messages
     execution_id = app.status.of(first).execution_id
     young = app.triggering.trigger(execution_id, b"", "a key").instance_id
 
@@ -138,7 +138,7 @@ def test_what_the_replica_had_not_got_is_run_again_and_nothing_else(
     assert end(app, queue, first) == expected
     assert check_invariants(pair.replica, first) == "COMPLETED"
     assert {node: runs[key(first, node)] for node in range(LENGTH)} == {0: 1, 1: 1, 2: 2, 3: 2, 4: 2, 5: 1}
-    # A trigger that was answered may be lost as well. The client asks, and triggers again with its key.
+    # A trigger that was answered may be lost as well. The client finds out, and triggers again with its key.
     with pytest.raises(NotFound):
         app.status.of(young)
     again = app.triggering.trigger(execution_id, b"", "a key").instance_id
@@ -163,9 +163,9 @@ def test_a_claim_that_was_lost_is_given_twice_and_one_result_is_kept(
 
     assert claim("the first") is Outcome.CLAIMED
     pair.fail_over()
-    assert commit(b"1") is Outcome.SUPERSEDED  # nobody holds it now
+    assert commit(b"1") is Outcome.SUPERSEDED  # no worker holds it now
     assert claim("the second") is Outcome.CLAIMED
-    assert commit(b"1") is Outcome.COMMITTED  # it cannot be told from the second
+    assert commit(b"1") is Outcome.COMMITTED  # it cannot be distinguished from the second
     assert commit(b"2") is Outcome.REPEATED
     assert app.store.results(instance_id) == {0: b"1"}
     check_invariants(pair.replica, instance_id)
@@ -189,7 +189,7 @@ def test_a_workflow_that_was_lost_is_started_by_no_memory(pair: Pair, app: Appli
     app.triggering.trigger(execution_id, b"", None)
     queue.bodies.clear()
     pair.fail_over()
-    with pytest.raises(NotFound):  # this process has its plan still
+    with pytest.raises(NotFound):  # this process still has its plan
         app.triggering.trigger(execution_id, b"", None)
     app.definitions._plans.clear()  # any other process
     with pytest.raises(NotFound):
@@ -198,7 +198,7 @@ def test_a_workflow_that_was_lost_is_started_by_no_memory(pair: Pair, app: Appli
 
 
 def test_a_primary_that_was_demoted_is_left(pair: Pair, app: Application, queue: MemoryQueue) -> None:
-    """It keeps its connections, and refuses every write on them."""
+    """A demoted primary keeps its connections, and refuses every write on them."""
     instance_id = run(app, CHAIN)
     work(app, queue, 2)
     wait_until(pair.in_step, what="a replica that has everything")
@@ -210,7 +210,7 @@ def test_a_primary_that_was_demoted_is_left(pair: Pair, app: Application, queue:
 
 
 def test_durable_writes_wait_for_the_replica(pair: Pair) -> None:
-    """What `min-replicas-to-write` and WAIT give: with the replica gone, the primary says so."""
+    """With `min-replicas-to-write` and WAIT, the primary reports that the replica is gone."""
     pair.cut_off()
     wait_until(lambda: pair.primary.info("replication")["connected_slaves"] == 0, what="a primary alone")
     with pair.primary.pipeline(transaction=False) as pipe:

@@ -1,4 +1,4 @@
-"""One instance, followed through every process: by the log alone, and by its trace."""
+"""One instance is followed through every process, by the log alone and by its trace."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CLIENT = f"00-{CLIENT_TRACE}-{CLIENT_SPAN}-01"
 
 
 class Flaky(BaseHTTPRequestHandler):
-    """Fails at first; `seen` is the traceparent of each request."""
+    """A service that fails at first; `seen` has the traceparent of each request."""
 
     seen: list[str | None]
 
@@ -111,7 +111,7 @@ class Run:
             return json.load(answer)
 
     def lines(self) -> list[dict[str, Any]]:
-        """What every process said of the instance, in the order of time: the one query of docs/logs-and-traces.md."""
+        """Return all processes' lines about the instance, by time, as the query of docs/logs-and-traces.md does."""
         said = [line.partition(" | ")[2] for line in self._stack.lines]
         lines = [json.loads(line) for line in said if line.startswith("{")]
         return sorted((one for one in lines if one.get("instance_id") == self.instance_id), key=lambda one: one["time"])
@@ -196,7 +196,7 @@ def test_one_trace_from_the_trigger_to_every_attempt(followed: Run) -> None:
     assert {span.attributes["dag.instance_id"] for span in [trigger, *nodes]} == {followed.instance_id}
     assert [span.failed for span in nodes] == [False, True, False, False]
     assert "503" in nodes[1].events["exception"]["exception.message"]
-    # Those that a message brought are consumers, and know how long it took; the others were run on with.
+    # Spans of nodes from a message are consumers, and know its delay; the other nodes were claimed in a hop.
     brought = [span.attributes.get("messaging.message.id") is not None for span in nodes]
     assert brought == [True, False, True, False]
     assert nodes[0].attributes["messaging.system"] == "aws_sqs" and nodes[0].attributes["dag.queue_ms"] >= 0
@@ -219,14 +219,14 @@ Traced = tuple[Application, MemoryQueue, Spans]
 
 @pytest.fixture
 def traced(valkey_url: str, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Traced:
-    """An application that traces, its queue, and what gives the spans of an instance."""
+    """An application that traces, its queue, and a function that returns the spans of an instance."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     queue = MemoryQueue()
     app = application(valkey_url, queue, tracing="otlp", retention_seconds=60, workflow_retention_seconds=60)
 
     def spans(instance_id: str, trace_id: str | None = None) -> list[Received]:
         with app.tracer.invocation(NONE):
-            pass  # its end hands them over
+            pass  # the end of the invocation exports them
         return collector.of(trace_id or instance_id[3:] + "00")
 
     return app, queue, spans
@@ -265,7 +265,7 @@ def test_the_scheduler_function_joins_by_its_payload(traced: Traced) -> None:
     trigger, schedule = spans(instance_id)
     assert payloads == [{"instance_id": instance_id, "traceparent": f"00-{trigger.trace_id}-{trigger.span_id}-01"}]
     assert (schedule.name, schedule.parent_id) == ("schedule", trigger.span_id)
-    # Whatever stands in the payload is what is followed.
+    # The traceparent in the payload takes precedence.
     app.scheduler.handle({"instance_id": instance_id, "traceparent": CLIENT})
     assert [span.parent_id for span in spans(instance_id, CLIENT_TRACE)] == [CLIENT_SPAN]
 
@@ -286,7 +286,7 @@ def test_messages_carry_the_trace_as_attributes(queue_urls: QueuePair, carried: 
 
 def test_a_collector_that_is_away_is_left_alone_for_a_while(traced: Traced, collector: Collector) -> None:
     app, _, spans = traced
-    collector.status, before = 400, collector.requests  # of what can be tried again the exporter tries by itself
+    collector.status, before = 400, collector.requests  # the exporter itself retries what can be retried
     try:
         for _ in range(3):
             run(app, {"name": "w", "dag": {"nodes": [{"id": "a", "handler": "noop"}]}})
@@ -339,7 +339,7 @@ def test_what_a_handler_logs_carries_where_it_ran(
 
 
 def test_off_it_works_without_opentelemetry() -> None:
-    """As in the zip, which has none of it. (redis-py imports what it finds of it, for its own metrics.)"""
+    """Like in the zip, OpenTelemetry is missing. (redis-py imports what it finds of it, for its own metrics.)"""
     code = """
 import sys
 sys.modules["opentelemetry"] = sys.modules["google.protobuf"] = None

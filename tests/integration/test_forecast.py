@@ -1,4 +1,4 @@
-"""The forecast compared with what was counted, on a real store, with handlers that wait in real time."""
+"""Forecasts are compared with counts, on a real store, with handlers that wait in real time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def app(valkey_url: str) -> Iterator[Application]:
 
 
 def ran(app: Application, workflow: dict[str, Any]) -> StatusView:
-    """By one worker. The status with its nodes."""
+    """Run a workflow by one worker. Returns the status with its nodes."""
     instance_id = run(app, workflow)
     drain(app, app.queue)  # type: ignore[arg-type]
     status = app.status.of(instance_id)
@@ -93,7 +93,7 @@ def test_what_an_instance_took_is_what_the_next_forecast_rests_on(app: Applicati
     assert found.usage.messages == status.usage.messages
     assert (
         abs(found.usage.transitions - status.usage.transitions) <= 2
-    )  # 50 ms may not keep them apart where all is slow
+    )  # 50 ms may not be enough to separate them on a slow machine
     body = {"workflow": workflow, "instance_id": status.execution_id, "workers": 1}
     assert app.forecaster.of_body(json.dumps(body).encode()) == found
     assert app.forecaster.of_stored(status.execution_id).durations.recorded == 0

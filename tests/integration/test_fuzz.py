@@ -1,4 +1,4 @@
-"""Schemathesis against the whole service over HTTP: whatever is sent, the answer is one that the document names.
+"""Schemathesis tests the whole service over HTTP: for any input, the answer is one that the OpenAPI document has.
 
 The server, the store (Valkey), the scheduler, the workers and the sweep are the real ones; the queue is in memory.
 """
@@ -36,7 +36,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# Derandomized: a failure here is a failure everywhere, and the time is the same each run.
+# Derandomized, so that a failure is the same everywhere, and each run takes the same time.
 BOUNDED: dict[str, Any] = {
     "derandomize": True,
     "database": None,
@@ -83,7 +83,7 @@ def test_no_operation_is_left_out(schema: Any) -> None:
 @pytest.mark.parametrize("operation_id", OPERATIONS)
 def test_one_operation(schema: Any, operation_id: str, mode: GenerationMode) -> None:
     operation = schema.find_operation_by_id(operation_id)
-    # Every text is a path parameter as good as another: nothing there that the document calls wrong.
+    # The document allows any text as a path parameter, so none of them is invalid.
     fallible = operation.query.items or operation.headers.items or operation.body.items
     if mode is GenerationMode.NEGATIVE and not fallible:
         return
@@ -91,7 +91,7 @@ def test_one_operation(schema: Any, operation_id: str, mode: GenerationMode) -> 
     @settings(max_examples=50, **BOUNDED)
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: Any) -> None:
-        # Bounded: a fuzzer that finds `wait=25` should not wait so long.
+        # Bounded, because a fuzzer that finds `wait=25` should not wait that long.
         if isinstance(wait := (case.query or {}).get("wait"), int | float) and wait > 0.1:
             case.query["wait"] = 0.1
         case.call_and_validate(checks=CHECKS)
@@ -100,7 +100,7 @@ def test_one_operation(schema: Any, operation_id: str, mode: GenerationMode) -> 
 
 
 def test_following_the_links(schema: Any) -> None:
-    """Submit, trigger, status, results: each with the ids that the one before answered."""
+    """Submit, trigger, status and results each use the ids from the answer before."""
 
     seen: Counter[tuple[str, int]] = Counter()
     linked = schema.include(operation_id=["submitWorkflow", "triggerWorkflow", "getStatus", "getResults"])
@@ -116,7 +116,7 @@ def test_following_the_links(schema: Any) -> None:
             case.validate_response(response, checks=CHECKS)
 
     Machine.run(settings=settings(max_examples=30, stateful_step_count=8, **BOUNDED))
-    # Links lead on from what succeeded only: each operation did, with an id that another had answered.
+    # Links start only from successful answers, so each operation succeeded with an id from another one's answer.
     for reached in [("submitWorkflow", 201), ("triggerWorkflow", 202), ("getStatus", 200), ("getResults", 200)]:
         assert seen[reached], (reached, seen)
 

@@ -1,4 +1,4 @@
-"""Two real workers, one of them killed half-way: everything completes, each node with exactly one committed result."""
+"""One of two real workers is killed halfway: everything completes, and each node has exactly one committed result."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 
 def paced(workflow: dict[str, Any]) -> dict[str, Any]:
-    """The same shape, slow enough to be interrupted."""
+    """Return the same workflow, slow enough to be interrupted."""
     for node in workflow["dag"]["nodes"]:
         if node["handler"] == "noop":
             node["handler"] = "pace"
@@ -73,4 +73,4 @@ def test_a_worker_killed_half_way_costs_nothing(stack: RunningStack, shape: str)
     results = client.call(stack.url, f"/api/workflows/{instance_id}/results")
     assert len(results["results"]) == total
     again = [id for id, node in view["nodes"].items() if node["attempt"] > 1]
-    assert len(again) <= 20  # at most what the killed worker had in hand
+    assert len(again) <= 20  # at most what the killed worker held

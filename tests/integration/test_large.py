@@ -1,4 +1,4 @@
-"""Large results: elsewhere, as if they were not. Read where they are needed, checked, deleted with their instance."""
+"""Large results, stored elsewhere transparently: read where they are needed, checked, deleted with their instance."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Big(Config):
 
 @handler("big")
 def big(config: Big, context: Context) -> Any:
-    """A string of that size; a new one in each epoch."""
+    """Return a string of that size, a new one in each epoch."""
     runs[context.node_id] += 1
     return f"{context.node_id}{context.epoch}" * (config.size // 2) + (config.more or "")
 
@@ -113,7 +113,7 @@ def test_a_large_result_goes_elsewhere_and_nobody_notices(
     assert kept[0][:1] == b"\0" and kept[2][:1] == b"\0" and kept[1] == b"5000"
     assert all(len(value) < 300 for value in kept.values())
     assert app.redis.hget(keys.meta(instance_id), "schema") == b"2"  # the first release could not read it
-    other, _ = make(**settings)  # a process that has nothing in its memory
+    other, _ = make(**settings)  # a process with an empty cache
     assert results_of(other, instance_id).results == view.results
     check_invariants(app.redis, instance_id)
     app.control.delete(instance_id)
@@ -133,10 +133,10 @@ def test_what_is_small_costs_nothing(make: Make, folder: Path, monkeypatch: pyte
     app, queue = make()
     monkeypatch.setattr(app.store, "offload", None)
     monkeypatch.setattr(app.offload, "put", None)
-    exactly = LARGE - 2  # and two quotes
+    exactly = LARGE - 2  # plus two quotes
     instance_id = run(app, workflow(node("a", "big", size=exactly), node("b", "output", "a")))
     drain(app, queue)
-    assert app.status.of(instance_id).status == "FAILED"  # b: {"a": ...} is larger by a few bytes
+    assert app.status.of(instance_id).status == "FAILED"  # b, {"a": ...}, is larger by a few bytes
     assert stored(app, instance_id) == {0: json.dumps("a1" * (exactly // 2)).encode()} and not folder.exists()
 
 
@@ -173,7 +173,7 @@ def test_a_result_that_is_not_there_fails_who_needs_it_and_says_why(make: Make, 
     other.queue = queue
     drain(other, queue)
     view = other.status.of(instance_id)
-    assert view.nodes["b"].status == "FAILED" and view.nodes["b"].attempt == 1  # no retry mends it
+    assert view.nodes["b"].status == "FAILED" and view.nodes["b"].attempt == 1  # no retry helps
     error = view.nodes["b"].error
     assert error is not None and error.type == "ValueLost" and str(path) in error.message
     results = results_of(other, instance_id)
@@ -188,7 +188,7 @@ def test_a_result_that_is_not_there_fails_who_needs_it_and_says_why(make: Make, 
 def test_a_place_that_does_not_answer_is_asked_again_by_the_policy(make: Make, folder: Path) -> None:
     app, queue = make()
     folder.parent.mkdir(exist_ok=True)
-    folder.touch()  # a file: nothing can be put below it
+    folder.touch()  # a file, below which nothing can be stored
     once = workflow(node("a", "big", size=5000))
     twice = workflow(
         node("a", "big", size=5000, more_of_node={"retry_policy": {"max_attempts": 9, "initial_backoff_seconds": 0}})
@@ -211,7 +211,7 @@ def test_what_is_too_late_is_not_put_and_never_in_the_way(make: Make, folder: Pa
     drain(app, queue)
     [path] = files(folder)
     assert app.store.offload(instance_id, node=0, attempt=1) is Outcome.CLOSED
-    # Whoever runs the same attempt, and has not noticed, has a name of its own for what it yields.
+    # A worker that still runs the same attempt uses another key for its result.
     app.offload.put(instance_id, "a", 1, b'"other"')
     assert len(files(folder)) == 2 and path.read_bytes() == json.dumps("a1" * 2500).encode()
     assert results_of(app, instance_id).results["a"] == "a1" * 2500
@@ -296,7 +296,7 @@ def test_what_an_answer_has_no_room_for_has_a_link(make: Make, place: str, reque
     instance_id = run(app, workflow(*nodes, quotes))
     drain(app, queue)
     view = results_of(app, instance_id, mount="/dev")
-    # The output counts twice, and a quote or a backslash as well. `a` alone still fits.
+    # The output counts twice, and so does a quote or a backslash. `a` alone still fits.
     assert set(view.results) == {"a", "c", "d"} and view.output is not None
     b = json.dumps("b1" * 6500).encode()
     large = view.large["b"]
@@ -320,7 +320,7 @@ def test_what_an_answer_has_no_room_for_has_a_link(make: Make, place: str, reque
 
 
 def test_room_is_counted_as_lambda_counts_it(make: Make) -> None:
-    """The output is in an answer twice; and quotes and backslashes are escaped."""
+    """The output is in an answer twice, and quotes and backslashes are escaped."""
     app, queue = make()
     instance_id = run(app, workflow(node("a", "big", size=600), node("b", "output", value={'"\\"': ["\\", '"'] * 50})))
     drain(app, queue)

@@ -1,4 +1,4 @@
-"""What the engine's figures say of runs that are known: through the entry points, on a real store."""
+"""The engine's figures for known runs, through the entry points, on a real store."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Flaky(Config):
 
 
 class Deployed:
-    """An application with METRICS=emf behind the real entry points; `figures` is what they have written since."""
+    """An application with METRICS=emf behind the real entry points; `figures` is what they wrote since its last use."""
 
     def __init__(self, app: Application, queue: MemoryQueue, capsys: pytest.CaptureFixture[str]) -> None:
         self.app, self.queue = app, queue
@@ -43,7 +43,7 @@ class Deployed:
         capsys.readouterr()
 
     def work(self) -> None:
-        """Until the queue is empty."""
+        """Work until the queue is empty."""
         while bodies := self.queue.take():
             records = [{"messageId": f"m{number}", "body": body} for number, body in enumerate(bodies)]
             answer = web.worker({"Records": records}, LambdaContext("worker", seconds=60))
@@ -76,7 +76,7 @@ def deployed(
 
 
 def flaky() -> Handler:
-    """Fails at its first call."""
+    """Fail at the first call."""
     calls: list[str] = []
 
     @handler("flaky")
@@ -121,7 +121,7 @@ def test_a_run_that_is_retried(deployed: Callable[..., Deployed], monkeypatch: p
     assert len(found["NodeDuration", "noop"]) == 2 and len(found["NodeDuration", "flaky"]) == 1
     assert all(0 < milliseconds < 5000 for milliseconds in found["NodeDuration", "flaky"])
     assert found["InstancesCompleted", ""] == [1] and 0 < found["InstanceDuration", ""][0] < 20_000
-    assert len(found["QueueDelay", ""]) == 2 and min(found["QueueDelay", ""]) >= 0  # a, b: not its retry, not a hop
+    assert len(found["QueueDelay", ""]) == 2 and min(found["QueueDelay", ""]) >= 0  # a and b, no retry, no hop
     assert all(0.6e-6 < cost < 1e-4 for cost in found["Cost", ""])
 
 

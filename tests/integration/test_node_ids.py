@@ -1,4 +1,4 @@
-"""Ids as other engines have them, through everything that names a node: URLs, templates, files, the command line."""
+"""Ids from other engines work in everything that names a node: URLs, templates, files, the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.stack import RunningStack
 
 DOTTED = "NFCORE_RNASEQ.PREPARE_GENOME.GTF"
 ODD = "100% of a/b? #1 = ü & \\n so on"
-# With an escape of its own in it: what is decoded twice is another node.
+# It contains an escape itself, so decoding it twice would name another node.
 TWIN = "a%2Fb"
 PAGES = "../Seiten 1/2"
 

@@ -1,4 +1,4 @@
-"""Numbers come back as they were given: through submission, params, templates, results, and `dag`."""
+"""Numbers are returned as they were given, through submission, params, templates, results, and `dag`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cli.failures import Exit
 from cli.main import app
 from tests.support.stack import RunningStack
 
-# As Python writes them: of a float every digit that tells it from its neighbours.
+# As Python writes them: a float has every digit that distinguishes it from its neighbours.
 NUMBERS = (
     *("9007199254740993", "-9007199254740993", "123456789012345678901234567890", "10000000000000000", "0", "1"),
     *("1.0", "-0.0", "0.1", "1e+22", "5e-324", "1.7976931348623157e+308", "100000000000000.12"),
@@ -31,7 +31,7 @@ def dag(*words: str, stdin: str = "") -> Result:
 
 
 def compact(text: str) -> str:
-    """The text without its spaces: no number passes through a parser of the test."""
+    """Return the text without its spaces, so that no number passes through a parser of the test."""
     return "".join(text.split())
 
 

@@ -1,4 +1,4 @@
-"""Values at the edge: cut within a character, half a surrogate pair, nested deep, next to no time. All can be shown."""
+"""Values at the edge can all be shown: cut within a character, half a surrogate pair, deep nesting, tiny timeouts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Odd(Config):
 
 @handler("odd")
 def odd(config: Odd) -> Any:
-    """Raises an error, or yields a list of lists."""
+    """Raise an error, or return a list of lists."""
     if config.depth:
         return nested(config.depth)
     if config.text or config.half:
@@ -77,7 +77,7 @@ def one(handler: str = "odd", **config: Any) -> dict[str, Any]:
 
 
 def shown(app: Application, instance_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The status and the history, as they go over HTTP."""
+    """Return the status and the history as they are over HTTP."""
     status = json.loads(app.status.of(instance_id).model_dump_json())
     history = json.loads(app.history.of(instance_id, node="a", limit=100, cursor=0).model_dump_json())
     json.loads(results_of(app, instance_id).model_dump_json())
@@ -175,7 +175,7 @@ def test_a_deep_result_of_an_earlier_release_is_answered_as_it_is_stored(make: M
 
 
 def test_a_template_cannot_nest_it_deeper(make: Make) -> None:
-    """What a child makes of it has the same limit; in the middle of a string it is text."""
+    """The result of a child has the same limit; in the middle of a string the value is text."""
     app, queue = make()
     nodes = [
         {"id": "a", "handler": "odd", "config": {"depth": strictjson.DEEPEST}},

@@ -1,4 +1,4 @@
-"""docs/operate.md is run: its local commands on a local stack; its AWS commands are held against AWS's own models."""
+"""The local commands of docs/operate.md are run on a local stack; its AWS commands are checked by AWS's own models."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STUCK = {
 
 
 def blocks(section: str, *kinds: str) -> list[str]:
-    """The commands of a section: `sh` everywhere, `sh local`, `sh aws`."""
+    """Return the commands of a section: `sh` for both places, `sh local`, `sh aws`."""
     found = re.findall(r"^```(sh[ a-z]*)\n(.*?)^```", SECTIONS[section], re.M | re.S)
     return [text for kind, text in found if kind in kinds]
 
@@ -87,7 +87,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`aws`, `valkey-cli`, `python` and `make` without anything installed: of the tests, and of this environment."""
+    """Provide `aws`, `valkey-cli`, `python` and `make` from the tests and this environment, with nothing installed."""
     folder = tmp_path_factory.mktemp("tools")
     programs = {"aws": "-m tests.support.aws_cli", "valkey-cli": "-m tests.support.valkey_cli", "python": ""}
     for name, module in programs.items():
@@ -99,7 +99,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Shell:
-    """A shell as the page's beginning sets it up."""
+    """A shell that the beginning of the page has prepared."""
 
     def __init__(self, stack: RunningStack, tools: Path) -> None:
         self.stack = stack
@@ -130,7 +130,7 @@ def shell(stack: RunningStack, tools: Path) -> Shell:
 
 @pytest.fixture
 def stuck(shell: Shell) -> str:
-    """An instance that waits for a retry."""
+    """Start an instance that waits for a retry."""
     submitted = json.loads(shell.run(f"curl -sf $API/workflow -d '{json.dumps(STUCK)}'"))
     triggered = json.loads(shell.run(f"curl -sf -X POST $API/workflow/trigger/{submitted['execution_id']}"))
     id = str(triggered["instance_id"])
@@ -152,14 +152,14 @@ def test_what_the_doctor_says_to_do_mends_it(shell: Shell) -> None:
 
 
 def test_dead_letters_are_read_and_moved_back(shell: Shell, stuck: str) -> None:
-    """The consumer takes them within moments: here it is stopped while the commands are run."""
+    """The consumer takes them at once, so it is stopped while the commands are run."""
     (poller,) = shell.stack.pids("local.poller")
     execution_id = json.loads(shell.run(f"curl -sf $API/workflows/{stuck}"))["execution_id"]
     body = {"instance_id": stuck, "execution_id": execution_id, "nodes": [{"node": 1, "attempt": 1}]}
     os.kill(poller, 19)
     try:
         send = f"aws sqs send-message --queue-url $DEAD_LETTER_QUEUE_URL --message-body '{json.dumps(body)}'"
-        printed = shell.run(send, send, *blocks("Dead letters", "sh"))  # the first goes to the poll that was under way
+        printed = shell.run(send, send, *blocks("Dead letters", "sh"))  # a running poll may receive the first one
         assert stuck in printed and '"Status": ' in printed
         left = "aws sqs get-queue-attributes --queue-url $DEAD_LETTER_QUEUE_URL --attribute-names All"
         wait_until(
@@ -175,7 +175,7 @@ def test_a_stuck_instance_is_looked_into(shell: Shell, stuck: str) -> None:
     printed = shell.section("Stuck instance", ID=stuck)
     assert "second: Q:2:1:0:" in printed and "it waits for a worker" in printed
     assert "RUNNING" in printed and '"ApproximateNumber' not in printed
-    # The last command made it due: the sweep looks, and puts the entry back to where the `due` set has it.
+    # The last command made it due. The sweep looks at it, and resets the entry to the time in the `due` set.
     index = f'valkey ZSCORE "dag1:{{{stuck[-2:]}}}:due" {stuck}'
     wait_until(lambda: float(shell.run(index)) > 0, what="a corrected index")
 
@@ -192,7 +192,7 @@ def test_finished_instances_make_room_and_nothing_that_runs_goes(shell: Shell, s
 
 
 def test_a_purged_queue_loses_nothing(shell: Shell) -> None:
-    """The worker is stopped, its message is thrown away, and the sweep sends another."""
+    """The worker is stopped, its message is deleted, and the sweep sends another one."""
     (worker,) = shell.stack.pids("local.worker")
     workflow = '{"name": "purged", "dag": {"nodes": [{"id": "only", "handler": "noop"}]}}'
     execution_id = json.loads(shell.run(f"curl -sf $API/workflow -d '{workflow}'"))["execution_id"]

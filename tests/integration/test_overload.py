@@ -1,4 +1,4 @@
-"""Back-pressure on real servers: new instances are refused while the queue or the store is full; what runs goes on."""
+"""Back-pressure on real servers: new instances are refused while the queue or the store is full; running ones go on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WORKFLOW = {"name": "w", "dag": {"nodes": NODES}}
 
 
 class Api:
-    """The HTTP interface of an application, with a clock that can be put forward."""
+    """The HTTP interface of an application, with a clock that can be advanced."""
 
     def __init__(self, app: Application, http: Any) -> None:
         self.app = app
@@ -44,7 +44,7 @@ class Api:
         app.clock = lambda: time.monotonic() + self._ahead
 
     def later(self) -> None:
-        """Any reading of the load is too old from here on."""
+        """Make every earlier reading of the load too old."""
         self._ahead += FRESH_SECONDS
 
     def post(self, path: str, body: Any = None) -> Any:
@@ -57,7 +57,7 @@ class Api:
         return str(self.post("/api/workflow", WORKFLOW).json_body["execution_id"])
 
     def refused(self, path: str, word: str, body: Any = None) -> None:
-        """A POST there is answered with a 503 that says why, and when to come again."""
+        """Check that a POST is answered with a 503 that has the reason, and the time for a retry."""
         answer = self.post(path, body)
         assert answer.status_code == 503 and answer.headers["Retry-After"] == "10", answer.body
         assert answer.headers["Content-Type"] == "application/problem+json"
@@ -75,7 +75,7 @@ def api(app: Application, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
 @pytest.fixture
 def alone(tmp_path: Any) -> Iterator[tuple[str, redis.Redis]]:
-    """A Valkey of this test's own, whose memory it may bound."""
+    """A Valkey for this test alone, whose memory it may limit."""
     with running_valkey(tmp_path) as port, contextlib.closing(redis.Redis(port=port)) as admin:
         yield f"redis://127.0.0.1:{port}/0", admin
 
@@ -86,7 +86,7 @@ def test_a_store_that_is_nearly_full(alone: tuple[str, redis.Redis], monkeypatch
     with api(application(url, queue), monkeypatch) as http:
         trigger = f"/api/workflow/trigger/{http.submit()}"
         instance_id = http.post(trigger).json_body["instance_id"]
-        admin.set("ballast", bytes(32_000_000))  # so that a twentieth of it is room enough for what runs
+        admin.set("ballast", bytes(32_000_000))  # so that a twentieth of it is enough for running instances
         keys = admin.dbsize()
 
         admin.config_set("maxmemory", int(admin.info("memory")["used_memory"] / 0.95))
@@ -109,7 +109,7 @@ def test_a_store_that_is_nearly_full(alone: tuple[str, redis.Redis], monkeypatch
 
 
 def test_a_store_that_takes_nothing_more(alone: tuple[str, redis.Redis], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Full between two readings: Redis itself says so, and what was let in goes on once there is room."""
+    """If the store fills up between two readings, Redis reports it, and admitted instances go on once there is room."""
     url, admin = alone
     queue = MemoryQueue()
     with api(application(url, queue, resend_seconds=0.1, lease_seconds=0.1), monkeypatch) as http:
@@ -168,12 +168,12 @@ def queue_is_empty(app: Application) -> bool:
 
 def test_a_sweep_that_is_behind(alone: tuple[str, redis.Redis], monkeypatch: pytest.MonkeyPatch) -> None:
     queue = MemoryQueue()
-    # A store of its own: what other tests leave behind is late as well.
+    # A store of its own, since what other tests leave behind may be late as well.
     made = application(alone[0], queue, max_late=2, late_seconds=0.01, resend_seconds=0.01)
     with api(made, monkeypatch) as http:
         trigger = f"/api/workflow/trigger/{http.submit()}"
         accepted = [http.post(trigger).json_body["instance_id"] for _ in range(3)]
-        queue.take()  # lost: nobody but the sweep will look
+        queue.take()  # lost: only the sweep will find it
 
         def refused() -> bool:
             http.later()
@@ -190,7 +190,7 @@ def test_a_sweep_that_is_behind(alone: tuple[str, redis.Redis], monkeypatch: pyt
 
 
 def test_many_instances_at_once(tmp_path: Any) -> None:
-    """Two workers, 200 triggers at once: the API answers all along, and every instance ends as it should."""
+    """With two workers and 200 triggers at once, the API answers all the time, and every instance ends as it should."""
     with running_stack(tmp_path / "data", {"WORKERS": "2"}) as stack, ThreadPoolExecutor(12) as clients:
         execution_id = call(stack.url, "POST", "/api/workflow", overload.workflow())[1]["execution_id"]
 

@@ -1,4 +1,4 @@
-"""What one pass of the scheduler, of the sweep and of the dead letters does, by a clock that stands still."""
+"""One pass of the scheduler, of the sweep and of the dead-letter consumer, by a clock that stands still."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LATER = Dispatching(taken=False, resend_ms=RESEND_MS)
 
 
 class Diary(Off):
-    """What was counted."""
+    """A record of what was counted."""
 
     def __init__(self) -> None:
         self.entries: list[Any] = []
@@ -54,7 +54,7 @@ class Diary(Off):
 
 
 class World:
-    """The real store by a clock of its own, and around it what a process has."""
+    """The real store with a virtual clock, and the parts of a process around it."""
 
     def __init__(self, client: redis.Redis, clock: VirtualClock) -> None:
         self.client, self.clock = client, clock
@@ -81,7 +81,7 @@ class World:
         )
 
     def now(self) -> float:
-        """Each look at the process's clock takes it a quarter of a second further."""
+        """Advance the process's clock by a quarter of a second at each reading."""
         self.seconds += 0.25
         return self.seconds
 
@@ -89,7 +89,7 @@ class World:
         return Sweep(self.store, self.scheduler, clock=more.pop("clock", lambda: 0.0), metrics=self.diary, **more)
 
     def start(self, *nodes: dict[str, Any], shard: str | None = None, **more: Any) -> Ref:
-        """An instance whose roots nobody has sent."""
+        """Start an instance whose roots have not been sent."""
         document = {"name": "Passes", "dag": {"nodes": list(nodes)}, **more}
         execution_id, instance_id = ids.new(ids.EXECUTION), ids.new(ids.INSTANCE)
         self.store.put_workflow(execution_id, name="Passes", document=json.dumps(document).encode())
@@ -117,7 +117,7 @@ class World:
         return {node: record.state for node, record in found.records.items()}
 
     def sent(self) -> list[Ready]:
-        """What is in the queue, which is empty afterwards."""
+        """Return what is in the queue, and empty it."""
         bodies, self.queue.bodies = self.queue.bodies, []
         return [ready for body in bodies for ready in decode(body).nodes]
 
@@ -136,7 +136,7 @@ def node(id: str, *dependencies: str, **more: Any) -> dict[str, Any]:
 
 
 def break_workflow(world: World, ref: Ref) -> None:
-    """Whoever reads it gets an error of Redis."""
+    """Change the key so that every read of it is an error of Redis."""
     world.client.delete(keys.workflow(ref.execution_id))
     world.client.set(keys.workflow(ref.execution_id), "no hash", ex=60)
 
@@ -205,7 +205,7 @@ def test_a_lost_lease_is_sent_alone_and_said(world: World, caplog: pytest.LogCap
 
 
 def test_a_failed_node_is_settled_by_whoever_finds_it(world: World) -> None:
-    """Its own worker was gone before it had dealt with the nodes behind it: none of them is lost."""
+    """Its worker died before it had dealt with the nodes behind it, and none of them is lost."""
     ref = world.start(node("a"), node("b", "a"), node("c", "b"), node("d"))
     world.scheduler.run(ref.instance_id)
     world.sent()
@@ -230,7 +230,7 @@ def test_roots_beyond_the_first_slice_wait_for_the_trigger_and_then_for_the_swee
     first = list(range(min(count, SLICE)))
     world.scheduler.run(ref.instance_id)
     assert sorted(ready.node for ready in world.sent()) == first
-    world.clock.advance(RESEND_MS - 1)  # so long it is the trigger's to do
+    world.clock.advance(RESEND_MS - 1)  # until then the trigger has to do it
     assert world.scheduler.run(ref.instance_id) == Pass(0, 0)
     world.clock.advance(1)
     world.scheduler.run(ref.instance_id)
@@ -260,7 +260,7 @@ def test_an_instance_whose_time_is_over_is_said_to_have_ended(world: World, capl
     assert world.scheduler.run(ref.instance_id) == Pass(0, 0)
     assert world.store.status(ref.instance_id) == "FAILED"
     assert lines(caplog) == [("INFO", "instance finished")]
-    assert world.told == [ref.instance_id]  # it owes the call of its webhook
+    assert world.told == [ref.instance_id]  # its webhook has still to be called
     world.clock.advance(RESEND_MS)
     world.scheduler.run(ref.instance_id)
     assert world.told == [ref.instance_id] * 2
@@ -338,7 +338,7 @@ def test_a_sweep_begins_no_round_when_its_time_is_over(world: World, seconds: fl
     for _ in range(2 * sweeps.LIMIT + 1):
         world.start(node("a"), shard="07")
     moments = iter(range(100))
-    # The clock is looked at once before the first round, which is moment 0, and once before each.
+    # The clock is read once before the first round, which is moment 0, and once before each round.
     assert world.sweep(clock=lambda: next(moments), seconds=seconds + 0.5).run().instances == swept
     if seconds:
         again = iter([0, *(seconds for _ in range(9))])
@@ -383,7 +383,7 @@ def test_a_dead_letter_costs_an_attempt_and_the_next_one_runs_alone(
     assert fields == [("WARNING", "node sent again", why, name, 1) for name in ("a", "b")]
     assert {(r.instance_id, r.execution_id) for r in caplog.records} == {(ref.instance_id, ref.execution_id)}  # type: ignore[attr-defined]
     world.clock.advance(RESEND_MS - 1)
-    assert world.scheduler.run(ref.instance_id) == Pass(0, 0)  # nobody else sends it for so long
+    assert world.scheduler.run(ref.instance_id) == Pass(0, 0)  # no other process sends it before
 
 
 def test_a_node_that_ended_as_dead_letters_too_often_is_failed(world: World, caplog: pytest.LogCaptureFixture) -> None:

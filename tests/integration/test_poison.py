@@ -1,4 +1,4 @@
-"""Poison on the whole stack: what a handler, a message or a deletion can do at its worst ends in a clear state."""
+"""Poison on the whole stack: the worst that a handler, a message or a deletion can do ends in a clear state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.servers import client_of
 from tests.support.stack import RunningStack, running_stack
 
 MAX_LOST = 3
-# Shorter than what `takes` takes, so that its message comes again while it runs.
+# Shorter than `takes` runs, so that its message is received again meanwhile.
 VISIBILITY = 1
 
 
@@ -41,7 +41,7 @@ class Service:
         return self.folder / f"{name}.diary"
 
     def start(self, *nodes: dict[str, Any]) -> str:
-        """The instance_id of a new workflow with these nodes."""
+        """Start an instance of a new workflow with these nodes. Returns the instance_id."""
         document = {"name": "poison", "dag": {"nodes": list(nodes)}}
         execution_id = client.call(self.stack.url, "/api/workflow", document)["execution_id"]
         return str(client.call(self.stack.url, f"/api/workflow/trigger/{execution_id}", {})["instance_id"])
@@ -54,13 +54,13 @@ class Service:
         return self.store.status(instance_id) == "FAILED"
 
     def waiting(self) -> int:
-        """Messages in the queue, those in hand too."""
+        """Return the number of messages in the queue, those that workers hold included."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         found = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)["Attributes"]
         return sum(int(found[name]) for name in names)
 
     def ended(self, instance_id: str, *, seconds: float = 60) -> dict[str, Any]:
-        """The status once it is terminal; what it left in the store is in order."""
+        """Return the status once it is terminal, and check what the instance left in the store."""
 
         def terminal() -> Any:
             view = self.status(instance_id, 5)
@@ -96,17 +96,17 @@ def node(id: str, handler: str, *dependencies: str, **more: Any) -> dict[str, An
 
 
 def runs(diary: Path) -> Counter[str]:
-    """How often each node's handler began."""
+    """Return how often each node's handler started."""
     return Counter(line.split()[0] for line in diary.read_text().splitlines())
 
 
 def test_a_handler_that_kills_its_process(service: Service) -> None:
-    """It fails once it has lost its leases; the others of its batch, with one attempt each, complete elsewhere."""
+    """Its node fails once its leases are lost; the others of its batch, with one attempt each, complete elsewhere."""
     diary = service.diary("kills")
     mates = [f"mate{number}" for number in range(5)]
     instance_id = service.start(
         node("start", "noop"),
-        # These come first: the worker of `start` runs on with the first child alone.
+        # These come first, since the worker of `start` runs on only with the first child.
         *(node(mate, "takes", "start", config={"diary": str(diary), "seconds": 1.5}) for mate in mates),
         node("poison", "kills", "start", config={"diary": str(diary), "mates": 2}),
         node("after", "noop", "poison"),
@@ -122,12 +122,12 @@ def test_a_handler_that_kills_its_process(service: Service) -> None:
     snapshot = service.store.snapshot(instance_id)
     assert snapshot is not None and {record.failures for record in snapshot.records.values()} == {0}
     assert any(view["nodes"][mate]["attempt"] > 1 for mate in mates), "none of them was in its batch"
-    # None of that made the function fail: AWS would have backed its pollers off.
+    # None of that made the function fail, or AWS would have slowed down its pollers.
     assert not [line for line in service.stack.lines if "failed on a batch" in line or "record failed" in line]
 
 
 def test_a_handler_that_outlives_the_visibility_timeout(service: Service) -> None:
-    """The lease decides: its message comes again several times, and one copy runs."""
+    """The lease decides: the message is received several times, and one copy runs."""
     diary = service.diary("long")
     long = node("long", "takes", config={"diary": str(diary), "seconds": 8})
     instance_id = service.start(long, node("after", "output", "long"))
@@ -156,7 +156,7 @@ def test_a_retry_later_than_the_visibility_timeout(service: Service) -> None:
     ],
 )
 def test_a_result_that_cannot_be_kept(service: Service, what: str, words: str) -> None:
-    """No retry mends it, so there is none; another branch ends as it would."""
+    """No retry can help, so there is none; another branch ends as usual."""
     policy = {"max_attempts": 5, "initial_backoff_seconds": 0}
     view = service.ended(
         service.start(
@@ -172,7 +172,7 @@ def test_a_result_that_cannot_be_kept(service: Service, what: str, words: str) -
 
 
 def test_a_message_nobody_can_parse(service: Service) -> None:
-    """It comes again until the queue gives it up, then it is dropped with a line; the others are handled meanwhile."""
+    """It is received until the queue gives it up, and dropped with a log line; others are handled meanwhile."""
     bodies = ["poison, not JSON", '{"instance_id": "in-x", "nodes": 7}', "[" * 1000]
     for body in bodies:
         service.sqs.send_message(QueueUrl=service.queue_url, MessageBody=body)
@@ -187,7 +187,7 @@ def test_a_message_nobody_can_parse(service: Service) -> None:
 
 
 def test_a_workflow_deleted_under_its_workers(service: Service) -> None:
-    """Workers that have the plan in memory go on with it; one that needs it ends the instance, with the reason."""
+    """Workers that have the plan in memory continue; one that needs to load it ends the instance, with the reason."""
     diary = service.diary("deleted")
     slow = {"diary": str(diary), "seconds": 1}
     branches = [node(f"b{number}", "takes", "start", config=slow) for number in range(40)]
@@ -198,7 +198,7 @@ def test_a_workflow_deleted_under_its_workers(service: Service) -> None:
         execution_id = service.store.execution_of(instance_id)
         assert execution_id is not None
         service.redis.delete(keys.workflow(execution_id))
-    # The workers that come after these have not seen the plans.
+    # The workers that replace these have not read the plans.
     for pid in service.stack.pids("worker"):
         os.kill(pid, signal.SIGKILL)
     for instance_id in instance_ids:

@@ -1,4 +1,4 @@
-"""The README is run, and docs/: their sessions word for word, the handler, the examples."""
+"""README and docs/ are run: their sessions word for word, the handler, the examples."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ VARYING = [
 
 
 def normal(text: str) -> str:
-    """Without what is different each time: ids, times, and how long it took."""
+    """Return the text without what is different each time: ids, times, durations."""
     for pattern, name in VARYING:
         text = re.sub(pattern, name, text, flags=re.M)
     return text.strip()
 
 
 def examples_on_a_free_port(folder: Path) -> int:
-    """A copy of the examples whose service is on another port: the README's may be in use beside these tests."""
+    """A copy of the examples whose service uses another port, since the README's port may be in use."""
     port = free_port()
     shutil.copytree(ROOT / "examples", folder / "examples")
     for path in (folder / "examples").rglob("*.*"):
@@ -53,7 +53,7 @@ def test_a_session_prints_what_the_docs_say(stack: RunningStack, block: str, tmp
     script = "\n".join(commands).replace("http://127.0.0.1:8000", stack.url)
     port = examples_on_a_free_port(tmp_path)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
-    # The service in the background gets a moment to start, as it does while a person types.
+    # The service in the background has a moment to start, as when a user types.
     waiting = f"& until (: </dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.05; done  # a small HTTP service"
     script = script.replace("&  # a small HTTP service", waiting, 1)
     session = subprocess.Popen(

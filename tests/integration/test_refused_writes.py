@@ -1,4 +1,4 @@
-"""A store that answers, and will not write: full, without its disk, a replica, without its replicas."""
+"""A store that answers, but refuses to write: it is full, without its disk, a replica, or without its replicas."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisStore
         yield RedisStore(client, retention_seconds=9, workflow_retention_seconds=9, idempotency_seconds=9), admin
 
 
-# A replica is asked again for some seconds, on a new connection each time.
+# A call to a replica is retried for some seconds, on a new connection each time.
 CASES = [(refusal, write) for refusal in REFUSALS for write in WRITES if refusal != "a replica" or write == "a command"]
 
 

@@ -30,7 +30,7 @@ from tests.support.stack import running_stack
 TOKEN = "tok-4f9a1c77be02d865"
 PASSWORD = 'hunter2 & "quoted"/+='
 ENVIRONMENT = {"SECRET_TOKEN": TOKEN, "SECRET_PASSWORD": PASSWORD}
-# In whatever form they might be written somewhere.
+# Every form in which they might be written somewhere.
 FORMS = (
     [
         form
@@ -38,7 +38,7 @@ FORMS = (
         for form in (
             value,
             quote(value, safe=""),
-            quote(value, safe="/?:@!$&'()*+,;=[]"),  # as urllib3 has it, in its log
+            quote(value, safe="/?:@!$&'()*+,;=[]"),  # as in urllib3's log
             quote_plus(value),
             json.dumps(value)[1:-1],
             repr(value)[1:-1],
@@ -49,7 +49,7 @@ FORMS = (
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with all that it was sent, in the body and in a header; `/fail/NNN` with that status."""
+    """A server that answers with everything it was sent, in the body and in a header; `/fail/NNN` has that status."""
 
     seen: ClassVar[list[dict[str, Any]]] = []
 
@@ -70,7 +70,7 @@ class Echo(BaseHTTPRequestHandler):
     do_GET = do_POST
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 class Login(Config):
@@ -81,7 +81,7 @@ class Login(Config):
 
 @handler("careless")
 def careless(config: Login, context: Context) -> dict[str, Any]:
-    """Logs, raises and returns what it should not."""
+    """Log, raise and return secrets."""
     context.logger.info("config is %r", config, extra={"password": config.password})
     basic = base64.b64encode(f"{config.user}:{config.password}".encode()).decode()
     context.logger.debug("Authorization: Basic %s", basic)
@@ -135,14 +135,14 @@ def workflow(echo: str) -> dict[str, Any]:
 
 
 def everything_in(client: redis.Redis) -> str:
-    """All keys with their values, whatever their type."""
+    """Return all keys with their values, whatever their type."""
     reads: dict[bytes | str, Callable[[Any], Any]] = {
         b"string": client.get,
         b"hash": client.hgetall,
         b"list": lambda key: client.lrange(key, 0, -1),
         b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
         b"set": client.smembers,
-        b"none": lambda _: None,  # its time to live ended just now
+        b"none": lambda _: None,  # it has just expired
     }
     return "\n".join(f"{key!r} {reads[client.type(key)](key)!r}" for key in client.scan_iter(count=1000))
 
@@ -194,13 +194,13 @@ def test_a_secret_is_nowhere_but_at_the_service(
         stored = everything_in(store)
     app.redis.close()
 
-    # It got there, as it is.
+    # The service received it unchanged.
     call = next(seen for seen in Echo.seen if seen["body"])
     assert call["authorization"] == f"Bearer {TOKEN}"
     assert json.loads(call["body"])["password"] == PASSWORD and call["query"]["password"] == [PASSWORD]
     assert len(Echo.seen) == 5
 
-    # What was made of it is still of use.
+    # The rest of the result is still usable.
     assert {id for id, found in status["nodes"].items() if found["status"] == "COMPLETED"} == {
         *("input", "call", "again", "own", "output")
     }
@@ -212,7 +212,7 @@ def test_a_secret_is_nowhere_but_at_the_service(
     assert "answered 401" in status["nodes"]["refused"]["error"]["message"]
     assert status["nodes"]["own_fails"]["attempt"] == 2
 
-    # And nowhere else.
+    # It is nowhere else.
     written = capsys.readouterr().err
     assert "config is" in written and "no such user" in written and "***" in written
     assert len(messages) > 4 and "in-" in stored
@@ -221,7 +221,7 @@ def test_a_secret_is_nowhere_but_at_the_service(
 
 
 def test_a_secret_is_nowhere_on_the_disk_of_a_whole_stack(echo: str, tmp_path: Path) -> None:
-    """Real processes and the real queue: their logs, Redis' append-only file, the file for `chalice local`, answers."""
+    """With real processes and the real queue: logs, Redis' append-only file, the file for `chalice local`, answers."""
     document = workflow(echo)
     own = ("own", "own_fails", "bad_config", "output")
     document["dag"]["nodes"] = [node for node in document["dag"]["nodes"] if node["id"] not in own]

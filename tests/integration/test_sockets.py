@@ -1,4 +1,4 @@
-"""What listens where: only on the loopback address, and only our own server is taken for ours."""
+"""Servers listen only on the loopback address, and a local run uses only servers that it started."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def port_of(url: str) -> int:
 
 
 def refused(data_dir: Path, **settings: str) -> str:
-    """What a run says that must not come up."""
+    """Return the output of a run that must refuse to start."""
     environment = {name: value for name, value in os.environ.items() if name not in HELD}
     environment |= {"DATA_DIR": str(data_dir), "PORT": str(free_port())} | settings
     done = subprocess.run(
@@ -45,12 +45,12 @@ def refused(data_dir: Path, **settings: str) -> str:
 
 def test_no_other_machine_reaches_a_run(stack: RunningStack) -> None:
     ours = {port_of(stack.url), port_of(stack.exported("REDIS_URL")), port_of(stack.exported("AWS_ENDPOINT_URL"))}
-    assert ours <= ports(stack.process.pid)  # that is, the test sees what it is about
+    assert ours <= ports(stack.process.pid)  # so the test can see open doors
     assert open_doors(stack.process.pid) == {}
 
 
 def test_no_other_machine_reaches_chalice_local(stack: RunningStack) -> None:
-    """`make local-http` beside it, by its own recipe."""
+    """`make local-http` runs next to the stack, by its own recipe."""
     port = free_port()
     names = ("MAKEFLAGS", "MAKELEVEL", "HOST")
     environment = {name: value for name, value in os.environ.items() if name not in names}
@@ -87,10 +87,10 @@ def test_a_run_does_not_use_the_servers_of_another(
 
 @pytest.mark.parametrize("name", ["Valkey", "LocalStack"])
 def test_a_port_that_is_taken_after_the_look_at_it(stack: RunningStack, tmp_path: Path, name: str) -> None:
-    """The server that answers on the default port is another's by the time that ours starts: another port is taken."""
+    """If another server has taken the default port by the time that ours starts, ours uses another port."""
     theirs = {"Valkey": "REDIS_URL", "LocalStack": "AWS_ENDPOINT_URL"}[name]
     taken = port_of(stack.exported(theirs))
-    # The look at the port is made to miss it the first time, as it does in a race.
+    # The check of the port is made to miss it the first time, as in a race.
     program = (
         "import sys, local.__main__, local.backends as b, local.valkey as v, local.localstack as l\n"
         f"{'v' if name == 'Valkey' else 'l'}.DEFAULT_PORT, look, missed = {taken}, b.is_free, []\n"
@@ -109,7 +109,7 @@ def test_a_run_ends_where_another_server_takes_the_port_of_one_that_died(tmp_pat
     with running_stack(tmp_path) as run, contextlib.ExitStack() as exits:
         port = port_of(run.exported("REDIS_URL"))
         [pid] = run.pids("-server 127.0.0.1:")
-        os.kill(run.process.pid, 19)  # SIGSTOP: nobody starts it again meanwhile
+        os.kill(run.process.pid, 19)  # SIGSTOP, so the supervisor does not restart it
         os.kill(pid, 9)
         listener = exits.enter_context(socket.socket())
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Over real SQS (LocalStack): the whole way, delayed retries, partial batches, and the dead-letter queue."""
+"""The engine over real SQS (LocalStack): whole runs, delayed retries, partial batches, and the dead-letter queue."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_retry_comes_back_after_its_delay(app: Application, queue_urls: QueueP
 
 
 def test_a_message_that_no_worker_can_take_is_a_lost_attempt(app: Application, queue_urls: QueuePair) -> None:
-    """SQS moves it after five receives; the consumer of the dead-letter queue sends another attempt."""
+    """SQS moves the message after five receives; the consumer of the dead-letter queue sends another attempt."""
     nodes = [
         {"id": "a", "handler": "noop", "dependencies": []},
         {"id": "b", "handler": "noop", "dependencies": ["a"]},
@@ -69,6 +69,6 @@ def test_a_message_that_no_worker_can_take_is_a_lost_attempt(app: Application, q
     view = app.status.of(instance_id)
     assert some(view.nodes["a"].error).type == "DeadLettered" and view.nodes["a"].attempt == 2
     assert dead.poll() == 0
-    # Another attempt is on the queue already, for a worker that can take it.
+    # Another attempt is already in the queue, for a worker that can take it.
     able = mapping(queue_urls, queue_urls.url, app.worker.handle)
     wait_until(lambda: able.poll() and app.status.of(instance_id).status == "COMPLETED", what="the end")

@@ -1,4 +1,4 @@
-"""`python -m local`, whole: up, a worker killed and back, a server killed and back, down with nothing left behind."""
+"""`python -m local` as a whole: it starts, restarts a killed worker and a killed server, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WORKFLOW = {
 
 
 class Run:
-    """A local run in a process of its own, its lines, and whatever it started."""
+    """A local run in a process of its own, its output, and the processes that it started."""
 
     def __init__(self, data_dir: Path, *arguments: str) -> None:
         self.port = free_port()
@@ -46,7 +46,7 @@ class Run:
         self.marker = uuid.uuid4().hex
         self.seen: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
-        # Ports of its own, since another run may take the default ones while a server of this one is down.
+        # Its own ports, since another run may take the default ones while a server of this one is down.
         servers = {"VALKEY_PORT": str(free_port()), "LOCALSTACK_PORT": str(free_port())}
         env = {**os.environ, **servers, MARKER: self.marker, "PORT": str(self.port), "DATA_DIR": str(data_dir)}
         env |= {"WORKERS": "2"}
@@ -69,7 +69,7 @@ class Run:
                 self._lines.put(line.rstrip("\n"))
 
     def expect(self, pattern: str, *, seconds: float = 60) -> str:
-        """The next line that matches."""
+        """Return the next line that matches."""
         end = time.monotonic() + seconds
         while True:
             try:
@@ -83,9 +83,9 @@ class Run:
                 return line
 
     def processes(self) -> dict[int, str]:
-        """Every live process of the run, with its command line.
+        """Return every live process of the run, with its command line.
 
-        Each carries the marker, save for Valkey, whose title overwrites its environment: it is known by its folder.
+        Each has the marker, except Valkey, whose title overwrites its environment, and which is known by its folder.
         """
         found = {}
         for entry in Path("/proc").iterdir():
@@ -108,7 +108,7 @@ class Run:
             return response.status, json.loads(response.read())
 
     def metric(self, name: str) -> float:
-        """The sum of a metric of all processes."""
+        """Return the sum of a metric over all processes."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         with contextlib.closing(connection):
             connection.request("GET", "/api/metrics")
@@ -118,7 +118,7 @@ class Run:
             return sum(sample.value for family in families for sample in family.samples if sample.name == name)
 
     def run_workflow(self) -> str:
-        """The status in which an instance of two nodes ends."""
+        """Run an instance of two nodes. Returns the status in which it ended."""
         execution_id = self.request("POST", "/api/workflow", WORKFLOW)[1]["execution_id"]
         instance_id = self.request("POST", f"/api/workflow/trigger/{execution_id}")[1]["instance_id"]
         return str(self.request("GET", f"/api/workflows/{instance_id}?wait=25")[1]["status"])
@@ -161,7 +161,7 @@ def test_up_repaired_and_down(run: Run) -> None:
         run.expect(f"{server} is back")
         assert run.run_workflow() == "COMPLETED"
 
-    # Counted by HTTP and by workers, of which one was killed meanwhile.
+    # HTTP and workers counted, one of which was killed meanwhile.
     wait_until(lambda: run.metric("dag_instances_completed_total") == 4, what="every end is counted once")
     assert run.metric("dag_instances_started_total") == 4 and run.metric("dag_node_attempts_total") == 8
     assert run.metric("dag_instances_live") == 0 and run.metric("dag_dead_letters_waiting") == 0

@@ -1,4 +1,4 @@
-"""A webhook is called once an instance has ended, signed, by a queued and retried call; the status shows how it is."""
+"""Once an instance has ended, its webhook is called, signed, queued and retried; the status shows the delivery."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Make = Callable[..., tuple[Application, MemoryQueue]]
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Notes what it gets, and answers with the next of `statuses`, then with 204."""
+    """A server that records what it receives, and answers with the next of `statuses`, then with 204."""
 
     got: ClassVar[list[tuple[dict[str, str], bytes]]] = []
     statuses: ClassVar[list[int]] = []
@@ -55,11 +55,11 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 class Counted(Off):
-    """Instances that began and ended, as metrics count them."""
+    """Counts instances that began and ended, as metrics do."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -256,7 +256,7 @@ def ended_by_dead_letters(app: Application, queue: MemoryQueue, server: str) -> 
 def test_every_end_is_told_at_once(make: Make, server: str, end: Callable[..., str]) -> None:
     app, queue = make(max_lost=2)
     instance_id = end(app, queue, server)
-    drain(app, queue)  # and no sweep
+    drain(app, queue)  # without a sweep
     view = app.status.of(instance_id)
     [(_, body)] = Receiver.got
     said = json.loads(body)
@@ -294,7 +294,7 @@ def test_what_could_not_be_begun_at_once_is_the_sweeps(make: Make, server: str) 
     assert app.status.of(instance_id).status == "COMPLETED" and not Receiver.got
     failing.clear()
     wait_until(lambda: app.sweep.run() and queue.bodies, what="the sweep that begins it")
-    app.webhooks.tell(instance_id)  # another one, at the same time
+    app.webhooks.tell(instance_id)  # another process, at the same time
     assert len(queue.bodies) == 1
     drain(app, queue)
     assert len(Receiver.got) == 1 and told(app, instance_id).status == "DELIVERED"
@@ -328,7 +328,7 @@ def test_a_deleted_workflow_takes_its_webhook_along(make: Make, server: str) -> 
     app, queue = make()
     instance_id = run(app, workflow(server))
     app.control.delete(app.status.of(instance_id).execution_id)
-    other, _ = make()  # which has never seen it
+    other, _ = make()  # a process that has never seen it
     drain_into(other, queue)
     other.scheduler.run(instance_id)
     assert other.store.status(instance_id) == "FAILED" and not Receiver.got
@@ -341,7 +341,7 @@ def drain_into(app: Application, queue: MemoryQueue) -> None:
 
 
 def test_as_a_node_it_signs_whatever_it_is_given(make: Make, server: str) -> None:
-    """With a secret that is no `whsec_...`: the key itself."""
+    """A secret that is no `whsec_...` is the key itself."""
     app, queue = make()
     config = {"url": server, "body": {"x": "{{ params.x }}"}, "secret": "{{ params.secret }}"}
     nodes = [{"id": "call", "handler": "webhook", "config": config}]

@@ -1,4 +1,4 @@
-"""The worker on a real store: retries, deadlines, bad results, poison, leases, dead letters, who schedules."""
+"""The worker on a real store: retries, deadlines, bad results, poison, leases, dead letters, scheduling."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_the_batch_mates_of_a_lost_worker_lose_no_attempt(make: Make) -> None:
     app, queue = make(max_lost=3)
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a"), node("b")]}})
     queue.take()
-    # A worker claims both and is gone; the lease is over at once.
+    # A worker claims both and dies; the lease is over at once.
     for _ in range(2):
         for number in (0, 1):
             attempt = some(app.store.snapshot(instance_id)).records[number].attempt
@@ -210,18 +210,18 @@ def test_the_batch_mates_of_a_lost_worker_lose_no_attempt(make: Make) -> None:
     app.sweep.run()
     drain(app, queue)
     view = app.status.of(instance_id)
-    assert view.status == "COMPLETED" and view.nodes["a"].error is None  # max_attempts is 1, and was never used up
+    assert view.status == "COMPLETED" and view.nodes["a"].error is None  # max_attempts is 1, and was not used up
 
 
 def lose(app: Application, instance_id: str, *nodes: int) -> None:
-    """A worker claims these and is gone, and the sweep finds out."""
+    """Let a worker claim these and die, and let the sweep find out."""
     for number in nodes:
         app.store.claim(instance_id, owner="gone", lease_ms=0, wanted=[Wanted(number, 1, ())])
     app.sweep.run()
 
 
 def test_of_the_nodes_that_lost_a_lease_one_is_claimed_at_a_time(make: Make) -> None:
-    """So the one that kills its worker takes no other down, however often it is tried."""
+    """So the node that kills its worker takes no other down, however often it is tried."""
     app, queue = make()
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a"), node("b"), node("c")]}})
     first = queue.take()
@@ -231,14 +231,14 @@ def test_of_the_nodes_that_lost_a_lease_one_is_claimed_at_a_time(make: Make) -> 
     assert app.worker.handle(sqs_event([lost[0], lost[1], fresh])) == {"batchItemFailures": []}
     records = some(app.store.snapshot(instance_id)).records
     assert [records[number].state for number in range(3)] == ["C", "Q", "C"]
-    assert [name for name, _, _ in calls] == ["c", "a"]  # alone: after what else was there
+    assert [name for name, _, _ in calls] == ["c", "a"]  # alone, after everything else
     assert queue.bodies == [lost[1]]
     drain(app, queue)
     assert app.status.of(instance_id).status == "COMPLETED"
 
 
 def test_a_node_that_runs_alone_has_its_time(make: Make) -> None:
-    """What is left of an invocation after the rest of its batch may be too little: another one takes the node."""
+    """If too little of an invocation is left after the rest of its batch, another invocation takes the node."""
     app, queue = make()
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a", timeout_seconds=500), node("b")]}})
     first = queue.take()
@@ -251,7 +251,7 @@ def test_a_node_that_runs_alone_has_its_time(make: Make) -> None:
 
     assert app.worker.handle(sqs_event([*lost, first[1]]), Short()) == {"batchItemFailures": []}
     assert some(app.store.snapshot(instance_id)).records[0].state == "Q" and queue.bodies == lost
-    # By itself it is not sent on: no invocation may have more time than this one.
+    # If it is the only one it is not sent on, since no other invocation may have more time than this one.
     assert app.worker.handle(sqs_event(queue.take()), Short()) == {"batchItemFailures": []}
     assert app.status.of(instance_id).status == "COMPLETED"
 
@@ -321,7 +321,7 @@ def test_a_child_whose_results_cannot_be_read_is_let_go(make: Make, monkeypatch:
 
 
 class Ending:
-    """The context of an invocation that has so many seconds left."""
+    """The context of an invocation that has this many seconds left."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
@@ -376,7 +376,7 @@ def test_what_an_instant_node_leads_to_does_not_keep_the_batch_waiting(make: Mak
 
     app, queue = make()
     app.handlers = app.handlers | {"opens": opens, "needs_it": needs_it}
-    # In this order in one batch: a leads to a handler that waits for what b does.
+    # In this order in one batch: a is followed by a handler that waits for what b does.
     view = finish(app, queue, node("a", handler="noop"), node("b", handler="opens"), node("c", "a", handler="needs_it"))
     assert view.status == "COMPLETED"
     assert results_of(app, some(view.instance_id)).results["c"] is True
@@ -417,7 +417,7 @@ def test_a_long_backoff_waits_in_the_store_not_in_the_queue(make: Make) -> None:
 
 
 def test_a_dead_letter_is_a_lost_attempt_and_not_the_end(make: Make) -> None:
-    """The store may well have been away for as long as the queue was patient."""
+    """The store may have been away until the queue gave up."""
     app, queue = make()
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a"), node("b", "a")]}})
     dead = queue.take()
@@ -449,7 +449,7 @@ def test_a_dead_letter_of_a_node_that_ran_changes_nothing(make: Make) -> None:
 
 
 def test_a_dead_letter_of_a_node_that_runs_changes_nothing(make: Make) -> None:
-    """The queue gave up a message that came again and again while its handler ran on."""
+    """The queue gave up a message that was received again and again while its handler ran on."""
     app, queue = make()
     instance_id = run(app, {"name": "w", "dag": {"nodes": [node("a", config={"what": "sleep"})]}})
     message = queue.take()
@@ -483,7 +483,7 @@ def test_lambda_scheduling_runs_the_same_code(make: Make) -> None:
             app.scheduler.handle({"instance_id": instance_id})
 
     app.dispatch = LambdaDispatch(queue, Invoker(), resend_ms=60_000, weight=app.sizing.size, room=ROOM)
-    # Ten short ones run on in the worker, the others are the scheduler's.
+    # The worker runs on with ten short ones, and the scheduler sends the others.
     nodes = [node("a"), *(node(f"b{n}", "a") for n in range(25)), node("c", *(f"b{n}" for n in range(25)))]
     view = finish(app, queue, *nodes)
     assert view.status == "COMPLETED" and len(invoked) == 2 and len(calls) == 27

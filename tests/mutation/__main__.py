@@ -61,7 +61,7 @@ def survivors(results: Path, arguments: argparse.Namespace) -> list[Mutant]:
 
 
 def drawn(arguments: argparse.Namespace) -> list[Mutant]:
-    """The same ones for the same seed and code, of all packages in turn."""
+    """Draw mutants of all packages in turn, the same ones for the same seed and code."""
     chance = random.Random(arguments.seed)
     found = []
     for package in arguments.package:

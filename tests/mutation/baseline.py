@@ -1,4 +1,4 @@
-"""What each test takes, reaches and runs while nothing is broken. Kept until it, or the code below it, changes."""
+"""The time, lines and scripts of each test while nothing is broken. They are kept until test or code changes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Baseline:
         return Baseline(code, {})
 
     def save(self) -> None:
-        """With what another process has kept meanwhile."""
+        """Save it, together with what another process has saved meanwhile."""
         self.tests = Baseline.load().tests | self.tests
         FILE.parent.mkdir(parents=True, exist_ok=True)
         FILE.write_text(json.dumps(asdict(self)), "utf-8")
@@ -55,7 +55,7 @@ class Baseline:
         self.tests[name] = Test(seconds, lines, scripts, fails, _of_test(name))
 
     def tests_for(self, mutant: Mutant, text: str) -> list[str]:
-        """Those that can notice, the quickest first."""
+        """Return the tests that can notice a mutant, the quickest first."""
         if mutant.file.startswith(LUA):
             scripts = scripts_with(mutant.file)
             found = [
@@ -68,7 +68,7 @@ class Baseline:
         return sorted((n for n in found if not self.tests[n].fails), key=lambda name: self.tests[name].seconds)
 
     def _reaching(self, file: str, lines: set[int], text: str) -> list[str]:
-        """By the statement: coverage knows of an expression over several lines by its first."""
+        """Look up by statement, since coverage records an expression over several lines by its first line."""
         tree = ast.parse(text)
         statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
         inside = [s for s in statements if lines & set(range(s.lineno, (s.end_lineno or s.lineno) + 1))]

@@ -1,4 +1,4 @@
-"""The mutants of a Lua file, token by token and statement by statement. The runner leaves out what is no Lua."""
+"""The mutants of a Lua file, token by token and statement by statement. The runner leaves out those that are no Lua."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ INSTEAD = {
     "min": ["max"],
     "max": ["min"],
 }
-# After one of these a statement begins.
+# A statement begins after one of these.
 BEGINS = {"then", "do", "else", "repeat", "end", ";"}
 ENDS = {"end", "else", "elseif", "then", "do", "return", "local", "if", "for", "while", "until"}
-# Commands that take a set: after so many arguments their order is nothing.
+# Commands that take a set: after this many arguments the order is irrelevant.
 SETS = {"'DEL'": 9, "'ZREM'": 1, "'HDEL'": 1}
 OPENS, CLOSES = {"(", "[", "{"}, {")", "]", "}"}
 JOINS = {
@@ -118,7 +118,7 @@ def _of_token(all_: list[Token], i: int) -> Iterator[tuple[int, int, str]]:
 
 
 def _is_command(all_: list[Token], i: int) -> bool:
-    """'HSET' in redis.call('HSET', ...): another one is no command at all."""
+    """Find 'HSET' in redis.call('HSET', ...), for which any other text is no command."""
     return i >= 2 and all_[i - 1].text == "(" and all_[i - 2].text == "call"
 
 
@@ -129,7 +129,7 @@ def _of_condition(all_: list[Token], i: int) -> Iterator[tuple[int, int, str]]:
 
 
 def _of_arguments(text: str, all_: list[Token], i: int) -> Iterator[tuple[int, int, str]]:
-    """Neighbours change places, and each is left out."""
+    """Swap neighbours, and leave each one out."""
     if all_[i - 2].text == "function" or all_[i - 1].text in ("min", "max"):
         return
     depth, starts, spans = 0, i + 1, []
@@ -160,7 +160,7 @@ def _begins_statement(all_: list[Token], i: int) -> bool:
 
 
 def _end_of_statement(all_: list[Token], i: int) -> int:
-    """One past the last token of the call or assignment that begins at `i`; 0 where it is neither."""
+    """Return one past the last token of the call or assignment that begins at `i`, or 0 if it is neither."""
     depth, assigns, calls = 0, False, False
     for k in range(i, len(all_)):
         token = all_[k]

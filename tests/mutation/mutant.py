@@ -1,4 +1,4 @@
-"""One broken thing: an edit of one file, as text."""
+"""One broken thing, which is an edit of the text of one file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """At `offset` of `file`, `old` becomes `new`."""
+    """The edit by which `old` becomes `new` at `offset` of `file`."""
 
     package: str
     file: str
@@ -33,7 +33,7 @@ class Mutant:
 
     @staticmethod
     def of(package: str, file: str, before: str, after: str) -> Mutant:
-        """The smallest edit that makes `after` of `before`."""
+        """Return the smallest edit that turns `before` into `after`."""
         start, most = 0, min(len(before), len(after))
         while start < most and before[start] == after[start]:
             start += 1
@@ -48,12 +48,12 @@ class Mutant:
         return text[: self.offset] + self.new + text[end:]
 
     def lines(self, text: str) -> range:
-        """The lines, counted from 1, that it changes."""
+        """The numbers of the lines that it changes, from 1."""
         first = text.count("\n", 0, self.offset) + 1
         return range(first, first + self.old.count("\n") + 1)
 
     def diff(self, text: str) -> tuple[str, str]:
-        """The lines before and after, without their indentation: what names a mutant whatever stands around it."""
+        """The lines before and after, without indentation, which identify a mutant whatever is around it."""
         before, after = text.splitlines(), self.apply(text).splitlines()
         removed, added = [], []
         for line in difflib.unified_diff(before, after, n=0, lineterm=""):

@@ -1,4 +1,4 @@
-"""Puts a mutant into this process, which has imported the project already. It is a fork, and stays broken."""
+"""Applies a mutant to this process, which has already imported the project. It is a fork, and stays broken."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import redis
 from chalicelib.store import scripts
 from tests.mutation.mutant import LUA, ROOT, Mutant, read
 
-# Values of modules, classes and defaults that may be exchanged one for another.
+# The types of values of modules, classes and defaults that may be exchanged.
 PLAIN = (bool, int, float, str, bytes, tuple, frozenset, type(None), re.Pattern)
 
 
 def put_in(mutant: Mutant) -> bool:
-    """Whether it is in. It is not where the line has done its work before, when the project was imported."""
+    """Apply it, and return whether it has an effect: not if its line was needed only when the project was imported."""
     return put_in_lua(mutant) if mutant.file.startswith(LUA) else put_in_python(mutant)
 
 
@@ -33,7 +33,7 @@ def put_in_lua(mutant: Mutant) -> bool:
         return {**texts, name: broken} if folder.name == folder_of_it else texts
 
     scripts.sources = sources
-    for module in list(sys.modules.values()):  # tests have it by its name, and some have read the texts already
+    for module in list(sys.modules.values()):  # tests use it by its name, and some have already read the texts
         if getattr(module, "sources", None) is original:
             module.sources = sources  # type: ignore[attr-defined]
         texts = getattr(module, "LIBRARY" if folder_of_it == "lib" else "SCRIPTS", None)
@@ -54,7 +54,7 @@ def lua_compiles(mutant: Mutant, client: redis.Redis) -> bool:
 
 
 def scripts_with(file: str) -> set[str]:
-    """The transitions that have something of this Lua file in them."""
+    """Return the transitions that contain something of this Lua file."""
     library, bodies = scripts.sources(scripts.LUA / "lib"), scripts.sources(scripts.LUA)
     if Path(file).parent.name != "lib":
         return {_name(file)}
@@ -78,7 +78,7 @@ def put_in_python(mutant: Mutant) -> bool:
         if isinstance(found, FunctionType) and found.__code__.co_filename == path and found.__code__ in changed:
             try:
                 found.__code__ = changed[found.__code__]
-            except ValueError:  # it closes over something else now
+            except ValueError:  # it now closes over something else
                 continue
             done = True
     if _differs(old, new, nested=False):
@@ -87,7 +87,7 @@ def put_in_python(mutant: Mutant) -> bool:
 
 
 def _pairs(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
-    """Code of the same place in both."""
+    """Yield the code objects at the same place in both."""
     mine, others = _inner(old), _inner(new)
     for name, code in mine.items():
         if name in others:
@@ -115,12 +115,12 @@ def _differs(old: CodeType, new: CodeType, *, nested: bool = True) -> bool:
         return True
     classes = [
         name for name, code in mine.items() if "<" not in code.co_name and not code.co_flags & 0x1
-    ]  # no function
+    ]  # not a function
     return any(_differs(mine[name], others[name], nested=nested) for name in (mine if nested else classes))
 
 
 def _exchange_values(module: ModuleType, code: CodeType) -> bool:
-    """What the module assigns, its classes have, and its functions take by default, from a run of its mutant."""
+    """Exchange what the module assigns, its classes have, and its functions take by default, by running the mutant."""
     scratch: dict[str, Any] = {
         "__name__": module.__name__,
         "__file__": module.__file__,
@@ -129,7 +129,7 @@ def _exchange_values(module: ModuleType, code: CodeType) -> bool:
     twin = ModuleType(module.__name__)
     twin.__dict__.update(scratch)
     real = sys.modules[module.__name__]
-    sys.modules[module.__name__] = twin  # dataclasses look there
+    sys.modules[module.__name__] = twin  # dataclasses look it up there
     try:
         exec(code, twin.__dict__)
     finally:

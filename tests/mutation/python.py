@@ -1,4 +1,4 @@
-"""The mutants of a Python file: mutmut's operators, and two of our own for what it has none for."""
+"""The mutants of a Python file, by mutmut's operators and two of our own."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.mutation.mutant import Mutant
 
 LOGGERS = re.compile(r"^_?log(ger)?$")
 
-# What only says to readers, and checks, that things are as they always are.
+# Statements that only tell readers, and check, what always holds.
 HINTS = re.compile(r",?\s*\b(strict|usedforsecurity)=\w+")
 
 
 def mutants(package: str, file: str, text: str) -> list[Callable[[], Mutant | None]]:
-    """One for each mutation, made when it is called for: that takes a while. None where it is no other program."""
+    """Yield a function for each mutation, since making it takes a while. It returns None for the same program."""
     visitor = _Visitor(OPERATORS, IgnoredCode(set(), set(), set()), None)
     module = MetadataWrapper(cst.parse_module(text)).visit(visitor)
     return [functools.partial(_make, package, file, text, module, mutation) for mutation in visitor.mutations]
@@ -34,7 +34,7 @@ def _make(package: str, file: str, text: str, module: cst.Module, mutation: Muta
 
 
 class _Visitor(MutationVisitor):
-    """Goes into decorated functions as well: mutmut's reasons not to are those of its trampolines."""
+    """Visits decorated functions as well: mutmut leaves them out only because of its trampolines."""
 
     def _skip_node_and_children(self, node: cst.CSTNode) -> bool:
         if isinstance(node, cst.Import | cst.ImportFrom | cst.Annotation | cst.Decorator):
@@ -50,19 +50,19 @@ class _Visitor(MutationVisitor):
 
 
 def string(node: cst.BaseString) -> Iterable[cst.BaseString]:
-    """Another word, where it is one; sentences are for people."""
+    """Change a string that is one word, since sentences are for people."""
     if isinstance(node, cst.SimpleString) and " " not in node.value and len(node.value) > 2:
         yield from list(mutators.operator_string(node))[:1]
 
 
 def dropped_call(node: cst.Expr) -> Iterable[cst.BaseSmallStatement]:
-    """A call for its effect alone is not made."""
+    """Leave out a call that is made only for its effect."""
     if isinstance(node.value, cst.Call):
         yield cst.Pass()
 
 
 def swapped_arguments(node: cst.Call) -> Iterable[cst.Call]:
-    """Two neighbours that are given by position change places."""
+    """Swap two neighbours that are passed by position."""
     for i, (left, right) in enumerate(zip(node.args, node.args[1:], strict=False)):
         if not (left.keyword or right.keyword or left.star or right.star):
             swapped = [left.with_changes(value=right.value), right.with_changes(value=left.value)]

@@ -1,4 +1,4 @@
-"""What came of it: the share noticed by package, and what survived."""
+"""The result: the share of noticed mutants by package, and the survivors."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from tests.mutation.mutant import PACKAGES, Mutant, read
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
-# What must be noticed, in percent (issue of November 2026).
+# The share that must be noticed, in percent.
 GOAL = {"core": 90, "store": 90, "lua": 90, "scheduler": 90, "secrets": 90}
 
 
 def equivalents() -> list[dict[str, str]]:
-    """`file`, a part of the line as it is (`line`), of what becomes of it (`new`; absent: anything), and `reason`."""
+    """Each has `file`, a part of the line (`line`), a part of the new line (`new`; absent: any), and `reason`."""
     return list(tomllib.loads(EQUIVALENT.read_text("utf-8")).get("mutant", ()))
 
 
@@ -25,7 +25,7 @@ def is_equivalent(mutant: Mutant, known: list[dict[str, str]]) -> bool:
 
 
 def show(results: Path) -> int:
-    """Prints it. 1 where a package is below its goal."""
+    """Print it. Returns 1 if a package is below its goal."""
     noticed: Counter[str] = Counter()
     survived: dict[str, list[tuple[Mutant, str]]] = {package: [] for package in PACKAGES}
     left_out: Counter[str] = Counter()

@@ -31,7 +31,7 @@ from tests.mutation.mutant import LUA, PACKAGES, ROOT, Mutant, read
 
 TESTS = ["tests/mutation/short_runs.py", "tests/contract", "tests/unit", "tests/hostile", "tests/integration"]
 TESTS += ["tests/simulation/test_quiet.py"]
-# These start processes, in which no mutant is, or are about what is not mutated.
+# These start processes, which have no mutant, or test what is not mutated.
 NOT_ASKED = {
     *("access", "benchmarks", "capacity", "cli", "cli_parts", "deploy", "doctor", "doctor_deployed", "failover"),
     *("hostile", "imports", "kill", "linear", "local_functions", "local_mapping", "local_parts", "local_stack"),
@@ -40,14 +40,14 @@ NOT_ASKED = {
 }
 PROCESSES = {"stack", "localstack_url", "redis_server_url", "queue_urls", "bucket", "page", "browser"}
 NOT_NAMED = ("test_a_broken_line", "test_a_cluster", "test_the_store_is_what_the_model_says")
-# They take too long while they are traced: these are asked about Lua alone.
+# They take too long while they are traced, so they are run only for Lua.
 UNTRACED = ("test_examples_of_the_model", "test_twenty_seeds[21]", "test_twenty_seeds[41]")
 WARM = "test_the_server_is_up"
 MEMORY = 6 << 30
 
 
 def session(plugin: object, tests: list[str]) -> int:
-    """Hypothesis neither shrinks nor keeps what fails: that it fails is all that is asked."""
+    """Hypothesis neither shrinks nor keeps failures here: it only matters whether there is one."""
     options = [
         "-p",
         "no:cacheprovider",
@@ -66,7 +66,7 @@ def session(plugin: object, tests: list[str]) -> int:
 
 
 class AfterAll:
-    """In the place of the next test: what belongs to the session stays, all else of the last test goes."""
+    """Takes the place of the next test: what belongs to the session stays, all else of the last test is torn down."""
 
     def __init__(self, session: pytest.Session) -> None:
         self._session = session
@@ -76,7 +76,7 @@ class AfterAll:
 
 
 class Session:
-    """Collects, and leaves out what cannot be asked. What is done with the tests its heirs say."""
+    """Collects tests, and leaves out those that cannot be run. Subclasses decide what is done with the others."""
 
     warm: pytest.Item
     end: Any
@@ -104,7 +104,7 @@ class Session:
 
 
 class Baseline(Session):
-    """Runs what the kept baseline does not know yet, with a context of coverage for each test."""
+    """Runs the tests that the saved baseline lacks, with a context of coverage for each test."""
 
     def __init__(self, kept: baseline.Baseline) -> None:
         self.kept = kept
@@ -131,7 +131,7 @@ class Baseline(Session):
                     print(
                         f"left out, since it fails as it is: {item.nodeid}: {str(failed.longrepr)[-300:]}", flush=True
                     )
-                with warnings.catch_warnings(action="ignore"):  # of a test that reaches nothing
+                with warnings.catch_warnings(action="ignore"):  # a test that reaches nothing
                     data = cov.get_data()
                 lines = {os.path.relpath(file, ROOT): sorted(data.lines(file) or ()) for file in data.measured_files()}
                 self.kept.note(item.nodeid, seconds, lines, sorted(self._scripts), bool(failed))
@@ -153,7 +153,7 @@ class Baseline(Session):
 
 
 class Forks(Session):
-    """Takes one mutant after another from what is left of `work` (a JSON list), and appends to `results`."""
+    """Takes one mutant after another from the rest of `work` (a JSON list), and appends to `results`."""
 
     def __init__(self, kept: baseline.Baseline, work: Path, results: Path, until: float) -> None:
         self._kept, self._work, self._results, self._until = kept, work, results, until
@@ -203,7 +203,7 @@ class Forks(Session):
             os.waitpid(child, 0)
 
     def _watch(self, reading: int) -> tuple[str, str]:
-        """The child says which test it begins, and how it ended."""
+        """Watch the child, which reports the test that it begins, and how it ended."""
         text, current, end = "", "", time.monotonic() + 30
         while True:
             ready, _, _ = select.select([reading], [], [], max(0.0, end - time.monotonic()))

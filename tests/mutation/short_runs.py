@@ -1,4 +1,4 @@
-"""What is asked last: some seeds of the simulation, in this process, and some examples of the store's model."""
+"""The tests that run last: some seeds of the simulation, in this process, and some examples of the store's model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.simulation.simulation import Simulation
 
 __all__ = ["machine"]
 SERVER: dict[str, str] = {}
-# Of the 200 of its own test, which most mutants do not need.
+# Its own test has 200, which most mutants do not need.
 EXAMPLES = 60
 
 
 def test_the_server_is_up(valkey_url: str, cluster_urls: str) -> None:
-    """The first of all: it starts the servers that all mutants share."""
+    """This test runs first, and starts the servers that all mutants share."""
     SERVER["url"] = valkey_url
 
 

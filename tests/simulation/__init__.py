@@ -1,1 +1,1 @@
-"""The engine under a virtual clock and seeded faults: every run of a seed is the same run (see README.md)."""
+"""The engine with a virtual clock and seeded faults: every run of a seed is the same (see README.md)."""

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation --seeds 1000`: runs seeds, replays one, shrinks what fails. See `make simulate`."""
+"""`python -m tests.simulation --seeds 1000` runs seeds, replays one, and shrinks failures. See `make simulate`."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, running_valkey(Path(folder)) as port:
         with redis.Redis(port=port) as client:
-            client.config_set("appendonly", "no")  # each run empties it: nothing to keep
+            client.config_set("appendonly", "no")  # each run empties it, so nothing need be kept
         if arguments.replay:
             return replay(port, Scenario.from_text(arguments.replay))
         return run_all(port, arguments)
 
 
 def run(port: int, scenario: Scenario, *, trace: bool = False) -> Report:
-    """One run, on the database of this process."""
+    """Run one scenario on the database of this process."""
     database = (multiprocessing.current_process()._identity or (0,))[0] % 16
     with redis.Redis(port=port, db=database) as client:
         return Simulation(client, scenario, trace=trace).run()

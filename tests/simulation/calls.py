@@ -1,4 +1,4 @@
-"""How a process calls anything outside itself: it takes time, and a crash may come before and after."""
+"""The calls of a process to anything outside: they take time, and the process may crash before and after."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Calls:
         self._stop_seconds = stop_seconds
 
     def run(self, call: Callable[[], Any]) -> Any:
-        """`call` happens at once, as a whole. Others run before it, and between it and its answer."""
+        """Make a call, which happens at once, as a whole. Others run before it, and before its answer arrives."""
         self._process.check()
         self._world.latency()
         if self._faults.hit("crash before a call"):

@@ -1,4 +1,4 @@
-"""What goes wrong, and when: each kind of fault draws from a stream of its own, so that one less changes no other."""
+"""The faults, and when they happen. Each kind draws from a stream of its own, so leaving one out changes no other."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from random import Random
 
-# Each kind with the highest rate per opportunity that a seed may give it.
+# The kinds, each with the highest rate per opportunity that a seed may give it.
 KINDS: Mapping[str, float] = {
-    "crash before a call": 0.03,  # to store, queue or scheduler
+    "crash before a call": 0.03,  # of a call to store, queue or scheduler
     "crash after a call": 0.03,
     "crash in a handler": 0.05,
     "stop for longer than a lease": 0.02,  # SIGSTOP, a long garbage collection, a frozen machine
     "slow call": 0.05,  # up to the length of a lease
     "store unreachable": 0.05,
-    "store answer lost": 0.05,  # it did it, and the caller learns nothing
-    "store call repeated": 0.05,  # the client lost the answer and asked again by itself
+    "store answer lost": 0.05,  # the call was executed, and the caller does not know
+    "store call repeated": 0.05,  # the client lost the answer and repeated the call by itself
     "send refused": 0.1,  # the whole request
     "send in part": 0.1,
-    "send unsaid": 0.1,  # it was sent; the answer says that it was not
+    "send unsaid": 0.1,  # it was sent, but the answer reports a failure
     "message lost": 0.05,
     "message doubled": 0.1,
     "delete lost": 0.1,
@@ -32,11 +32,11 @@ KINDS: Mapping[str, float] = {
 
 
 class Faults:
-    """Says at each opportunity whether it fails. `without` names kinds, `skip` single faults ("message lost#3")."""
+    """Decides at each opportunity whether it fails. `without` names kinds, `skip` single faults ("message lost#3")."""
 
     def __init__(self, seed: int, *, without: Collection[str] = (), skip: Collection[str] = ()) -> None:
         swarm = Random(f"{seed}/rates")
-        # Swarm testing (Groce et al., 2012): a run with few kinds of faults, often, finds what one with all hides.
+        # Swarm testing (Groce et al., 2012): a run with many faults of few kinds finds what a run with all kinds hides.
         share = swarm.choice([0.0, 0.1, 0.3, 0.6])
         self._rates: dict[str, float] = {}
         for kind, highest in KINDS.items():
@@ -73,5 +73,5 @@ class Faults:
         return True
 
     def draw(self, kind: str) -> float:
-        """How bad it is, in [0, 1)."""
+        """Draw how severe it is, in [0, 1)."""
         return self._streams[kind].random()

@@ -23,18 +23,18 @@ def _lasting(picture: Picture) -> tuple[Any, ...]:
 
 
 class Broken(BaseException):
-    """An invariant does not hold. No `except Exception` of the engine may swallow it."""
+    """An invariant does not hold. It is no Exception, so that the engine cannot swallow it."""
 
 
 class Monitor:
-    """`now_ms` is the store's clock. Lease holders are the processes that the claims were answered to."""
+    """`now_ms` is the store's clock. The holder of a lease is the process that got the answer to the claim."""
 
     def __init__(
         self, client: Any, now_ms: Callable[[], int], broken: Callable[[Broken], None], faults: Faults
     ) -> None:
         self._client, self._now_ms, self._broken, self._faults = client, now_ms, broken, faults
         self.sweeper: object = None
-        # Somebody pauses, cancels and reruns: then the sweep has something to put right without a fault.
+        # Users pause, cancel and rerun instances, so the sweep may have something to repair without a fault.
         self.operated = False
         self.queued: Callable[[str, int, int], bool] | None = None
         self.plans: dict[str, Plan] = {}
@@ -55,10 +55,10 @@ class Monitor:
                 ancestors[number] |= {parent} | ancestors[parent]
         self.plans[execution_id], self._ancestors[execution_id] = plan, ancestors
 
-    # what happens
+    # what is observed
 
     def saw(self, name: str, args: tuple[Any, ...], named: dict[str, Any], answer: Any, owner: object) -> None:
-        """A transition took place; `answer` is what it returned."""
+        """Check a transition that took place; `answer` is what it returned."""
         self.transitions += 1
         if self.trace:
             self.trace(f"{owner} {name} {args} {named} -> {answer}")
@@ -83,7 +83,7 @@ class Monitor:
         self.pictures[instance_id] = after
 
     def started(self, context: Context) -> None:
-        """A handler starts."""
+        """Check a handler that starts."""
         instance_id, node_id, attempt = context.instance_id, context.node_id, context.attempt
         key, epoch = context.idempotency_key, context.epoch
         self.starts[instance_id, node_id, attempt] += 1
@@ -101,13 +101,13 @@ class Monitor:
             self._broken(error)
             raise error
 
-    # a failover: the store, and with it what is known of the store, goes back to an earlier moment
+    # a failover takes the store, and what the monitor knows of it, back to an earlier moment
 
     def save(self) -> Saved:
         return copy(self.pictures), copy(self._leases)
 
     def load(self, saved: Saved, shards: Collection[str]) -> None:
-        """What was saved, for the instances of these shards."""
+        """Restore what was saved, for the instances of these shards."""
         pictures, leases = saved
         self.pictures = {id: one for id, one in self.pictures.items() if ids.shard(id) not in shards} | {
             id: one for id, one in pictures.items() if ids.shard(id) in shards
@@ -136,12 +136,12 @@ class Monitor:
                 parents <= completed, f"S1: {node} is {status}, of its parents {parents - completed} are not C"
             )
             tries = first - 1 + int(failures) + int(lost) + (0 if status in "FI" else 1)
-            # What stayed as it was in an earlier epoch has the number that it had.
+            # Nodes that stay from an earlier epoch keep their number.
             right = int(attempt) == tries or int(attempt) < first
             self.require(right, f"L2: {node} {status} has attempt {attempt}, and {failures}+{lost}")
 
     def _check_sweep(self, instance_id: str, due: Due, before: Picture) -> None:
-        """Where nothing goes wrong the sweep finds nothing lost: only what waits for a worker, or for its time."""
+        """Without faults the sweep finds nothing lost, but only what waits for a worker, or for its time."""
         self.require(not due.settle, f"P1: the sweep had to settle {due.settle}")
         if self.queued is None:
             return
@@ -195,7 +195,7 @@ class Monitor:
                 self.require(over, f"L2: {name} took {node} from its worker before the lease was over")
 
     def _check_rerun(self, before: Picture, after: Picture, named: dict[str, Any]) -> None:
-        """S3: nothing but this changes a terminal instance, and it changes what it was asked to."""
+        """Check S3: only a rerun changes a terminal instance, and only the nodes that it was asked to run again."""
         if _lasting(before) == _lasting(after):
             return
         self.require(before.terminal, "S3: a live instance was run again")

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation.mutants`: breaks one line of the engine at a time, and counts seeds until that shows."""
+"""`python -m tests.simulation.mutants` breaks one line of the engine at a time, and counts seeds until a failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LUA = "chalicelib/store/lua"
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`old` becomes `new` in `file`; it must be there exactly once."""
+    """An edit by which `old`, which must be in `file` exactly once, becomes `new`."""
 
     what: str
     file: str
@@ -192,7 +192,7 @@ def main() -> int:
 
 
 def seeds_to_notice(mutant: Mutant, limit: int) -> tuple[int, str | None]:
-    """The first seed (from 1) that fails on a copy of the project with this line broken, and what it says."""
+    """Return the first seed (from 1) that fails on a copy of the project with this line broken, and its report."""
     with tempfile.TemporaryDirectory() as folder:
         for name in ("chalicelib", "scheduler", "local", "tests"):
             shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -206,7 +206,7 @@ def seeds_to_notice(mutant: Mutant, limit: int) -> tuple[int, str | None]:
         command = [sys.executable, "-m", "tests.simulation", "--jobs", "1", "--no-shrink", "--seeds", str(limit)]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     found = re.search(r"^seed (\d+): (.{0,100})", done.stdout, re.M)
-    if not found and done.returncode:  # it broke before a seed could show anything: that is no survivor
+    if not found and done.returncode:  # it failed before a seed could notice anything: such a mutant is no survivor
         raise SystemExit(f"{mutant.what}: the simulation does not run: {done.stderr[-500:]}")
     return (int(found[1]), found[2].replace("|", "/")) if found else (limit, None)
 

@@ -1,5 +1,5 @@
-"""The real engine in virtual time, where nothing goes wrong and every call takes as long as it is said to: what a
-rehearsal (chalicelib/core/rehearsal.py) claims to be."""
+"""The real engine in virtual time, without faults, and with a given duration for every call, as a rehearsal
+(chalicelib/core/rehearsal.py) assumes it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Nap(Config):
 
 
 class Quiet:
-    """One run, on a Redis that belongs to it alone. `totals` are what it took, the commands inside calls left out."""
+    """One run, on a Redis of its own. `totals` are what it took, without the commands inside calls."""
 
     def __init__(self, client: Any, delays: Delays, *, workers: int | None, **settings: Any) -> None:
         client.flushdb()
@@ -58,7 +58,7 @@ class Quiet:
         self._sizing = self._application("sizing")[1].sizing
 
     def run(self, workflow: dict[str, Any], measured: dict[str, float]) -> str:
-        """To its end. `measured`: how long handlers took before, in seconds. Answers the instance_id."""
+        """Run to the end. `measured` is how long handlers took before, in seconds. Returns the instance_id."""
         for name, seconds in measured.items():
             self._sizing.note(name, seconds)
             self._sizing.computed(name, 0.0)
@@ -99,7 +99,7 @@ class Quiet:
 
     def _called(self, name: str, call: Callable[[], Any], *, message: bool) -> Any:
         self._world.sleep(self._delays.redis)
-        # From the trigger on, as in the model: which of two moments are in the same millisecond decides who is first.
+        # From the trigger on, as in the rehearsal: moments in the same millisecond decide the order of nodes.
         self._clock.set(START_MS + round((self._world.now - self._begun) * 1000))
         answer = call()
         closed = name == "take_due" and answer.outcome == "CLOSED"
@@ -109,7 +109,7 @@ class Quiet:
             self.totals.makespan_seconds = self._world.now
         return answer
 
-    # the queue, and who takes from it
+    # the queue and its consumers
 
     def send(self, messages: Sequence[Message]) -> list[Message]:
         for batch in batches(messages):
@@ -167,7 +167,7 @@ class Quiet:
 
     def _nap(self) -> Handler:
         @handler("nap")
-        def nap(config: Nap, context: Context) -> None:  # so it needs the results of its dependencies
+        def nap(config: Nap, context: Context) -> None:  # so that it needs the results of its dependencies
             self._world.sleep(config.seconds)
 
         return nap
@@ -181,7 +181,7 @@ class Quiet:
 
 
 class Slowly:
-    """See store/protocol.py. Every call takes its time, and is counted; load is no state, and asked for at no cost."""
+    """See store/protocol.py. Every call takes time, and is counted, except reading the load, which is no state."""
 
     def __init__(self, store: ClockedStore, called: Callable[..., Any]) -> None:
         self._store, self._called = store, called

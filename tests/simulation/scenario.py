@@ -1,4 +1,4 @@
-"""What a seed makes: workflows, policies, settings, and how everything must end."""
+"""What a seed determines: workflows, policies, settings, and how everything must end."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from random import Random
 from typing import Any
 
 FOREVER = 1_000_000
-MOST_LOST = 1000  # more than any run loses; the setting takes no larger one
+MOST_LOST = 1000  # more than any run loses; the setting allows no larger number
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A seed, and what of it is left out: what a failure is replayed by, and shrunk to."""
+    """A seed, and what is left out of it. A failure is replayed by it, and shrunk to it."""
 
     seed: int
-    nodes: int = FOREVER  # only the first so many of each workflow
+    nodes: int = FOREVER  # only the first nodes of each workflow
     instances: int = FOREVER
     without: tuple[str, ...] = ()  # kinds of faults
     skip: tuple[str, ...] = ()  # single faults
 
     @classmethod
     def from_text(cls, text: str) -> Scenario:
-        """A number, or what `str` gives."""
+        """Read a number, or what `str` returns."""
         data = json.loads(text)
         if isinstance(data, int):
             return cls(data)
@@ -41,7 +41,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Somebody does something to the `instance`-th instance, `after` so many seconds."""
+    """A user does something to the `instance`-th instance, `after` a number of seconds."""
 
     instance: int
     after: float
@@ -52,7 +52,7 @@ class Act:
 
 @dataclass(slots=True)
 class Drawn:
-    """What the seed's dice gave. Times are in seconds."""
+    """What was drawn for the seed. Times are in seconds."""
 
     workflows: list[dict[str, Any]]
     triggers: list[int]  # the workflow of each instance
@@ -69,7 +69,7 @@ class Drawn:
     slice: int
     limit: int
     faulty: float  # faults happen until then
-    acts: list[Act]  # what people do meanwhile
+    acts: list[Act]  # what users do meanwhile
 
 
 def draw(scenario: Scenario) -> Drawn:
@@ -110,7 +110,7 @@ def draw(scenario: Scenario) -> Drawn:
 
 
 def _policies(rng: Random, workflow: dict[str, Any]) -> None:
-    """Of three workflows two are as they ever were."""
+    """Two workflows in three have no policies."""
     if rng.random() < 0.67:
         return
     if rng.random() < 0.3:
@@ -133,7 +133,7 @@ def _act(rng: Random, instances: int) -> Act:
 
 
 def _workflow(rng: Random, number: int, lease: float) -> dict[str, Any]:
-    """Up to 12 nodes, parents before their children, so that any first part of it is a workflow as well."""
+    """Draw up to 12 nodes, parents before their children, so that any first part is a workflow as well."""
     nodes: list[dict[str, Any]] = []
     shape = rng.choice(["any", "any", "chain", "fan"])
     for i in range(rng.choice([1, 2, 3, 5, 8, 12])):
@@ -177,14 +177,14 @@ def _node(rng: Random, number: int, parents: list[int], lease: float) -> dict[st
 
 
 def ends_as(node: dict[str, Any]) -> str:
-    """How a node ends whose parents all completed, where nothing but its own handler goes wrong."""
+    """Return how a node ends whose parents all completed, if nothing but its own handler goes wrong."""
     config = node.get("config", {})
     hopeless = config.get("fatal") or config.get("fails", 0) >= FOREVER or "timeout_seconds" in node
     return "FAILED" if hopeless else "COMPLETED"
 
 
 def sums(workflow: dict[str, Any], status: dict[str, str]) -> dict[str, int | None]:
-    """The result of each node that completed: 1 and the results of its parents; noop and what failed yield nothing."""
+    """Return the result of each node: 1 plus the results of its parents, or None for noop and for nodes that failed."""
     found: dict[str, int | None] = {}
     for node in workflow["dag"]["nodes"]:
         total = 1 + sum(found[parent] or 0 for parent in node["dependencies"])

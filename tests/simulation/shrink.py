@@ -1,4 +1,4 @@
-"""Makes a failing scenario smaller, as long as it still fails."""
+"""Makes a failing scenario smaller while it still fails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.simulation.simulation import Report
 
 
 def shrink(failed: Report, run: Callable[[Scenario], Report], *, runs: int = 400) -> Report:
-    """The smallest failing run found within so many runs: fewer instances, nodes, kinds of faults, single faults."""
+    """Return the smallest failing run that was found: fewer instances, nodes, kinds of faults, single faults."""
     best = failed
     tried: set[Scenario] = set()
     while True:

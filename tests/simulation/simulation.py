@@ -51,7 +51,7 @@ JUMP_BACK, LONGEST_BACKOFF = 30.0, 3000.0
 
 @dataclass(slots=True)
 class Report:
-    """What a run came to. `error` says what broke, None where all held; times are in seconds of the world."""
+    """The result of a run. `error` is what failed, or None if everything held; times are in seconds of the world."""
 
     scenario: Scenario
     error: str | None = None
@@ -64,7 +64,7 @@ class Report:
 
 
 class Work(Config):
-    """Sleeps, then fails `fails` times or for good, then adds up what its parents yielded."""
+    """It sleeps, fails `fails` times or for good, and then adds up the results of its parents."""
 
     seconds: float = 0.0
     fails: int = 0
@@ -73,7 +73,7 @@ class Work(Config):
 
 
 class Simulation:
-    """`client` is a Redis that belongs to this run alone: it is emptied first. `trace` keeps what happened as text."""
+    """`client` is a Redis for this run alone, which is emptied first. `trace` keeps what happened as text."""
 
     def __init__(self, client: Any, scenario: Scenario, *, trace: bool = False) -> None:
         self._client = client
@@ -120,7 +120,7 @@ class Simulation:
             self._note(json.dumps(asdict(self._drawn)))
 
     def run(self) -> Report:
-        """Until every instance is terminal, and then for the checks of the end."""
+        """Run until every instance is terminal, and then for the final checks."""
         drawn, world, report = self._drawn, self._world, self.report
         with self._seeded():
             try:
@@ -132,7 +132,7 @@ class Simulation:
                 ended = world.run(self._all_terminal, until=stopped + bound)
                 self._monitor.require(ended, f"L1: not terminal {bound:.0f} s after the last fault: {self._live()}")
                 report.recovery, report.sweeps = world.now - stopped, report.sweeps - sweeps
-                # What still comes must change nothing.
+                # Whatever still happens must change nothing.
                 world.run(lambda: False, until=world.now + 300)
                 self._check_end()
             except Broken as error:
@@ -165,7 +165,7 @@ class Simulation:
             self._world.start(outside, self._caretaker)
 
     def _application(self, name: str) -> tuple[Process, Application]:
-        """A process of the service with all that a Lambda container holds."""
+        """Return a process of the service with all that a Lambda container holds."""
         drawn, world = self._drawn, self._world
         self._count += 1
         process = world.process(f"{name} {self._count}")
@@ -192,24 +192,24 @@ class Simulation:
         return process, app
 
     def _client_of(self, number: int) -> None:
-        """Submits and triggers, with an Idempotency-Key, until it has its answer."""
+        """Submit and trigger, with an Idempotency-Key, until there is an answer."""
         which = self._drawn.triggers[number]
         workflow = json.dumps(self._drawn.workflows[which]).encode()
         while True:
             execution_id = self._insist(lambda app: app.submission.submit(workflow, f"submit {which}").execution_id)
             stored = self._store.workflow(execution_id)
-            if stored is not None:  # a failover may have taken it
+            if stored is not None:  # a failover may have lost it
                 self._monitor.know(execution_id, plans.Plan.from_json(stored.document))
             with contextlib.suppress(NotFound):
                 self._accepted[number] = self._insist(
                     functools.partial(_trigger, execution_id=execution_id, key=f"trigger {number}")
                 )
                 return
-            # It may have taken the key of the submission as well: then there is a new id.
+            # It may have lost the key of the submission as well, so there may be a new id.
             self._monitor.require(self._monitor.failovers > 0, f"{execution_id} was accepted, and is lost")
 
     def _person(self, act: Act) -> None:
-        """Does one thing to an instance: again, until it was done or is not possible."""
+        """Do one thing to an instance, and repeat it until it was done or is not possible."""
         while act.instance not in self._accepted:
             self._world.sleep(1.0)
         self._world.sleep(act.after)
@@ -234,7 +234,7 @@ class Simulation:
         self._acting -= 1
 
     def _caretaker(self) -> None:
-        """A failover may bring a pause back that was over. Whoever paused it would see that, and resume it."""
+        """A failover may bring a pause back that was over. The user who paused it would see that, and resume it."""
         while True:
             self._world.sleep(30.0)
             for instance_id, picture in list(self._monitor.pictures.items()):
@@ -255,7 +255,7 @@ class Simulation:
                 self._monitor.require(False, f"the API answers {error!r}")
 
     def _poller(self) -> None:
-        """AWS Lambda's poller: one container after the other, one batch at a time."""
+        """Be AWS Lambda's poller: one container after another, one batch at a time."""
         process, app = self._application("worker")
         while True:
             if not process.alive:
@@ -292,7 +292,7 @@ class Simulation:
 
     def _sweeper(self) -> None:
         while True:
-            # Without faults a minute will do, as on AWS: nothing but patience depends on it.
+            # Without faults a minute is enough, as on AWS, since only the duration depends on it.
             self._world.sleep(max(self._drawn.sweep, 60.0) if self._faults.stopped else self._drawn.sweep)
             if self._faults.hit("sweep skipped"):
                 continue
@@ -307,7 +307,7 @@ class Simulation:
         self._world.start(process, lambda: app.scheduler.handle({"instance_id": instance_id}), delay=0.01)
 
     def _weather(self) -> None:
-        """What befalls the store as a whole."""
+        """Draw faults of the store as a whole."""
         while not self._faults.stopped:
             self._world.sleep(0.5)
             if self._faults.hit("clock jump"):
@@ -317,7 +317,7 @@ class Simulation:
                 self._failover()
 
     def _failover(self) -> None:
-        """The store as it was up to a second ago: all of it, or only some shards, as in a cluster."""
+        """Take the store back by up to a second: all of it, or only some shards, as in a cluster."""
         shards = [shard for shard in ids.all_shards() if self._faults.draw("failover") < 0.7]
         names = [name for shard in shards for name in self._client.keys(f"*{{{shard}}}*")]
         dumps = {name: (self._client.dump(name), max(0, self._client.pttl(name))) for name in names}
@@ -342,7 +342,7 @@ class Simulation:
         return [id for id, picture in self._monitor.pictures.items() if not picture.terminal or "owes" in picture.meta]
 
     def _bound(self) -> float:
-        """Seconds in which all must be terminal: the longest wait of each step, for as many steps as there may be."""
+        """Return the seconds in which all must be terminal: the longest wait of each step, for all possible steps."""
         drawn = self._drawn
         steps = max(len(workflow["dag"]["nodes"]) for workflow in drawn.workflows)
         step = 64 * drawn.resend + drawn.lease * 3 + 20 + drawn.visibility + 120
@@ -387,7 +387,7 @@ class Simulation:
         require(picture.meta["status"] == ("FAILED" if failed else "COMPLETED"), f"{instance_id} ends wrongly")
 
     def _check_webhook(self, instance_id: str, workflow: dict[str, Any]) -> None:
-        """Each end was told: as often as it had to be, until it was heard."""
+        """Check that the webhook was called for each end, until it was received."""
         if "webhook" not in workflow:
             return
         picture = self._monitor.pictures[instance_id]
@@ -400,7 +400,7 @@ class Simulation:
         self._monitor.require(not lost or given_up, f"the webhook of {instance_id} was called, and not heard")
 
     def _check_cut(self, instance_id: str, workflow: dict[str, Any], picture: Picture) -> None:
-        """It ended before its nodes did: by whom, and was that right?"""
+        """Check the reason for which an instance ended before its nodes did."""
         require, kind = self._monitor.require, json.loads(picture.meta.get("error", "{}")).get("type")
         if kind == "Cancelled":
             require(instance_id in self._cancelled, f"{instance_id} was cancelled by nobody")
@@ -430,7 +430,7 @@ class Simulation:
     # what the engine runs on
 
     def _turn(self) -> int:
-        """Set the store's clock to the world's. Returns it, in ms since 1970."""
+        """Set the store's clock to that of the world. Returns it, in ms since 1970."""
         now = START_MS + round((self._world.now + self._jump) * 1000)
         if now != self._clock.now:
             self._clock.set(now)
@@ -438,7 +438,7 @@ class Simulation:
 
     @contextlib.contextmanager
     def _seeded(self) -> Iterator[None]:
-        """Entropy and sizes by the seed. Small slices make small graphs go through what only large ones would."""
+        """Set random numbers and sizes by the seed. With small slices, small graphs take the paths of large ones."""
         entropy = self._entropy
 
         def token_hex(size: int = 16) -> str:
@@ -475,7 +475,7 @@ class Simulation:
         return work
 
     def _webhook(self) -> Handler:
-        """Whoever is told hears it the second time."""
+        """Return the handler of webhooks, whose receiver accepts only the second call."""
 
         @handler("webhook")
         def webhook(config: WebhookCall, context: Context) -> dict[str, int]:
@@ -510,7 +510,7 @@ def added(context: Context) -> int:
 
 
 class SimContext:
-    """AWS Lambda's context, as far as the worker reads it."""
+    """The part of AWS Lambda's context that the worker reads."""
 
     def __init__(self, world: World, end: float) -> None:
         self._world, self._end = world, end
@@ -520,7 +520,7 @@ class SimContext:
 
 
 class SimExecutor:
-    """See worker.executor.Executor: a handler's time is virtual, and cut off when it is over."""
+    """See worker.executor.Executor. A handler's time is virtual, and the handler is cut off when it is over."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -534,7 +534,7 @@ class SimExecutor:
 
 
 class SimHeartbeat(Heartbeat):
-    """Beats in an actor of its process, as long as there is something to keep alive."""
+    """Beats in an actor of its process, as long as there are leases to extend."""
 
     def __init__(self, store: Any, lease_ms: int, world: World, process: Process) -> None:
         super().__init__(store, lease_ms=lease_ms)

@@ -1,6 +1,6 @@
-"""A model of Amazon SQS standard queues: at least once, in no order, delays, visibility timeouts, redrive.
+"""A model of Amazon SQS standard queues: delivery at least once, in no order, delays, visibility timeouts, redrive.
 
-After the Amazon SQS Developer Guide: "Standard queues", "Visibility timeout", "Dead-letter queues".
+By the Amazon SQS Developer Guide: "Standard queues", "Visibility timeout", "Dead-letter queues".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.simulation.world import World
 
 @dataclass(slots=True)
 class Entry:
-    """A message at rest. `visible_at` is in seconds of the world."""
+    """A message in the queue. `visible_at` is in seconds of the world."""
 
     id: str
     body: str
@@ -28,7 +28,7 @@ class Entry:
 
 
 class SimQueue:
-    """The queue itself; `max_receives` deliveries later a message moves to `dead`."""
+    """The queue itself. After `max_receives` deliveries a message moves to `dead`."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class SimQueue:
             self._entries[entry.id] = entry
 
     def receive(self, limit: int = 10) -> list[Entry]:
-        """Some of the visible messages, in any order; they stay, invisible for a while."""
+        """Return some of the visible messages, in any order; they stay in the queue, invisible for a while."""
         visible = [entry for entry in self._entries.values() if entry.visible_at <= self._world.now]
         self._chance.shuffle(visible)
         taken = []
@@ -69,7 +69,7 @@ class SimQueue:
         return taken
 
     def holds(self, instance_id: str, node: int, attempt: int) -> bool:
-        """Whether a message for this attempt is in the queue, visible or not."""
+        """Return whether a message for this attempt is in the queue, visible or not."""
         messages = (decode(entry.body) for entry in self._entries.values())
         wanted = (instance_id, node, attempt)
         return any(
@@ -77,7 +77,7 @@ class SimQueue:
         )
 
     def idle(self, least: float) -> float:
-        """How long a poller may look away: there is nothing before then, save what is sent meanwhile."""
+        """Return how long a poller may wait: nothing becomes visible before, except what is sent meanwhile."""
         until = min((entry.visible_at for entry in self._entries.values()), default=self._world.now + 5)
         return max(least, min(until - self._world.now, 5.0))
 
@@ -90,7 +90,7 @@ class SimQueue:
 
 
 class SimSender:
-    """See queues/protocol.py: a process's way to the queue."""
+    """See queues/protocol.py. It is the queue as a process sees it."""
 
     def __init__(self, calls: Calls, queue: SimQueue, faults: Faults) -> None:
         self._calls, self._queue, self._faults = calls, queue, faults

@@ -1,4 +1,4 @@
-"""The real store on a real Valkey, reached by a process whose calls take time and go wrong."""
+"""The real store on a real Valkey, used by a process whose calls take time and go wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRANSITIONS |= {"pause", "resume", "rerun", "clear_outbox"}
 
 
 class SimStore:
-    """See store/protocol.py. The monitor sees every transition that happened, whether its caller lives to or not."""
+    """See store/protocol.py. The monitor sees every transition that happened, even if its caller has died."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class SimStore:
         self._owner, self._turn = owner, turn
 
     def pressure(self, *, late_ms: int) -> Pressure:
-        """Without a turn of the world: load is no state, and asking for it must not move what a seed stands for."""
+        """Take no time of the world: load is no state, and reading it must not change the run of a seed."""
         return Pressure(None, 0)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""A forecast against the real engine, in virtual time: the same counts, and the same seconds."""
+"""A forecast is compared with the real engine, in virtual time: the same counts, and the same seconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DELAYS = Delays(redis=0.00051, aws=0.0103, queue=0.0161, scheduler=0.0737)
 
 
 def drawn(seed: int) -> dict[str, Any]:
-    """Up to 60 nodes, some of which nap, each for a time of its own."""
+    """Draw up to 60 nodes, some of which nap, each for a different time."""
     rng = Random(seed)
     nodes: list[dict[str, Any]] = []
     for number in range(rng.choice([1, 5, 20, 60])):
@@ -37,7 +37,7 @@ def drawn(seed: int) -> dict[str, Any]:
 
 
 def napping(workflow: dict[str, Any], seconds: float = 1.0, *, tied: bool = False) -> dict[str, Any]:
-    """Its nodes nap, each for another time. Where they are tied, those of a batch end, and are committed, together."""
+    """Its nodes nap, each for a different time. If they are tied, those of a batch end, and are committed, together."""
     rng = Random(1)
     nodes = [
         {**node, "handler": "nap", "config": {"seconds": seconds * (1 if tied else 0.1 + rng.random())}}
@@ -51,7 +51,7 @@ def quick(workflow: dict[str, Any]) -> dict[str, Any]:
 
 
 def twice(width: int) -> dict[str, Any]:
-    """Two roots with so many children each."""
+    """Return two roots with this many children each."""
     nodes: list[dict[str, Any]] = [{"id": f"r{root}", "handler": "quick"} for root in range(2)]
     nodes += [
         {"id": f"r{root}_{number}", "handler": "quick", "dependencies": [f"r{root}"]}
@@ -92,7 +92,7 @@ def test_as_forecast(valkey_url: str, workflow: dict[str, Any], seed: int) -> No
 
 
 def comparable(totals: RunTotals) -> dict[str, Any]:
-    """Commands are estimated, not played."""
+    """Leave out commands, which are estimated, not simulated."""
     found = asdict(totals) | {"redis_commands": 0}
     return {
         name: pytest.approx(value, abs=1e-6) if isinstance(value, float) else value for name, value in found.items()

@@ -1,4 +1,4 @@
-"""Hundreds of seeds; a seed is the same run each time; a broken line is noticed. See `make simulate`."""
+"""Hundreds of seeds hold, a seed is the same run each time, and a broken line is noticed. See `make simulate`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEEDS = 300
 
 @pytest.fixture(autouse=True)
 def server() -> None:
-    """The runs start one of their own: they empty it again and again."""
+    """Start a server for the runs, since they empty it again and again."""
     try:
         valkey.find_server()
     except Missing as error:

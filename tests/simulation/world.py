@@ -1,6 +1,6 @@
-"""Virtual time, and the processes and actors that live in it: one runs at a time, and chance says who is next.
+"""Virtual time, and the processes and actors in it: one runs at a time, and chance decides which is next.
 
-An actor is a greenlet. It runs until it sleeps or waits; then the hub wakes whoever is due first. So the same seed
+An actor is a greenlet. It runs until it sleeps or waits; then the hub wakes the one that is due first. So the same seed
 gives the same interleaving, and a crash can fall between any two calls of the engine.
 """
 
@@ -15,11 +15,11 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 
 class Died(Exception):
-    """The process that was to answer is no more."""
+    """The process that was to answer has died."""
 
 
 class Process:
-    """What a kill takes down at once: its actors, and whatever they hold in memory."""
+    """Actors and their memory, which a kill ends at once."""
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world
@@ -33,19 +33,19 @@ class Process:
         return self.name
 
     def check(self) -> None:
-        """The dead do nothing: what their `except` and `finally` try on the way out has no effect."""
+        """Raise in a dead process, so that its `except` and `finally` have no effect."""
         if not self.alive:
             raise GreenletExit
 
     def crash(self) -> None:
-        """kill -9. Does not return when called from within."""
+        """Kill the process, as by kill -9. Does not return if the process itself calls it."""
         if not self.alive:
             return
         self.alive = False
         current = getcurrent()
         for actor in sorted(self.actors, key=lambda actor: actor.number):
             if actor is not current and not actor.dead:
-                actor.parent = current  # where it returns to when it is gone
+                actor.parent = current  # where it returns to when it has ended
                 actor.throw(GreenletExit)
         for promise in sorted(self.promises, key=lambda promise: promise.number):
             promise.settle(error=Died(self.name))
@@ -53,12 +53,12 @@ class Process:
             raise GreenletExit
 
     def pause(self, seconds: float) -> None:
-        """SIGSTOP, and SIGCONT after so long."""
+        """Stop the process for this long, as by SIGSTOP and SIGCONT."""
         self.paused_until = self.world.now + seconds
 
 
 class Future:
-    """An answer that is still to come."""
+    """An answer that has not arrived yet."""
 
     def __init__(self, world: World, number: int) -> None:
         self.number = number
@@ -75,7 +75,7 @@ class Future:
                 self._world.wake(actor, 0.0)
 
     def wait(self) -> Any:
-        """The value, once it is there; raises what the call raised, or Died."""
+        """Return the value once it is there. Raises what the call raised, or Died."""
         self._world.current.process.check()
         if not self.done:
             self._waiting.append(self._world.current)
@@ -106,7 +106,7 @@ class World:
         return Process(self, name)
 
     def start(self, process: Process, call: Callable[[], Any], *, delay: float = 0.0) -> Future:
-        """Run `call` in `process` from `delay` seconds on; the future has what it returns."""
+        """Run `call` in `process` after `delay` seconds. The future gets what it returns."""
         self._count += 1
         future = Future(self, self._count)
         if not process.alive:
@@ -119,14 +119,14 @@ class World:
         return future
 
     def sleep(self, seconds: float) -> None:
-        """Let others run for so long. Raises GreenletExit where the process dies meanwhile."""
+        """Let others run for this long. Raises GreenletExit if the process dies meanwhile."""
         actor = self.current
         actor.process.check()
         self.wake(actor, seconds)
         self.switch()
 
     def latency(self) -> None:
-        """What a call over the network takes: mostly a millisecond, now and then a few hundredths of a second."""
+        """Draw how long a call over the network takes: mostly a millisecond, sometimes a few hundredths of a second."""
         draw = self._chance.random()
         self.sleep(draw * 0.002 if draw < 0.97 else (draw - 0.97) * 2)
 
@@ -135,7 +135,7 @@ class World:
         return self.start(self.current.process, call).wait
 
     def cancel(self, process: Process, future: Future) -> None:
-        """End the actor behind a future that nobody needs any more."""
+        """End the actor behind a future that is no longer needed."""
         for actor in [one for one in process.actors if one.future is future]:
             actor.parent = getcurrent()
             actor.throw(GreenletExit)
@@ -148,7 +148,7 @@ class World:
         self._hub.switch()
 
     def run(self, finished: Callable[[], bool], *, until: float) -> bool:
-        """Turn the clock until `finished()`; False when `until` (in seconds) came first. Raises what an actor did."""
+        """Advance the clock until `finished()`. Returns False at `until` (in seconds). Raises what an actor raised."""
         while not finished():
             if not self._due or self._due[0][0] > until:
                 return False

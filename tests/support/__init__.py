@@ -1,1 +1,1 @@
-"""What tests share: servers, clocks, stand-ins and readers of what the service writes."""
+"""Helpers that tests share: servers, clocks, fakes, and readers of what the service writes."""

@@ -8,7 +8,7 @@ import threading
 
 
 class Address:
-    """A TCP proxy on a free port; each new connection goes to `target`, which may be changed at any time."""
+    """A TCP proxy on a free port. Each new connection goes to `target`, which may be changed at any time."""
 
     def __init__(self, target: int) -> None:
         self.target = target

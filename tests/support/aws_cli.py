@@ -1,4 +1,4 @@
-"""The AWS CLI as far as docs/operate.md uses it, from botocore's own models: so its commands are checked, and run
+"""The part of the AWS CLI that docs/operate.md uses, from botocore's own models: so its commands are checked, and run
 against LocalStack, where no CLI is installed.
 
 `python -m tests.support.aws_cli [--endpoint-url URL] SERVICE OPERATION --parameter value ...
@@ -19,13 +19,13 @@ import botocore.session
 import jmespath
 from botocore import xform_name
 
-# What the CLI adds to the services' own operations, with the options that the documentation names.
+# Commands that the CLI adds to the services' operations, with the options from its documentation.
 CUSTOM = {("logs", "tail"): {"since", "filter-pattern", "follow", "format"}}
 GLOBAL = {"query", "output", "region", "profile", "endpoint-url", "cli-binary-format", "max-items"}
 
 
 class Wrong(ValueError):
-    """AWS has no such service, operation or parameter, or the parameter takes no such value."""
+    """AWS has no such service, operation or parameter, or the parameter does not accept the value."""
 
 
 @functools.cache
@@ -37,7 +37,7 @@ def model(service: str) -> Any:
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """Every `aws ...` in a piece of shell, as words; what is substituted stays as it is written."""
+    """Yield every `aws ...` in a piece of shell, as words; substitutions stay as they are written."""
     for match in re.finditer(r"(?<![\w/\"-])aws (?=[a-z0-9-]+ [a-z])", text):
         words, depth = [], 0
         lexer = shlex.shlex(text[match.start() :].split("\n", 1)[0], posix=True, punctuation_chars="();<>|&")
@@ -55,12 +55,12 @@ def commands(text: str) -> Iterator[list[str]]:
 def _words(lexer: shlex.shlex) -> Iterator[str]:
     try:
         yield from lexer
-    except ValueError:  # the command stands inside of quotes that end after it
+    except ValueError:  # the command is inside quotes that end after it
         return
 
 
 def parse(words: Sequence[str]) -> tuple[str, str, dict[str, Any], dict[str, str]]:
-    """`aws service operation ...` -> service, operation, the method's parameters, global options. Raises Wrong."""
+    """Parse `aws service operation ...`: service, operation, the method's parameters, global options. Raises Wrong."""
     words = list(words[1:])
     options: dict[str, str] = {}
     while words and words[0].startswith("--"):
@@ -134,7 +134,7 @@ def _value(shape: Any, values: list[str]) -> Any:
 
 
 def _shorthand(text: str, shape: Any) -> dict[str, Any]:
-    """A=b,C={D=e,F=g}"""
+    """Parse A=b,C={D=e,F=g}."""
     made: dict[str, Any] = {}
     for name, nested, flat in re.findall(r"(\w+)=(?:\{([^}]*)\}|([^,]*))", text):
         known = shape.members if shape.type_name == "structure" else {name: shape.value}

@@ -1,4 +1,4 @@
-"""Calls of `call_external_service` against scripted servers, and the bytes that these say."""
+"""Calls of `call_external_service` to scripted servers, and the bytes that these send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What receives spans: an OTLP/HTTP endpoint that keeps them."""
+"""A receiver of spans: an OTLP/HTTP endpoint that keeps them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Received:
 
 
 class Collector:
-    """Listens on a free port of 127.0.0.1 until closed; answers `status`."""
+    """It listens on a free port of 127.0.0.1 until it is closed, and answers `status`."""
 
     def __init__(self) -> None:
         self.spans: list[Received] = []
@@ -61,7 +61,7 @@ class Collector:
         self._server.server_close()
 
     def of(self, trace_id: str) -> list[Received]:
-        """The spans of a trace, by their start."""
+        """Return the spans of a trace, ordered by their start."""
         return sorted((span for span in self.spans if span.trace_id == trace_id), key=lambda span: span.start)
 
 

@@ -1,4 +1,4 @@
-"""What other machines could reach: the listening sockets of a process and of all that it started (Linux)."""
+"""The ports that other machines could reach: listening sockets of a process and of all that it started (Linux)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from local.sockets import listening
 
 
 def tree(root: int) -> list[int]:
-    """The process and its descendants, whatever their sessions."""
+    """Return the process and its descendants, in all sessions."""
     children: dict[int, list[int]] = defaultdict(list)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -26,15 +26,15 @@ def tree(root: int) -> list[int]:
 
 
 def listeners(root: int) -> dict[tuple[str, int], str]:
-    """Address and port of each, with the command line of the process."""
+    """Return the address and port of each listener, with the command line of its process."""
     found = {}
     for pid in tree(root):
-        with contextlib.suppress(OSError):  # it ended meanwhile
+        with contextlib.suppress(OSError):  # it has ended meanwhile
             for place in listening(pid):
                 found[place] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     return found
 
 
 def open_doors(root: int) -> dict[tuple[str, int], str]:
-    """Those of them that are not on a loopback address."""
+    """Return the listeners that are not on a loopback address."""
     return {place: who for place, who in listeners(root).items() if not ipaddress.ip_address(place[0]).is_loopback}

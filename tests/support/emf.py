@@ -1,4 +1,4 @@
-"""Lines of CloudWatch's Embedded Metric Format, held against its specification (Amazon CloudWatch User Guide)."""
+"""Checks lines of CloudWatch's Embedded Metric Format by its specification (Amazon CloudWatch User Guide)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNITS = {
 
 
 def check(line: str) -> dict[str, Any]:
-    """The document in a line; fails on whatever CloudWatch would refuse, or silently leave out."""
+    """Return the document in a line. Fails on whatever CloudWatch would refuse, or silently leave out."""
     assert len(line.encode()) <= MAX_EVENT_BYTES
     document = json.loads(line)
     metadata = document["_aws"]
@@ -59,7 +59,7 @@ def _check_directive(document: dict[str, Any], directive: dict[str, Any]) -> Non
 
 
 def values(lines: Iterable[str]) -> dict[tuple[str, str], list[float]]:
-    """Of lines that hold nothing else, by metric and handler ("" where it has none)."""
+    """Return the values in lines that contain nothing else, by metric and handler ("" if there is none)."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for line in lines:
         document = check(line)

@@ -1,4 +1,4 @@
-"""An engine in one process for tests: the real store, Lua, worker, scheduler and sweep over a queue that misbehaves."""
+"""An engine in one process for tests: real store, Lua, worker, scheduler and sweep, with a queue that misbehaves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def some(value: T | None) -> T:
-    """The value, which has to be there."""
+    """Return the value, which must not be None."""
     assert value is not None
     return value
 
@@ -36,7 +36,7 @@ def wait_until(condition: Callable[[], Any], *, seconds: float = 20, what: str =
 
 
 def sqs_event(bodies: Iterable[str]) -> dict[str, Any]:
-    """The part of an SQS event that the worker reads."""
+    """Return the part of an SQS event that the worker reads."""
     return {"Records": [{"messageId": f"m{number}", "body": body} for number, body in enumerate(bodies)]}
 
 
@@ -52,7 +52,7 @@ class QueuedApplication(Application):
 def application(
     redis_url: str, queue: MemoryQueue, handlers: Iterable[Handler] = (), **settings: Any
 ) -> QueuedApplication:
-    """An application on this Redis and this queue, with these handlers beside the built-in ones."""
+    """Return an application on this Redis and this queue, with these handlers besides the built-in ones."""
     app = QueuedApplication(Settings(redis_url=redis_url, **settings))
     app.queue = queue
     app.handlers = app.handlers | {handler.name: handler for handler in handlers}
@@ -74,7 +74,7 @@ class Workers:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.errors: list[BaseException] = []
-        worker = app.worker  # built once, before the threads
+        worker = app.worker  # built once, before the threads start
         self._threads = [threading.Thread(target=self._work, args=(worker,)) for _ in range(workers)]
         self._threads.append(threading.Thread(target=self._sweep, args=(sweep_seconds,)))
 
@@ -111,7 +111,7 @@ class Workers:
 
 
 def drain(app: Application, queue: MemoryQueue, *, rounds: int = 10_000) -> None:
-    """Work off the queue in this thread, in order, until it is empty."""
+    """Process the queue in this thread, in order, until it is empty."""
     for _ in range(rounds):
         bodies = queue.take()
         if not bodies:
@@ -121,7 +121,7 @@ def drain(app: Application, queue: MemoryQueue, *, rounds: int = 10_000) -> None
 
 
 def results_of(app: Application, id: str, epoch: int | None = None, *, mount: str = "") -> ResultsView:
-    """The results of an instance, read back from the JSON that the service answers with."""
+    """Return the results of an instance, parsed from the JSON of the service's answer."""
     return ResultsView(**json.loads(app.results.of(id, epoch, mount=mount)))
 
 

@@ -1,4 +1,4 @@
-"""The invariants that one picture of an instance can show (docs/invariants.md)."""
+"""The invariants that one snapshot of an instance can show (docs/invariants.md)."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Picture:
 
     @property
     def cut(self) -> bool:
-        """It ended before its nodes did: the records of those that were live are as they were."""
+        """Whether it ended before its nodes did: records of nodes that were live stay as they were."""
         return int(self.meta["cancelled"]) > 0
 
 
 def take_picture(client: Any, instance_id: str) -> Picture | None:
-    """None where there is no such instance."""
+    """Read an instance, or None if there is no such instance."""
     names = keys.instance(instance_id)
     meta, nodes, due, indexed, results, ttl, listed = client.eval(_PICTURE, len(names), *names, instance_id)
     if not meta:
@@ -61,7 +61,7 @@ def take_picture(client: Any, instance_id: str) -> Picture | None:
 
 
 def check_picture(picture: Picture, *, places: bool = True) -> None:
-    """S4 and S5. Without `places` not the list and index: an older release keeps no list."""
+    """Check S4 and S5. `places` includes list and index; an older release has no list."""
     meta, nodes = picture.meta, picture.nodes
     counted = {letter: sum(1 for record in nodes.values() if record[0] == letter) for letter in "QRCFIS"}
     if "-1" in nodes:
@@ -75,7 +75,7 @@ def check_picture(picture: Picture, *, places: bool = True) -> None:
     assert picture.terminal == (picture.cut or ended == int(meta["total"])), (meta, nodes)
     assert int(meta["cancelled"]) in (0, int(meta["total"]) - ended), (meta, nodes)
     assert not places or picture.listed == (meta["status"][0] if meta["status"] != "CANCELLED" else "X",), picture
-    # A cursor may stand where it was when the last of a list was skipped on behalf of another node.
+    # A cursor may stay where it was if the last node of its list was skipped because of another failed node.
     owed = {node for node, record in nodes.items() if record[0] in "QR" or int(record[5]) >= 0}
     owed |= {"-2"} if "timeout_ms" in meta else set()
     assert set(picture.due) == (set() if picture.terminal else owed), picture
@@ -88,7 +88,7 @@ def check_picture(picture: Picture, *, places: bool = True) -> None:
 
 
 def check_invariants(client: Any, instance_id: str, *, places: bool = True) -> str:
-    """S4 and S5, on one atomic picture. Returns the instance's status."""
+    """Check S4 and S5 on one atomic snapshot. Returns the instance's status."""
     picture = take_picture(client, instance_id)
     assert picture is not None, f"there is no instance {instance_id}"
     check_picture(picture, places=places)

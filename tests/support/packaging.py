@@ -1,4 +1,4 @@
-"""`chalice package` as deployment runs it: all of it, and without the zip where only the template matters."""
+"""`chalice package` as in a deployment: all of it, or without the zip if only the template matters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from local import package
 
-# In a process of its own: the routes are made when `app` is imported, as the stage's environment has it then.
+# In a process of its own, since importing `app` makes the routes by the stage's environment.
 _WITHOUT_ZIP = """
 import sys
 from chalice.cli import main
@@ -29,7 +29,7 @@ main()
 
 @functools.cache
 def template(stage: str) -> dict[str, Any]:
-    """The CloudFormation that `stage` would be deployed with."""
+    """Return the CloudFormation template with which `stage` would be deployed."""
     made: dict[str, Any] = yaml.safe_load(text(stage))
     return made
 

@@ -1,8 +1,8 @@
-"""API Gateway's REST API as AWS documents it: a raw request becomes a proxy event, the function's answer a response.
+"""API Gateway's REST API as AWS documents it: raw requests become proxy events, and the function's answers responses.
 
 Amazon API Gateway Developer Guide: "Lambda proxy integrations in API Gateway", "Payload compression for REST APIs",
-"Binary media types for REST APIs". What is known of it from captures: the path stays percent-encoded, `headers` has the
-last of what is given twice, and a trailing slash is no part of a path.
+"Binary media types for REST APIs". Captures show that the path stays percent-encoded, that `headers` has the last value
+of what is given twice, and that a trailing slash is not part of a path.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Answer:
 
 
 class RestApi:
-    """In front of `function`; `routes` are the methods by path."""
+    """API Gateway in front of `function`; `routes` has the methods by path."""
 
     def __init__(self, function: Function, routes: Mapping[str, Mapping[str, Any]], binary_types: list[str]) -> None:
         self._function = function
@@ -44,7 +44,7 @@ class RestApi:
         self._binary_types = binary_types
 
     def answer(self, raw: bytes) -> Answer:
-        """What the bytes of one request get. What the function never sees has no body here."""
+        """Answer the bytes of one request. An answer that is not the function's has no body here."""
         head, _, body = raw.partition(b"\r\n\r\n")
         line, _, lines = head.partition(b"\r\n")
         method, target, _ = line.decode("latin-1").split(" ", 2)
@@ -65,7 +65,7 @@ class RestApi:
         return _response(self._function(json.loads(json.dumps(event)), context))
 
     def _match(self, path: str) -> tuple[str, dict[str, str]] | None:
-        """A literal segment goes before a captured one."""
+        """Find the route of a path. A literal segment takes precedence over a captured one."""
         given = path.removesuffix("/").split("/")
         for route in sorted(self._routes, key=lambda route: route.count("{")):
             segments = route.split("/")

@@ -1,4 +1,4 @@
-"""A server that says exactly what a test wrote down, byte for byte: for faults that no HTTP library would send."""
+"""A server that sends exactly the bytes that a test gives, for faults that no HTTP library would send."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WAIT = 10
 
 @dataclass(frozen=True)
 class Say:
-    """What follows a request: the bytes; then, with `end`, the connection's end: "fin", "rst"."""
+    """The answer to a request: bytes, and then, with `end`, the end of the connection, "fin" or "rst"."""
 
     data: bytes
     end: str = ""
@@ -25,7 +25,7 @@ class Say:
 
 @dataclass
 class Asked:
-    """A request as it came, and the number of its connection."""
+    """A request as it was received, and the number of its connection."""
 
     connection: int
     head: str
@@ -42,7 +42,7 @@ class Asked:
 
 @dataclass
 class Script:
-    """`says` are the answers in turn, whatever connection a request comes on; without one left it hangs up."""
+    """`says` has the answers in turn, on any connection. When none is left, the server hangs up."""
 
     says: list[Say | bytes]
     port: int = 0
@@ -55,11 +55,11 @@ class Script:
 
     @property
     def connections(self) -> list[int]:
-        """Which connection each request came on."""
+        """The number of the connection of each request."""
         return [asked.connection for asked in self.asked]
 
     def late(self, connection: int, data: bytes) -> None:
-        """Says more on a connection, of which nobody asked; a client that has hung up is none the worse for it."""
+        """Send unrequested bytes on a connection; a client that has hung up is not affected."""
         with contextlib.suppress(OSError):
             self.sockets[connection].sendall(data)
 
@@ -93,7 +93,7 @@ def _head(stream: BinaryIO) -> str:
 
 @contextlib.contextmanager
 def scripted(*says: Say | bytes, tls: ssl.SSLContext | None = None) -> Iterator[Script]:
-    """Listens on a free port of the loopback address."""
+    """Run it on a free port of the loopback address."""
     script = Script(list(says))
     threads: list[threading.Thread] = []
     with socket.create_server(("127.0.0.1", 0)) as server:

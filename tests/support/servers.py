@@ -25,7 +25,7 @@ SLOTS = 16384
 
 @dataclass(frozen=True)
 class QueuePair:
-    """A queue of one test, its dead-letter queue, and a boto3 client for both."""
+    """The queue of a test, its dead-letter queue, and a boto3 client for both."""
 
     url: str
     dead_letter_url: str
@@ -33,7 +33,7 @@ class QueuePair:
 
 
 def unavailable(reason: str) -> NoReturn:
-    """A missing server skips the test locally and fails it in CI, where everything must be there."""
+    """Skip the test locally if a server is missing, and fail it in CI, where everything must be there."""
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -43,7 +43,7 @@ def unavailable(reason: str) -> NoReturn:
 def running_valkey(
     directory: Path, *, port: int | None = None, server: str | None = None, cluster_bus_port: int | None = None
 ) -> Iterator[int]:
-    """A server with its files in `directory`; yields its port. Also for tests that restart one on the same files."""
+    """Run a server with its files in `directory`, which may be those of an earlier one. Yields its port."""
     port = port or free_port()
     try:
         argv = valkey.command(port, directory, server=server, cluster_bus_port=cluster_bus_port)
@@ -64,14 +64,14 @@ def running_valkey(
 
 @pytest.fixture(scope="session")
 def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The server that `make run` would start, with the append-only file on."""
+    """Run the server that `make run` would start, with the append-only file on."""
     with running_valkey(tmp_path_factory.mktemp("valkey")) as port:
         yield valkey.url(port)
 
 
 @pytest.fixture(scope="session")
 def redis_server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Redis proper, where it is installed; skips elsewhere, in CI as well: no Python package brings it."""
+    """Run Redis itself if it is installed. Otherwise skip, in CI as well, since no Python package contains it."""
     server = shutil.which("redis-server")
     if server is None:
         pytest.skip("no redis-server on PATH")
@@ -81,7 +81,7 @@ def redis_server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def cluster_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis Cluster of three masters; yields the URL of one."""
+    """Run a Redis Cluster of three masters. Yields the URL of one."""
     with contextlib.ExitStack() as stack:
         nodes: list[tuple[int, int, redis.Redis]] = []
         for number in range(3):
@@ -92,7 +92,7 @@ def cluster_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             nodes.append((port, bus, node))
         for number, (_, _, node) in enumerate(nodes):
             node.execute_command("CLUSTER ADDSLOTSRANGE", SLOTS * number // 3, SLOTS * (number + 1) // 3 - 1)
-            # Nodes with one configuration epoch settle it between them, which takes a while: hand out different ones.
+            # Nodes with the same configuration epoch need a while to resolve that, so each gets a different one.
             node.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
         for port, bus, _ in nodes[1:]:
             nodes[0][2].execute_command("CLUSTER MEET", "127.0.0.1", port, bus)
@@ -111,7 +111,7 @@ def cluster_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def localstack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """LocalStack in host mode, with SQS as `make run` has it, and S3."""
+    """Run LocalStack in host mode, with SQS as in `make run`, and S3."""
     directory = tmp_path_factory.mktemp("localstack")
     port = free_port()
     try:
@@ -129,11 +129,11 @@ def localstack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             pytest.fail(f"LocalStack {error}\n" + "\n".join(tail(log)), pytrace=False)
         yield localstack.url(port)
     finally:
-        stop(process, seconds=0)  # it has nothing to save
+        stop(process, seconds=0)  # it has no data to save
 
 
 def client_of(localstack_url: str, service: str) -> Any:
-    """A boto3 client of `service` in that LocalStack, whatever region, credentials and proxies the environment has."""
+    """Return a client of `service` in that LocalStack, whatever region, credentials and proxies the environment has."""
     from botocore.config import Config
     from localstack_client.session import Session
 
@@ -142,7 +142,7 @@ def client_of(localstack_url: str, service: str) -> Any:
 
 @pytest.fixture
 def bucket(localstack_url: str) -> str:
-    """The name of a fresh S3 bucket."""
+    """Create an S3 bucket, and return its name."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     with contextlib.closing(client_of(localstack_url, "s3")) as s3:
         s3.create_bucket(Bucket=name)
@@ -151,7 +151,7 @@ def bucket(localstack_url: str) -> str:
 
 @pytest.fixture
 def queue_urls(localstack_url: str) -> Iterator[QueuePair]:
-    """A fresh queue and its dead-letter queue; a message shows up again 1 s after it was received and not deleted."""
+    """Create a queue and its dead-letter queue. A message that was received is visible again after 1 s."""
     with contextlib.closing(client_of(localstack_url, "sqs")) as client:
         name = f"test-{uuid.uuid4().hex[:12]}"
         urls = queues.ensure(client, name, visibility_seconds=1)

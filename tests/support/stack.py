@@ -1,4 +1,4 @@
-"""`make run` as a test starts it: the whole stack in processes of its own, on free ports."""
+"""`make run` for tests: the whole stack in processes of its own, on free ports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMMAND = (sys.executable, "-m", "local")
 
 @dataclass
 class RunningStack:
-    """A running stack; `lines` is its log so far."""
+    """A running stack. `lines` is its log so far."""
 
     process: subprocess.Popen[str]
     url: str
@@ -38,7 +38,7 @@ class RunningStack:
         return self.log.read_text("utf-8", "replace").splitlines()
 
     def pids(self, part: str) -> list[int]:
-        """Of the live children with `part` in their command line, such as `local.worker`."""
+        """Return the pids of live children with `part` in their command line, such as `local.worker`."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and (entry / "cmdline").exists():
@@ -51,7 +51,7 @@ class RunningStack:
         return sorted(found)
 
     def exported(self, name: str) -> str:
-        """A variable that the children got, such as REDIS_URL."""
+        """Return an environment variable of the children, such as REDIS_URL."""
         return env_file.read(self.log.parent)[name]
 
 
@@ -63,7 +63,7 @@ def running_stack(
     command: Sequence[str] = COMMAND,
     free_ports: bool = True,
 ) -> Iterator[RunningStack]:
-    """Wait for the closing line, yield, end with SIGINT. Without `free_ports` the stack looks for its servers' own."""
+    """Start a stack, yield it when it is ready, and end it with SIGINT. Without `free_ports` it chooses the ports."""
     try:
         localstack_command()
     except Missing as error:
@@ -104,7 +104,7 @@ def running_stack(
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """For tests that break nothing of it: one for all of them, since it takes seconds to start."""
+    """One stack for all tests that break nothing of it, since it takes seconds to start."""
     handlers = "examples.greet_handler,tests.browser.handlers"
     settings = {"HANDLER_MODULES": handlers, "SECRET_WEBHOOK": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
     with running_stack(tmp_path_factory.mktemp("stack"), settings) as running:

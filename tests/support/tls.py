@@ -1,4 +1,4 @@
-"""TLS in front of a server that speaks none: what ElastiCache does in transit, with certificates of a CA made here."""
+"""TLS in front of a server without it, like ElastiCache's encryption in transit, with certificates of its own CA."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import trustme
 
 @contextlib.contextmanager
 def terminator(port: int, certificate: trustme.LeafCert) -> Iterator[int]:
-    """Listens with TLS on a free port of the loopback address, and passes everything on to `port`."""
+    """Listen with TLS on a free port of the loopback address, and forward everything to `port`."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     certificate.configure_cert(context)
     loop = asyncio.new_event_loop()
@@ -43,7 +43,7 @@ def terminator(port: int, certificate: trustme.LeafCert) -> Iterator[int]:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        await asyncio.sleep(0)  # sockets are closed on the loop's next turn
+        await asyncio.sleep(0)  # the loop closes sockets in its next iteration
 
     started: list[tuple[int, asyncio.Event]] = []
     ready = threading.Event()

@@ -1,4 +1,4 @@
-"""valkey-cli as far as docs/operate.md uses it, where none is installed.
+"""The part of valkey-cli that docs/operate.md uses, if none is installed.
 
 `python -m tests.support.valkey_cli -u URL COMMAND ...`
 """
@@ -19,7 +19,7 @@ def main(words: list[str]) -> int:
         if command[0] == "--scan":
             answer: Any = list(client.scan_iter(match=command[2], count=1000))
         else:
-            client.response_callbacks.clear()  # as the server says it
+            client.response_callbacks.clear()  # as the server words it
             answer = client.execute_command(*command)
     for line in _lines(answer):
         print(line)

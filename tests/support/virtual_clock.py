@@ -1,6 +1,6 @@
-"""A clock that a test turns: the store's Lua reads the time from a key instead of from the server.
+"""A clock that a test moves: the store's Lua reads the time from a key instead of from the server.
 
-Reading a key that was not declared would not do on a cluster; these tests run on a single server.
+A cluster would not allow reading a key that was not declared, so these tests run on a single server.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from chalicelib.store.redis_store import RedisStore
 KEY = "sim:now"
 # An arbitrary moment, in milliseconds since 1970: 13 digits, as real times have.
 START_MS = 1_700_000_000_000
-# The key goes by itself should a test die before it closes its clock.
+# The key expires if a test dies before it closes its clock.
 _KEEP_SECONDS = 3600
 
 
 def now_lua(key: str = KEY) -> str:
-    """The text that takes the place of `lua/lib/now.lua`. A clock that was not set is an error, not the year 1970."""
+    """Return the text that replaces `lua/lib/now.lua`. A clock that was not set is an error, not the year 1970."""
     return f"""
 local function now_ms()
   return tonumber(redis.call('GET', '{key}') or error('no virtual clock at {key}'))
@@ -27,7 +27,7 @@ end
 
 
 class VirtualClock:
-    """Time in milliseconds, in a key. It stands still until somebody turns it."""
+    """Time in milliseconds, in a key. It stands still until a test moves it."""
 
     def __init__(self, client: Any, *, start_ms: int = START_MS, key: str = KEY) -> None:
         self._client = client
@@ -42,7 +42,7 @@ class VirtualClock:
 
     @property
     def overrides(self) -> dict[str, str]:
-        """For RedisStore(overrides=...)."""
+        """The overrides for RedisStore(overrides=...)."""
         return {"lib/now": now_lua(self.key)}
 
     @property
@@ -50,12 +50,12 @@ class VirtualClock:
         return self._now
 
     def set(self, ms: int) -> None:
-        """To any moment, an earlier one too: a failover can do that."""
+        """Set the time to any moment, even an earlier one, as a failover can do."""
         self._now = ms
         self._client.set(self.key, ms, ex=_KEEP_SECONDS)
 
     def advance(self, ms: int) -> int:
-        """By so many milliseconds. Returns the new time."""
+        """Advance the time by so many milliseconds. Returns the new time."""
         self.set(self._now + ms)
         return self._now
 
@@ -64,7 +64,7 @@ class VirtualClock:
 
 
 class ClockedStore(RedisStore):
-    """The real store, with the real Lua but for its clock. Times to live still run by the server's own clock."""
+    """The real store, with the real Lua except for its clock. Times to live still run by the server's own clock."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Who may call the API, and what each function may do: on the template that a deployment would use."""
+"""Access to the API, and the permissions of each function, in the template that a deployment would use."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def policy(template: dict[str, Any], function: str) -> list[dict[str, Any]]:
 
 
 def common(template: dict[str, Any]) -> list[dict[str, Any]]:
-    """What every function may do, whatever the parameters are."""
+    """Return what every function may do, whatever the parameters are."""
     statements = template["Resources"]["CommonPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in statements]
 
@@ -82,7 +82,7 @@ def test_workflows_are_never_open_on_api_gateway(stage: str, auth: str) -> None:
     for path, operation in operations(template):
         closed = path.startswith(("/api/workflow", "/api/metrics"))
         assert operation.get("security") == ([{name: []}] if closed else None), path
-    for function in OWN:  # what the document at /api/openapi.json says
+    for function in OWN:  # the document at /api/openapi.json
         variables = template["Resources"][function]["Properties"]["Environment"]["Variables"]
         assert variables["API_AUTH"] == auth
 
@@ -122,7 +122,7 @@ def test_no_policy_reaches_further_than_a_name(template: dict[str, Any], functio
             continue
         for resource in listed(statement["Resource"]):
             name = listed(resource["Fn::Sub"])[0] if "Fn::Sub" in resource else resource["Fn::GetAtt"][0]
-            # A star may end what a name begins, and stand for nothing else.
+            # A star may only stand at the end, after the beginning of a name.
             assert "*" not in name.removesuffix("*"), name
             whole = (":*", "parameter/*", "secret:*", "function:*")
             assert not name.removesuffix(":log-stream:*").endswith(whole), name

@@ -1,4 +1,4 @@
-"""What is let in: the decision alone, and the gate that asks for the load as seldom as it may."""
+"""Admission: the decision itself, and the part that reads the load as rarely as it may."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_workflow_costs_memory_alone() -> None:
 
 
 class Asked:
-    """A store and a queue that count what they are asked, and are away while `error` is set."""
+    """A store and a queue that count the calls, and are away while `error` is set."""
 
     def __init__(self) -> None:
         self.questions = 0

@@ -21,11 +21,11 @@ NODES = {"chain": 200, "fan": 1002, "layered": 1000, "many": 10, "fib10": 40, "f
 def test_a_workload_is_a_valid_workflow(workload: Workload) -> None:
     made = workload.make()
     body = strictjson.loads(json.dumps(made).encode(), max_bytes=5 * 1024 * 1024, max_depth=64)
-    definition.check(body, HANDLERS, max_nodes=10_000)  # raises with every fault
+    definition.check(body, HANDLERS, max_nodes=10_000)  # raises an exception that has every fault
     dag = Dag.of(made)
     assert len(dag.nodes) == NODES.get(workload.name, 9_976)
     seen: set[str] = set()
-    for node in dag.nodes:  # parents first: what the adapters build on
+    for node in dag.nodes:  # parents come first, as the adapters assume
         assert seen.issuperset(node.parents)
         seen.add(node.id)
 
@@ -47,7 +47,7 @@ GOOD = ["a n0 1 2", "b n0 1 3", "b n1 3 4", "a n1 5 6"]
         ([*GOOD, "a n1 7 8"], "node n1 ran twice"),
         (GOOD[:3], "1 of 2 nodes ran"),
         (GOOD[1:3], "0 of 2 nodes ran"),
-        ([*GOOD, "c n1 5 6"], None),  # of a run before, which was given up
+        ([*GOOD, "c n1 5 6"], None),  # from an earlier run, which was given up
         ([*GOOD[:3], "a n1 1 6"], "node n1 started before its parent n0 had ended"),
     ],
 )
@@ -64,7 +64,7 @@ def test_values() -> None:
 
 
 def results() -> Results:
-    """Ours is 2, 4 and 5 times better by the clock, and half as good by the rate; RQ failed now and then."""
+    """Return results in which ours is 2, 4 and 5 times better in time, and half as good in rate. RQ failed at times."""
     workloads = {"chain": "a chain", "fan": "a fan"}
     made = Results("2026-01-01", "a machine", 3, 60, workloads, versions={"ours": {"Python": "3"}})
     for number, theirs in enumerate((4.0, 8.0, 10.0), 1):

@@ -1,4 +1,4 @@
-"""The capacity model: its parts against what can be said in closed form, its page against what it prints."""
+"""The capacity model: its parts are compared with closed formulas, and its page with what it prints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_server_does_one_thing_after_the_other() -> None:
 
 @pytest.mark.parametrize("load", [CHAIN, SMALL], ids=lambda load: load.title)
 def test_an_instance_alone_takes_what_its_parts_take(load: Workload) -> None:
-    """The arithmetic of `instance_seconds`, the cold start and Redis's own time."""
+    """It takes `instance_seconds`, the cold start and Redis's own time."""
     outcome = Model(AWS, load).run([0.0])
     redis = load.nodes * load.use.units / limits.SLOT_UNITS
     assert outcome.latencies[0] == pytest.approx(limits.instance_seconds(load) + AWS.cold_start + redis, rel=0.01)
@@ -34,7 +34,7 @@ def test_an_instance_alone_takes_what_its_parts_take(load: Workload) -> None:
 
 @pytest.mark.parametrize("load", [CHAIN, SMALL], ids=lambda load: load.title)
 def test_an_overload_is_worked_off_at_the_rate_of_the_tightest_limit(load: Workload) -> None:
-    """Whatever is simulated goes no faster than the arithmetic allows, and nearly as fast."""
+    """A simulation is no faster than the arithmetic allows, and nearly as fast."""
     outcome = Model(replace(AWS, pollers=AWS.workers, cold_start=0.0), load).run([0.0] * 20_000)
     rate = 20_000 * load.nodes / outcome.ended
     room = min(limits.CACHE_UNITS / load.use.units, limits.workers(load))
@@ -42,7 +42,7 @@ def test_an_overload_is_worked_off_at_the_rate_of_the_tightest_limit(load: Workl
 
 
 def test_a_wide_fan_waits_for_the_mapping_to_grow() -> None:
-    """1,000 messages at 5 batches of 10, and 5 batches more each second: about 100 rounds of 0.22 s, shared out."""
+    """1,000 messages at 5 batches of 10, with 5 more batches each second, are about 100 shared rounds of 0.22 s."""
     quick = Model(replace(AWS, pollers=100, cold_start=0.0), FAN).run([0.0]).ended
     slow = Model(replace(AWS, cold_start=0.0), FAN).run([0.0]).ended
     assert quick < 1.5 < slow
@@ -69,7 +69,7 @@ def test_units_are_commands_or_time_whichever_is_more() -> None:
 
 
 def test_the_model_predicts_what_was_measured_here() -> None:
-    """No figure of the model was made to fit: each part was measured alone. It is on the slow side."""
+    """No figure of the model was fitted, since each part was measured alone. The model is on the slow side."""
     results = calibrate.measured()
     for known in calibrate.KNOWN:
         for unit, predicted in calibrate.predicted(known).items():

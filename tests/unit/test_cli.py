@@ -1,4 +1,4 @@
-"""The commands of `dag` over a service that is not there: what they ask, print, and exit with."""
+"""The commands of `dag` with a fake service: their requests, output and exit codes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def status(state: str = "COMPLETED", **more: Any) -> dict[str, Any]:
 
 
 class Service:
-    """`answers[METHOD path]` is JSON or text, or (HTTP status, it), or a list of these, one a request."""
+    """`answers[METHOD path]` is JSON or text, or (HTTP status, body), or a list of these, one for each request."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
@@ -137,7 +137,7 @@ def test_wrong_usage(service: Service) -> None:
     assert dag("trigger", "ex-1", "-p", "novalue").exit_code == Exit.INVALID
     assert dag("list", "--url", "ftp://x").exit_code == Exit.INVALID
     assert dag("list", "--auth", "basic").exit_code == Exit.INVALID
-    assert dag("delete", "in-1").exit_code == Exit.INVALID  # nobody to ask
+    assert dag("delete", "in-1").exit_code == Exit.INVALID  # no terminal to ask on
     assert service.asked == []
 
 
@@ -248,7 +248,7 @@ def test_run_and_watch(service: Service) -> None:
     assert json.loads(done.stdout) == {"a": 1}
     assert "in-1 FAILED" in done.stderr and "✗ b" in done.stderr and "E: m" in done.stderr
     waits = [float(service.query(number).get("wait", ["0"])[0]) for number in range(len(service.asked))]
-    assert max(waits) == 20  # nobody looks on: the service waits, and is asked seldom
+    assert max(waits) == 20  # no terminal: the service waits, and requests are rare
 
 
 def test_watching_ends_when_its_time_is_over(service: Service) -> None:
@@ -266,7 +266,7 @@ def test_list_goes_on_behind_a_short_page(service: Service) -> None:
     assert "in-1" in done.stdout and "--cursor in-1" in done.stderr
     assert service.query(0)["status"] == ["FAILED,RUNNING"]
     assert service.query(0)["tag"] == ["team:a b", "x:y"]
-    assert "team%3Aa%20b" in service.asked[0][1]  # as a signature wants it: no `+`
+    assert "team%3Aa%20b" in service.asked[0][1]  # as a signature requires: no `+`
     assert service.query(1)["cursor"] == ["in-9"]
 
 
@@ -312,7 +312,7 @@ def test_the_doctor_is_the_one_of_the_project(monkeypatch: pytest.MonkeyPatch) -
 
 
 class Flaky(BaseHTTPRequestHandler):
-    """Hangs up, then is overloaded, then answers."""
+    """A service that first hangs up, then is overloaded, and then answers."""
 
     keys: ClassVar[list[str | None]] = []
 
@@ -329,7 +329,7 @@ class Flaky(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture

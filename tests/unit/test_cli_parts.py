@@ -39,7 +39,7 @@ def test_where_settings_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
     assert profiles.choose({}, None) == Profile(LOCAL)
     profiles.write("prod", {"url": "https://prod", "api_key": "secret"})
     profiles.write("dev", {"url": "https://dev"})
-    assert profiles.choose({}, None) == Profile("https://prod", "secret")  # the first is in use
+    assert profiles.choose({}, None) == Profile("https://prod", "secret")  # the first one set is in use
     profiles.use("dev")
     assert profiles.choose({}, None) == Profile("https://dev")
     assert profiles.choose({}, "prod").url == "https://prod"
@@ -79,7 +79,7 @@ def test_what_is_wrong_with_profiles_is_said(config: Path) -> None:
 
 
 def test_a_request_to_api_gateway_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the letter of AWS's documentation of Signature Version 4, worked out anew."""
+    """The expected signature is computed here, by AWS's documentation of Signature Version 4."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalr")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
@@ -261,7 +261,7 @@ def test_an_empty_dag_is_drawn() -> None:
 
 
 def test_dag_knows_the_service_by_http_alone() -> None:
-    """Of the service's code it has the version, and the doctor, where that is asked for."""
+    """It imports from the service only the version, and the doctor for `dag doctor`."""
     known = {
         "__future__",
         "cli",

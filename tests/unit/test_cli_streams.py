@@ -1,4 +1,4 @@
-"""`dag` as a process: whatever happens to its output or to the answers, the exit code is none that means FAILED."""
+"""`dag` as a process: whatever happens to its output or to the answers, the exit code does not mean FAILED."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIAMOND = {"name": NAME, "dag": {"nodes": [{"id": NAME, "handler": "noop", "depe
 
 
 class Answering(BaseHTTPRequestHandler):
-    """Answers each path with what `answers` has for it: JSON, or the bytes as they are."""
+    """A server that answers each path with what `answers` has for it: JSON, or bytes as they are."""
 
     answers: ClassVar[dict[str, Any]] = {}
     hung = threading.Event()
@@ -32,7 +32,7 @@ class Answering(BaseHTTPRequestHandler):
         answer = self.answers.get(self.path.split("?")[0], "<html>nothing</html>")
         if answer is None:
             self.hung.set()
-            self.connection.recv(1)  # until the client goes away
+            self.connection.recv(1)  # until the client disconnects
             return
         body = answer.encode() if isinstance(answer, str) else answer
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -85,7 +85,7 @@ def command(*words: str) -> list[str]:
 
 
 def environment(tmp_path: Path, url: str, **more: str) -> dict[str, str]:
-    """As on a terminal: what is printed is buffered, whatever the tests themselves run with."""
+    """Return an environment in which output is buffered by default, whatever the tests themselves run with."""
     given = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return given | {"DAG_URL": url, "DAG_CONFIG": str(tmp_path / "config.toml"), "PYTHONPATH": str(ROOT)} | more
 
@@ -155,7 +155,7 @@ def test_ctrl_c(tmp_path: Path, url: str) -> None:
         command("status", "in-hung"),
         env=environment(tmp_path, url),
         stderr=subprocess.PIPE,
-        # A shell starts what it runs in the background with SIGINT ignored, and so would be what that starts.
+        # A shell starts background processes with SIGINT ignored, and their children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert Answering.hung.wait(60)
@@ -165,7 +165,7 @@ def test_ctrl_c(tmp_path: Path, url: str) -> None:
 
 
 def test_settings_that_cannot_be_written_or_read(tmp_path: Path, url: str) -> None:
-    # Nobody can make a folder there, root included.
+    # Not even root can make a folder there.
     nowhere = dag(tmp_path, url, "profile", "set", "a", "--url", url, DAG_CONFIG="/proc/nowhere/config.toml")
     assert nowhere.returncode == Exit.SERVER
     assert b"cannot be written" in nowhere.stderr and b"DAG_CONFIG" in nowhere.stderr

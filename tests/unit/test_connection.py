@@ -1,4 +1,4 @@
-"""What the store's client is given, and which errors mean that the store is away."""
+"""The options of the store's client, and the errors that mean that the store is away."""
 
 from __future__ import annotations
 

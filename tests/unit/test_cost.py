@@ -1,4 +1,4 @@
-"""Bills by hand: each price times what it is for, and nothing else in it."""
+"""Bills computed by hand: each price times its count, and nothing else."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_our_bill_is_the_sum_and_memory_counts() -> None:
 @pytest.mark.parametrize(
     ("bill", "dollars"),
     [
-        # Of 9 nodes in 2 instances that ran for 100 s together, in functions of 512 MB and of 1 GB.
+        # The bill of 9 nodes in 2 instances that ran for 100 s together, in functions of 512 MB and of 1 GB.
         (lambda used, **memory: cost.standard(used), (11 * 25e-6, 11 * 25e-6)),
         (
             cost.express,

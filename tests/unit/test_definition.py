@@ -1,4 +1,4 @@
-"""Every fault of a submission, each with its pointer; all of them at once; in linear time."""
+"""Every fault of a submission has its pointer; all are reported at once, in linear time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How faults of a submission show what they are about: long texts are cut, and a lot of faults ends."""
+"""Faults of a submission quote their subject: long texts are cut, and the number of faults is limited."""
 
 from __future__ import annotations
 

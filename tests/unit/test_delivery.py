@@ -58,12 +58,12 @@ def test_the_plans_used_last_are_kept() -> None:
     assert first is not None and first.name == "a" and definitions.get("a") is first
     assert store.asked == ["a"]
     definitions.get("b")
-    definitions.get("a")  # so b is the one that was used longest ago
+    definitions.get("a")  # so b is the least recently used one
     definitions.get("c")
     assert definitions.get("a") is first and store.asked == ["a", "b", "c"]
     definitions.get("b")
     assert store.asked == ["a", "b", "c", "b"]
-    assert definitions.get("a") is first and store.asked == ["a", "b", "c", "b"]  # c went: a was used since
+    assert definitions.get("a") is first and store.asked == ["a", "b", "c", "b"]  # c was dropped: a was used later
 
 
 def test_a_workflow_that_is_gone_is_asked_for_again() -> None:

@@ -1,4 +1,4 @@
-"""The locks are what the lists of pyproject.toml need, and requirements.txt is what is deployed of them."""
+"""The locks have what the lists of pyproject.toml need, and requirements.txt has the part that is deployed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from local.processes import ROOT
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 GROUPS: dict[str, list[Any]] = PROJECT["dependency-groups"]
 LOCKS = sorted(path.stem for path in (ROOT / "locks").glob("*.txt"))
-BY_HAND = {"deployed", "localstack-limits", "shapes"}  # groups that are no virtual environment
+BY_HAND = {"deployed", "localstack-limits", "shapes"}  # groups without a virtual environment
 
 
 def group(name: str) -> list[str]:
-    """The requirements of a group, with those of the groups that it includes."""
+    """Return the requirements of a group, with those of the groups that it includes."""
     lists = [group(one["include-group"]) if isinstance(one, dict) else [one] for one in GROUPS[name]]
     return [one for some in lists for one in some]
 
 
 def listed(lock: str) -> list[Requirement]:
-    """What a lock is made of."""
+    """Return the requirements from which a lock is made."""
     texts = group(lock)
     if lock == "dev":
         texts += PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["tracing"]
@@ -33,7 +33,7 @@ def listed(lock: str) -> list[Requirement]:
 
 
 def pins(text: str) -> dict[str, set[str]]:
-    """Versions by name: more than one where it depends on the Python."""
+    """Return versions by name; a name has several if they depend on the Python version."""
     found: dict[str, set[str]] = {}
     for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.M):
         found.setdefault(name, set()).add(version)

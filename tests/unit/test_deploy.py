@@ -1,4 +1,4 @@
-"""`python -m deploy`: what it decides, and what it asks AWS for (moto; into LocalStack: tests/cloudformation)."""
+"""`python -m deploy`: its decisions, and its calls to AWS (with moto; tests/cloudformation deploys into LocalStack)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def bucket(aws: Any) -> Bucket:
     return made
 
 
-# what is decided
+# decisions
 
 
 def test_a_stage_is_a_name() -> None:
@@ -113,7 +113,7 @@ def test_what_cannot_be_is_said_in_a_line(arguments: list[str], environment: dic
     assert done.returncode == 1 and done.stderr.startswith(f"not done: {says}") and done.stderr.count("\n") == 1
 
 
-# what AWS is asked for
+# calls to AWS
 
 
 def test_the_bucket_is_private_and_made_once(aws: Any, bucket: Bucket) -> None:
@@ -164,7 +164,7 @@ def test_a_stack_is_made_changed_and_deleted(aws: Any, bucket: Bucket, tmp_path:
     assert any("CREATE_COMPLETE" in line for line in lines) and any("DELETE_COMPLETE" in line for line in lines)
 
 
-# what goes wrong: CloudFormation's answers, as its API reference has them
+# failures: CloudFormation's answers, as in its API reference
 
 
 class Failing:

@@ -1,4 +1,4 @@
-"""The pages for readers hold together: their links lead somewhere, and their lines fit a screen."""
+"""The pages for readers are consistent: their links lead somewhere, and their lines fit a screen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDER = {"ARCHITECTURE", "invariants"}
 
 
 def prose(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a page that are no code, with their numbers."""
+    """Yield the lines of a page that are not code, with their numbers."""
     code = False
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         if line.lstrip().startswith("```"):
@@ -27,14 +27,14 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def anchors(path: Path) -> set[str]:
-    """What GitHub makes of the headings of a page: words in lower case, joined by hyphens."""
+    """Return the anchors that GitHub makes of headings: words in lower case, joined by hyphens."""
     headings = [line.lstrip("#").strip().lower() for _, line in prose(path) if re.match(r"#+ ", line)]
     return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
-    # Code is taken out first, and lines are joined, since a link may be broken over two of them.
+    # Code is removed first, and lines are joined, since a link may be broken over two of them.
     text = re.sub(r"`[^`]*`", "", " ".join(line for _, line in prose(page)))
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"[a-z]+:", link):

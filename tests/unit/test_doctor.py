@@ -1,4 +1,4 @@
-"""What the doctor says of facts: the judging is pure. Each case changes one fact of a stack that is well."""
+"""The doctor's findings from given facts. Each case changes one fact of a healthy stack."""
 
 from __future__ import annotations
 
@@ -243,11 +243,11 @@ ILL: list[tuple[Any, Any, Level, str, str]] = [
     ("check", "facts", "level", "says", "do"), ILL, ids=lambda value: getattr(value, "__name__", "")
 )
 def test_one_thing_is_wrong(check: Any, facts: Any, level: Level, says: str, do: str) -> None:
-    """The finding says what, and what to do."""
+    """The finding names the fault and the remedy."""
     (found,) = judged(check, facts)
     assert found.level is level and says in found.says and do in found.do, found
     for words in aws_cli.commands(found.do):
-        aws_cli.parse(words)  # raises where AWS has no such command
+        aws_cli.parse(words)  # raises if AWS has no such command
 
 
 def test_what_cannot_be_gathered_is_broken_and_keeps_nobody_else() -> None:

@@ -1,4 +1,4 @@
-"""The doctor's edges on AWS, against moto; two calls that moto has not got are answered in AWS's shapes."""
+"""The doctor's calls to AWS, with moto; two calls that moto lacks are answered in AWS's form."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def template(url: str, redis_url: str) -> str:
 
 
 class Account(deployed.Account):
-    """With the answers that moto cannot give: `before-call` puts them in AWS's place."""
+    """Gives the answers that moto cannot give, through botocore's event `before-call`."""
 
     @functools.cache  # noqa: B019  # as long-lived as the test session
     def client(self, service: str) -> Any:
@@ -85,7 +85,7 @@ class Account(deployed.Account):
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[str]:
-    """What stands behind EndpointURL."""
+    """The server behind EndpointURL."""
 
     class Health(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -111,7 +111,7 @@ def account(api: str, valkey_url: str) -> Iterator[Account]:
         boto3.client("cloudformation").create_stack(
             StackName=NAME, TemplateBody=template(api, valkey_url), Capabilities=["CAPABILITY_IAM"]
         )
-        boto3.client("cloudwatch").put_metric_alarm(**ALARM)  # moto's CloudFormation has none
+        boto3.client("cloudwatch").put_metric_alarm(**ALARM)  # moto's CloudFormation makes none
         made = Account("test")
         for one in made.stack.of_type("AWS::Lambda::Function"):
             made.client("logs").create_log_group(logGroupName=f"/aws/lambda/{one.physical}")
@@ -149,7 +149,7 @@ def test_a_deployed_stack_that_is_well(account: Account) -> None:
 def test_what_was_broken_is_found(account: Account) -> None:
     stack, lambdas, sqs = account.stack, account.client("lambda"), account.client("sqs")
     mapping = stack.physical("WorkerSource")
-    for uuid in (mapping, stack.physical("DeadLettersSource")):  # an enabled one would have moto look for Docker
+    for uuid in (mapping, stack.physical("DeadLettersSource")):  # if it were enabled, moto would look for Docker
         lambdas.update_event_source_mapping(UUID=uuid, Enabled=False)
     lambdas.put_function_concurrency(FunctionName=stack.physical("Scheduler"), ReservedConcurrentExecutions=0)
     sqs.set_queue_attributes(QueueUrl=stack.physical("Queue"), Attributes={"VisibilityTimeout": "30"})

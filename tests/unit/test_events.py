@@ -12,12 +12,12 @@ from chalicelib.worker import events
 from tests.unit.test_imports import FILES, ROOT
 
 LEVELS = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR", "exception": "ERROR"}
-# Calls whose level, or name, is worked out: by file and name.
+# Calls whose level or name is computed, by file and name.
 WORKED_OUT = {("worker.py", "record failed"): {"WARNING", "ERROR"}, ("events.py", None): set()}
 
 
 def logged() -> Iterator[tuple[str, set[str]]]:
-    """Every event with its levels."""
+    """Return every event with its levels."""
     for path in FILES:
         for call in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(call, ast.Call):

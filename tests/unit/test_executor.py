@@ -1,4 +1,4 @@
-"""Handlers of every kind, within their time."""
+"""Handlers of every kind run within their time."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def coroutine(config: Config) -> str:
 def busy(config: Config) -> None:
     busy_in[:] = [threading.current_thread()]
     try:
-        # CPython 3.13 leaves a jump back that follows a condition out of the block around it (gh-130279): none is here.
+        # CPython 3.13 leaves a jump back after a condition out of the block around it (gh-130279): there is none here.
         for _ in range(1_000_000_000):
             time.monotonic()
     finally:
@@ -175,7 +175,7 @@ class Way(Config):
 
 @handler("leaves")
 async def leaves(config: Way) -> str:
-    """Every way out of an event loop that a handler has."""
+    """Try every way in which a handler could end an event loop."""
     loop = asyncio.get_running_loop()
     match config.way:
         case "exit":
@@ -191,7 +191,7 @@ async def leaves(config: Way) -> str:
         case "cancel itself":
             own = asyncio.current_task()
             assert own is not None
-            own.cancel()  # and then no await, where the cancellation would be raised
+            own.cancel()  # and no await follows, at which the cancellation would be raised
         case "cancel all":
             for task in asyncio.all_tasks():
                 task.cancel("all of them")
@@ -215,7 +215,7 @@ async def leaves(config: Way) -> str:
     return "stays"
 
 
-# By what the handler does: the error that its node fails with, or None.
+# The error with which the node fails, or None, by what the handler does.
 WAYS = {
     "exit": SystemExit,
     "interrupt": KeyboardInterrupt,
@@ -278,7 +278,7 @@ def test_a_neighbour_that_is_cancelled_all_the_same_fails_with_the_cause_and_is_
         if not started:
             submitted.set()
             while not asyncio.get_running_loop()._ready:  # type: ignore[attr-defined]
-                time.sleep(0)  # what creates the neighbour's task comes next, and its first step after this handler
+                time.sleep(0)  # the neighbour's task is created next, and its first step runs after this handler
             await asyncio.sleep(0)
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()

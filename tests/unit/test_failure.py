@@ -1,4 +1,4 @@
-"""What an error says of itself: with its causes, without an end, in characters that UTF-8 has, whatever it does."""
+"""The description of an error has its causes, is limited, and is valid UTF-8, whatever the error does."""
 
 from __future__ import annotations
 

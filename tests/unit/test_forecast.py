@@ -1,4 +1,4 @@
-"""What a forecast says of shapes, durations and prices; what it refuses. That its counts are the engine's is shown in
+"""Forecasts of shapes, durations and prices, and what is refused. Their counts are compared with the engine's in
 tests/simulation/test_quiet.py, in virtual time, and in tests/integration/test_forecast.py."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CALL = "call_external_service"
 
 @pytest.fixture(scope="module")
 def forecaster() -> Forecaster:
-    """Nothing of it needs a server, as long as no instance is named."""
+    """Return a forecaster, which needs no server as long as no instance is named."""
     return Application(Settings(queue_url="http://nowhere/0/queue")).forecaster
 
 
@@ -83,7 +83,7 @@ def test_levels_and_paths_of_any_graph(seed: int) -> None:
     assert sorted(itertools.chain(*levels)) == list(range(len(parents)))
     for level in levels:
         assert all(one not in above[other] for one in level for other in level)
-    # Never more than the largest set of independent nodes, which is found by trying them all.
+    # Never more than the largest set of independent nodes, which is found by trying all sets.
     independent = max(
         len(chosen)
         for size in range(1, len(parents) + 1)
@@ -110,7 +110,7 @@ def test_where_durations_come_from() -> None:
         return [each.seconds for each in durations(made, instant, given, known)]
 
     assert found({}, Known({}, {})) == [INSTANT, OTHER, OTHER, INSTANT, INSTANT]
-    assert found({}, known) == [INSTANT, 4.0, 3.0, INSTANT, INSTANT]  # c had another handler then
+    assert found({}, known) == [INSTANT, 4.0, 3.0, INSTANT, INSTANT]  # c had another handler in that run
     assert found({CALL: 2.0}, known) == [INSTANT, 2.0, 2.0, INSTANT, INSTANT]
     assert found({CALL: 2.0, "b": 1.0, "d": 0.0}, known) == [INSTANT, 1.0, 2.0, 0.0, INSTANT]
 
@@ -218,7 +218,7 @@ def test_a_heart_beats_while_nodes_wait(forecaster: Forecaster) -> None:
 
 
 def test_a_call_that_is_about_no_node_is_counted_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of these costs anything for each node, so no figure of a forecast shows for how many it was counted."""
+    """None of these costs anything for each node, so no figure of a forecast shows how many nodes were counted."""
     counted: dict[str, set[int]] = {}
 
     def commands(call: str, nodes: int = 0) -> int:

@@ -1,4 +1,4 @@
-"""The graph functions, against networkx-free definitions of what they must give."""
+"""The graph functions are compared with simple definitions of what they must return."""
 
 from __future__ import annotations
 

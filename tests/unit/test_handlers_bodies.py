@@ -1,4 +1,4 @@
-"""What becomes of bodies and headers: decompressed only whole; JSON, else text, else base64; and no line lost."""
+"""Bodies are decompressed only whole, and are JSON, else text, else base64; no line of a header is lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def client() -> Iterator[HttpClient]:
     client.close()
 
 
-# A compressed body is whole, or it is none.
+# A compressed body counts only if it is whole.
 
 
 def _zstd() -> Callable[[bytes], bytes]:
@@ -118,7 +118,7 @@ def test_other_encodings(client: HttpClient) -> None:
             call(client, script.url)
 
 
-# JSON, else text, else base64.
+# A body is JSON, else text, else base64.
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_json_that_is_json(client: HttpClient) -> None:
             assert call(client, script.url)["body"] == value
 
 
-# Several lines of one header: nothing is lost.
+# Several lines of one header are all kept.
 
 
 def test_headers_that_come_several_times(client: HttpClient) -> None:
@@ -192,7 +192,7 @@ def test_headers_that_come_several_times(client: HttpClient) -> None:
             "content-type": "text/html, application/json",
         }
         assert templates.render("{{ login.headers.set-cookie.1 }}", {"login": answer}) == "b=2"  # docs/workflows.md
-        assert answer["body"] == {}  # the last of them counts, as in browsers
+        assert answer["body"] == {}  # the last one counts, as in browsers
         assert call(client, script.url)["headers"]["set-cookie"] == "a=1"
 
 

@@ -1,4 +1,4 @@
-"""`call_external_service` against real servers: what it sends, what it makes of answers, and where it will not go."""
+"""`call_external_service` with real servers: its requests, its results, and the addresses that it refuses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIMIT = 200_000
 
 
 class Peer(BaseHTTPRequestHandler):
-    """Does what the path says."""
+    """A server that does what the path says."""
 
     protocol_version = "HTTP/1.1"
 
@@ -84,12 +84,12 @@ class Peer(BaseHTTPRequestHandler):
                 self.close_connection = True
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 class QuietServer(ThreadingHTTPServer):
     def handle_error(self, *_: Any) -> None:
-        """Clients that hang up are part of the tests."""
+        """Ignore clients that hang up, which are part of the tests."""
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +242,7 @@ def test_a_name_that_resolves_to_a_private_address() -> None:
 
 
 def test_a_redirect_to_a_private_address(base: str) -> None:
-    """The first host is public by its name's answer, and the redirect leads inside."""
+    """The first host resolves to a public address, and its redirect leads inside."""
     port = int(base.rsplit(":", 1)[1])
 
     class First(HttpClient):

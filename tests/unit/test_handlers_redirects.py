@@ -1,4 +1,4 @@
-"""Redirects: what goes along, and where to. (Where they must not lead: tests/hostile/test_egress.py.)"""
+"""Redirects: what is sent along, and where to. (tests/hostile/test_egress.py has the targets that are refused.)"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def client() -> Iterator[HttpClient]:
     client.close()
 
 
-# Redirects: what goes along, and where to.
+# What is sent along, and where to.
 
 SECRETS = {
     "Authorization": "Bearer t",
@@ -104,7 +104,7 @@ def test_methods_and_bodies(client: HttpClient, method: str, status: int, then: 
         call(client, script.url, headers={"Content-Language": "en"}, **config)
     sent, again = script.asked
     assert again.line == f"{then} /x"
-    # A GET that a 303 makes of something else has no body, and nothing that tells about one.
+    # A GET that replaces another method after a 303 has no body, and no headers about one.
     kept = (b"", None, None) if then != method else (sent.body, sent.header("Content-Type"), "en")
     if (method, status) == ("GET", 303):
         kept = (b"", None, None)

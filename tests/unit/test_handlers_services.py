@@ -1,4 +1,4 @@
-"""`call_llm_service`, `invoke_lambda`, and how handlers are found."""
+"""`call_llm_service`, `invoke_lambda`, and the search for handlers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CONTEXT = Context(
 
 
 class Model(BaseHTTPRequestHandler):
-    """An OpenAI-compatible service: the model's name says what goes wrong."""
+    """An OpenAI-compatible service, in which the model's name says what goes wrong."""
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -63,7 +63,7 @@ class Model(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_rubbish_from_the_service(base: str) -> None:
 
 
 def test_answers_of_a_model_that_cannot_be_stored() -> None:
-    """An emoji that was cut in two by max_tokens; and one that only a field holds of which nothing is kept."""
+    """An emoji was cut in two by max_tokens; another one is only in a field that is not kept."""
 
     def said(content: str, more: str = "null") -> bytes:
         return ok(f'{{"choices": [{{"message": {{"content": {content}}}, "logprobs": {more}}}]}}')
@@ -213,7 +213,7 @@ def test_invoke_lambda() -> None:
 
 @pytest.mark.parametrize("payload", [b"NaN", b'{"a": [-Infinity]}', b"1e400", b'"\\ud800"', b"[" * 100_000])
 def test_what_a_function_yields_is_json(payload: bytes) -> None:
-    """Python's json makes NaN of a float: so a function may well answer that."""
+    """Python's json writes NaN, so a function may well answer it."""
     with pytest.raises(FunctionFailed, match="not JSON"):
         invoke(Lambda(payload))
     with pytest.raises(FunctionFailed, match="Odd"):

@@ -1,4 +1,4 @@
-"""What services may send, byte for byte: no call gets another's answer, and half of an answer is none."""
+"""Answers of services byte by byte: no call gets the answer to another one, and half an answer is none."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STOLEN = ok("stolen")
 
 
 def trusted(client: HttpClient) -> ssl.SSLContext:
-    """A server's TLS, whose certificate the client trusts."""
+    """TLS for a server, whose certificate the client trusts."""
     authority = trustme.CA()
     server, trust = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(server)
@@ -50,7 +50,7 @@ def trusted(client: HttpClient) -> ssl.SSLContext:
     return server
 
 
-# An answer that ends with certainty leaves its connection to the next.
+# After an answer with a certain end, the connection is used for the next call.
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_interim_answers(client: HttpClient, interim: str, times: int) -> None:
 
 
 def test_a_slow_service_that_says_it_is_at_work(client: HttpClient) -> None:
-    """As the first user saw it: the interim answer comes alone, the answer later."""
+    """The interim answer arrives alone, and the answer later."""
     with scripted(head(status="102 Processing"), ok("b")) as script:
         failed: list[Any] = []
 
@@ -124,7 +124,7 @@ def test_another_protocol_that_nobody_asked_for(client: HttpClient) -> None:
         assert script.connections == [0, 1]
 
 
-# Whatever an answer leaves behind, the next call does not get it.
+# Whatever an answer leaves behind, the next call does not receive it.
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_another_protocol_that_nobody_asked_for(client: HttpClient) -> None:
     ],
 )
 def test_what_is_not_certain_is_not_used_again(client: HttpClient, first: bytes, method: str) -> None:
-    """The rest may come late, or not at all: nothing but a connection of its own keeps the next call safe."""
+    """The rest may arrive late or never, so only a connection of its own keeps the next call safe."""
     with scripted(first, ok("b")) as script:
         assert call(client, script.url, method=method, raise_for_status=False)["status"] in (200, 204, 304)
         assert call(client, script.url)["body"] == "b"
@@ -168,7 +168,7 @@ def test_what_comes_between_two_calls(client: HttpClient) -> None:
 
 @pytest.mark.parametrize("together", [True, False])
 def test_what_comes_between_two_calls_with_tls(client: HttpClient, together: bool) -> None:
-    """Within one record, or in another: neither is seen by who looks at the socket alone."""
+    """Bytes in the same record or in another one are not visible at the socket."""
     tls = trusted(client)
     says = [ok("a" * 20_000 if together else "a") + (STOLEN if together else b""), ok("b"), ok("c")]
     with scripted(*says, tls=tls) as script:
@@ -182,7 +182,7 @@ def test_what_comes_between_two_calls_with_tls(client: HttpClient, together: boo
 
 
 def test_an_answer_over_tls_that_is_cut_off(client: HttpClient) -> None:
-    """Without a length the end of the connection is the end of the answer: only if the server says goodbye."""
+    """Without a length the answer ends with the connection, but only if the server closes TLS properly."""
     tls = trusted(client)
     with (
         scripted(Say(head("Connection: close") + b"half of", "fin"), tls=tls) as script,
@@ -192,7 +192,7 @@ def test_an_answer_over_tls_that_is_cut_off(client: HttpClient) -> None:
 
 
 def test_calls_that_gave_up_leave_nothing(client: HttpClient) -> None:
-    """Too late, too large, or a redirect: the answer goes on, and nobody reads it."""
+    """The answer was too late, too large, or a redirect: it continues, and is not read."""
     half = head("Content-Length: 100") + b"half"
     large = head(f"Content-Length: {LIMIT + 100}") + b"x" * (LIMIT + 50)
     moved = head("Location: /there", "Content-Length: 100", status="302 Found") + b"half"
@@ -207,12 +207,12 @@ def test_calls_that_gave_up_leave_nothing(client: HttpClient) -> None:
         with pytest.raises(CallFailed):
             call(client, script.url, read_timeout_seconds=0.2)
         assert call(client, script.url)["body"] == "e"
-        # Those that were read to their end, b to d, leave their connection to the next.
+        # After those that were read to their end, b to d, the connection is used again.
         assert script.connections == [0, 1, 1, 2, 2, 3, 3, 4]
 
 
 def test_a_head_that_drips(client: HttpClient) -> None:
-    """Each byte comes within the read timeout, and the whole after the node's."""
+    """Each byte arrives within the read timeout, but the whole only after the node's timeout."""
     with scripted(b"HTTP/1.1 200 OK\r\n") as script:
         stop = threading.Event()
 
@@ -231,7 +231,7 @@ def test_a_head_that_drips(client: HttpClient) -> None:
         thread.join(10)
 
 
-# Framing that cannot be relied on fails the call; its policy tries again.
+# Unreliable framing fails the call, which is retried by the node's policy.
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_an_answer_that_ends_with_its_connection(client: HttpClient) -> None:
         assert call(client, script.url)["body"] == "all of it"
 
 
-# A request says where it ends, whatever the node's headers say.
+# The framing of a request is right, whatever the node's headers are.
 
 
 @pytest.mark.parametrize(

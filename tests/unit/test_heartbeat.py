@@ -1,4 +1,4 @@
-"""Leases are kept alive whatever becomes of one of them."""
+"""Leases are extended, whatever happens to one of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Untold(Exception):
 
 
 class Extends:
-    """A store of which only `extend` is asked; it answers, or raises, by the node's number."""
+    """A store that has only `extend`, which answers, or raises, by the node's number."""
 
     def __init__(self, answers: dict[int, Any]) -> None:
         self.answers, self.asked = answers, Counter[int]()

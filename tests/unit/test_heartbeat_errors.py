@@ -1,4 +1,4 @@
-"""The heartbeat: every lease that is held is extended, whatever becomes of the others."""
+"""The heartbeat extends every lease that is held, whatever happens to the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.harness import wait_until
 
 
 class Store:
-    """Says what was extended; fails, or answers otherwise, for the nodes it is told."""
+    """A store that records what was extended, and fails or gives another answer for some nodes."""
 
     def __init__(self) -> None:
         self.extended: list[tuple[str, int, int, int]] = []
@@ -35,7 +35,7 @@ def store() -> Store:
 
 
 def held(store: Store, *nodes: int, lease_ms: int = 10**9) -> Heartbeat:
-    """A heart that holds these and whose own thread sleeps."""
+    """Return a heartbeat that holds these leases, and whose own thread sleeps."""
     heartbeat = Heartbeat(store, lease_ms=lease_ms)  # type: ignore[arg-type]
     for node in nodes:
         heartbeat.hold("in", node, 1)
@@ -48,7 +48,7 @@ def test_a_beat_extends_all_that_is_held_by_the_whole_lease(store: Store) -> Non
     heartbeat.beat()
     assert store.extended == [("im", 5, 3, 10**9), ("in", 0, 1, 10**9), ("in", 2, 1, 10**9)]
     heartbeat.release("in", 0, 1)
-    heartbeat.release("in", 7, 1)  # never held: nothing to do
+    heartbeat.release("in", 7, 1)  # never held, so nothing happens
     heartbeat.beat()
     assert store.extended[3:] == [("im", 5, 3, 10**9), ("in", 2, 1, 10**9)]
 

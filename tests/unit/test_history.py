@@ -1,4 +1,4 @@
-"""The history of an instance, and why a node is where it is, from records and a log that are given."""
+"""The history of an instance, and the reason for a node's state, from given records and events."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_what_has_not_happened_is_not_told() -> None:
 
 @pytest.mark.parametrize(("status", "event"), [("F", "failed"), ("I", "failed")])
 def test_an_attempt_that_failed_is_told_once_by_the_log(status: str, event: str) -> None:
-    """Its record has the same attempt, and the log has what the record would tell and why."""
+    """The record has the same attempt, but the event has its data and the reason as well."""
     failed = Event(at=130, event="failed", node=A, attempt=2, owner="w2", queued=115, started=125, reason="Boom: x")
     made = history(PLAN, snapshot({A: record(status, attempt=2)}), [failed], [])
     assert made == [
@@ -135,7 +135,7 @@ def test_of_one_moment_parents_come_before_children_and_a_life_is_in_order() -> 
 
 
 def test_of_one_moment_each_kind_has_its_place() -> None:
-    """In the order of a node's life, whatever the order in which they are known; what is none of it comes last."""
+    """They are in the order of a node's life, whatever the order of the input; unknown kinds are last."""
     kinds = ["ready", "started", "sent again", "lost", "failed", "completed", "skipped", "unheard of"]
     log = [Event(at=100, event=kind, node=A, attempt=8) for kind in reversed(kinds)]
     assert [one.event for one in history(PLAN, snapshot(), log, []) if one.node == A] == kinds

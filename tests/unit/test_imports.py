@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# From the top down: a room imports those below it, and others of its level if that makes no circle.
+# From the top down: a room imports rooms below it, and others of its level if that makes no cycle.
 ORDER = (
     ("app",),
     ("composition",),
@@ -26,9 +26,9 @@ ORDER = (
     ("settings", "faults", "invocation", "logs"),
     ("errors", "ids", "node_ids", "states", "combiner", "lazy", "wire"),
 )
-# Imports that typing alone needs, and that are left out, each for the reason next to it.
+# Imports that are needed only for typing and are left out here, each for the reason next to it.
 TYPING = {
-    ("faults", "settings"),  # settings.py calls it only to describe faults, and the type of what it hands over is there
+    ("faults", "settings"),  # settings.py calls it only to describe faults, and defines the type of the argument
 }
 FILES = [*ROOT.glob("chalicelib/**/*.py"), *ROOT.glob("scheduler/*.py"), ROOT / "app.py"]
 
@@ -57,13 +57,13 @@ def test_chalicelib_does_not_know_its_callers() -> None:
 
 
 def room(name: str) -> str:
-    """The name by which ORDER calls what a module, or the path of a file, belongs to."""
+    """Return the name in ORDER of the room to which a module, or the path of a file, belongs."""
     parts = name.removesuffix(".py").replace("/", ".").split(".")
     return parts[1] if parts[0] == "chalicelib" and len(parts) > 1 else parts[0]
 
 
 def arrows() -> dict[str, set[str]]:
-    """By room, those that it imports, for typing alone too."""
+    """Return the imported rooms by room, including imports only for typing."""
     found: dict[str, set[str]] = {name: set() for level in (*ORDER, ("__init__",)) for name in level}
     for path in FILES:
         here = room(str(path.relative_to(ROOT)))
@@ -77,7 +77,7 @@ def test_no_import_points_up_and_none_is_in_a_circle() -> None:
     assert level.keys() == {room(str(path.relative_to(ROOT))) for path in FILES} - {"__init__"}
     imported = arrows()
     assert [(here, there) for here in imported for there in imported[here] if level[there] < level[here]] == []
-    TopologicalSorter(imported).prepare()  # raises CycleError, which names the circle
+    TopologicalSorter(imported).prepare()  # raises CycleError, which names the cycle
 
 
 def test_one_module_each_touches_redis_chalice_and_the_environment() -> None:
@@ -119,7 +119,7 @@ def test_protocols_import_no_implementation() -> None:
         assert all(name.startswith("chalicelib.core") for name in names), f"{path} imports {names}"
 
 
-# What marks the parts of a function, and those of the others.
+# Modules that show which parts a function has loaded.
 HTTP, WORKER, OPENAPI = "chalicelib.usecases.submission", "chalicelib.worker.node_runner", "chalicelib.web.openapi"
 HANDLERS, SENDS, SWEEP = "chalicelib.handlers.registry", "boto3", "scheduler.sweep"
 ANSWERS = "chalicelib.models.views"
@@ -148,7 +148,7 @@ def test_a_function_starts_with_its_own_parts_only(function: str) -> None:
 
 
 def test_a_cold_start_imports_nothing_that_it_may_not_need() -> None:
-    """Clients are made, and their libraries imported, where they are first used."""
+    """Clients are made, and their libraries imported, when they are first used."""
     heavy = ["boto3", "botocore", "urllib3", "redis.asyncio.client", "swagger_ui_bundle"]
     heavy += ["aws_lambda_powertools", "prometheus_client"]
     program = f"import sys, app; print([name for name in {heavy!r} if name in sys.modules])"

@@ -1,4 +1,4 @@
-"""docs/invariants.md defines the ids by which checks report: code and docs use those, and each is checked somewhere."""
+"""docs/invariants.md defines the ids by which checks report. Code and docs use only those, and each has a check."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "invariants.md").read_text("utf-8")
 DEFINED = re.findall(r"^\| ([A-Z]\d) \|", PAGE, re.M)
-# S3 is Amazon's, too.
+# S3 is also Amazon's.
 USED = re.compile(r"(?<![\w/-])([SLPC]\d)\b(?! bucket| or IAM)")
 CHECKS = re.findall(r"^\| [^|]+ \| ((?:[A-Z]\d ?)+) \| (.*) \|$", PAGE, re.M)
 
 
 def used(path: Path) -> set[str]:
-    """The ids in a file's messages, comments and docstrings."""
+    """Return the ids in a file's messages, comments and docstrings."""
     return set(USED.findall(path.read_text("utf-8")))
 
 

@@ -1,4 +1,4 @@
-"""What goes around an invocation, for events of every kind that chalice has."""
+"""The middleware around an invocation, for every kind of event that chalice has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of all keys, letter by letter: releases meet in them (ARCHITECTURE.md, "Versions")."""
+"""The names of all keys, letter by letter, since different releases share them (ARCHITECTURE.md, "Versions")."""
 
 from __future__ import annotations
 

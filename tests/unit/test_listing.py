@@ -1,4 +1,4 @@
-"""Lists: what fits, how pages join, and where looking ends. What Redis does is in tests/integration/test_control.py."""
+"""Lists: filters, how pages join, and where the search ends. tests/integration/test_control.py has them with Redis."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def listed(number: int, **more: Any) -> Listed:
 
 
 class Shelf:
-    """A catalogue of what it is given, the newest first; it notes how much it was asked for."""
+    """A catalogue of given entries, the newest first, which records how many were requested."""
 
     def __init__(self, *entries: Listed) -> None:
         self._entries = sorted(entries, key=lambda one: one.instance_id, reverse=True)
@@ -54,10 +54,10 @@ def page(shelf: Shelf, wanted: Filter, limit: int = 50, cursor: str | None = Non
     [
         ({}, [4, 3, 2, 1]),
         ({"a": "1"}, [4, 2, 1]),
-        ({"a": "1", "b": "2"}, [4]),  # all must fit, not any
+        ({"a": "1", "b": "2"}, [4]),  # all must match, not any
         ({"b": "2", "a": "1"}, [4]),
         ({"a": "2"}, []),
-        ({"a": ""}, []),  # not what has no such tag
+        ({"a": ""}, []),  # entries without the tag do not match
         ({"c": "1"}, []),
     ],
 )

@@ -1,4 +1,4 @@
-"""Pages and filters of lists, over a catalogue in memory. What the store's shards answer is in tests/contract."""
+"""Pages and filters of lists, with a catalogue in memory. tests/contract tests the store's shards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ONE = Listed(
 
 
 class Catalogue:
-    """So many entries, the newest first; notes how many were asked for at a time."""
+    """A catalogue with a number of entries, the newest first, which records how many were requested at a time."""
 
     def __init__(self, count: int) -> None:
         self.all = [
@@ -71,7 +71,7 @@ def page(catalogue: Catalogue, wanted: Filter | None = None, limit: int = 10, cu
         (Filter(tags={"team": "b"}), False),
         (Filter(tags={"other": "a"}), False),
         (Filter(tags={"team": "a", "env": "prod"}), True),
-        # Several tags are all to be there: one of them is not enough.
+        # With several tags an entry must have all of them.
         (Filter(tags={"team": "a", "env": "dev"}), False),
         (Filter(tags={"team": "b", "env": "prod"}), False),
         (Filter(execution_id="ex-0"), True),

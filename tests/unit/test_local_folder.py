@@ -1,4 +1,4 @@
-"""`make clean` and DATA_DIR: the data of others is never lost."""
+"""`make clean` and DATA_DIR: data that is not the service's own is never lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.processes import ROOT
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of what `make clean` needs, with what others may have near it."""
+    """A copy of what `make clean` needs, with files of others near it."""
     project = tmp_path / "the project"
     (project / "local").mkdir(parents=True)
     for name in ("Makefile", "local/folder.py"):
@@ -39,7 +39,7 @@ def clean(project: Path, *settings: str) -> str:
 
 
 def used(directory: Path) -> Path:
-    """What a run leaves behind."""
+    """The files that a run leaves behind."""
     folder.claim(directory)
     for name in ("valkey", "values", "metrics", "localstack"):
         (directory / name).mkdir()

@@ -1,4 +1,4 @@
-"""Functions in processes of their own: what Lambda answers when they do well, raise, die, or answer too much."""
+"""Functions in processes of their own: Lambda's answers when they succeed, raise, die, or answer too much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LocalStack's process: whatever it would open to every address is on the loopback one."""
+"""LocalStack's process listens only on the loopback address, whatever it would open to every address."""
 
 from __future__ import annotations
 

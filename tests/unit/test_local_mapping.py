@@ -1,4 +1,4 @@
-"""The event source mapping against what AWS documents: events, partial failures, deletion."""
+"""The event source mapping behaves as AWS documents it: events, partial failures, deletion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def message(number: int, **extra: Any) -> dict[str, Any]:
 
 
 class FakeSqs:
-    """Answers one scripted receive after the other, then stops the mapping; remembers what was deleted."""
+    """A client that answers scripted receives in turn, then stops the mapping, and records what was deleted."""
 
     def __init__(self, *answers: list[dict[str, Any]] | Exception) -> None:
         self.answers = list(answers)
@@ -44,7 +44,7 @@ class FakeSqs:
 
 
 def deleted(answer: Any) -> list[str]:
-    """The receipt handles that a mapping deletes when the function answers this (or raises it) to three messages."""
+    """Return the receipt handles that a mapping deletes if the function answers (or raises) this for three messages."""
 
     def function(event: dict[str, Any], context: Any) -> Any:
         if isinstance(answer, Exception):

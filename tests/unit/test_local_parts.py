@@ -109,7 +109,7 @@ def test_valkey_comes_from_the_path_first(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_a_child_dies_with_its_parent() -> None:
-    """Even with one that has no time to say goodbye."""
+    """That holds even if the parent is killed."""
     code = (
         "import subprocess, time\n"
         "from local.processes import spawn\n"
@@ -152,7 +152,7 @@ def test_a_vital_child_that_is_never_ready_is_given_up() -> None:
     for _ in range(2 * GIVE_UP_AFTER):
         worker.note_death()
     assert not worker.is_hopeless and worker.note_death() == 5.0
-    vital.was_ready = True  # one that was up, and was killed, may be up again
+    vital.was_ready = True  # a child that was up and was killed may be up again
     vital.note_death()
     assert not vital.is_hopeless
 
@@ -184,13 +184,13 @@ def test_queues_are_made_once_and_brought_up_to_date(queue_urls: QueuePair) -> N
 
 
 def test_the_compose_file() -> None:
-    """The image that needs no token, and nothing that listens beyond this machine."""
+    """It has the image that needs no token, and nothing that other machines can reach."""
     services = yaml.safe_load((ROOT / "localstack-compose.yml").read_text())["services"]
     assert services["localstack"]["image"] == "localstack/localstack:4.9.2"
     assert services["localstack"]["environment"]["SERVICES"] == "sqs"
     assert services["valkey"]["image"] == "valkey/valkey:9"
     assert services["valkey"]["command"][1:3] == ["--appendonly", "yes"]
-    services["cloud"] = services["localstack"] | services["cloud"]  # it extends it
+    services["cloud"] = services["localstack"] | services["cloud"]  # the second service extends the first
     for service in services.values():
         assert service["healthcheck"] and service["volumes"]
         assert all(binding.startswith("127.0.0.1:") for binding in service["ports"])

@@ -1,4 +1,4 @@
-"""The supervisor's watch: one child that is slow to come back keeps it from no other; and its end."""
+"""The supervisor watches all children, even while one is slow to come back; and how it ends."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_server_that_is_killed_often_is_started_for_ever(supervisor: Superviso
         for _ in range(GIVE_UP_AFTER + 1):
             store.was_ready = True
             kill(store)
-            supervisor.look_after(store)  # raises where it gives up
+            supervisor.look_after(store)  # raises if it gives up
             store.again_at = 0.0
             supervisor.look_after(store)
     finally:
@@ -83,7 +83,7 @@ def test_a_server_that_is_killed_often_is_started_for_ever(supervisor: Superviso
 
 
 def test_the_folder_is_held_until_every_child_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else the next run could start a server on an append-only file that this run's server still writes."""
+    """Otherwise the next run could start a server on an append-only file that this run's server still writes."""
     holders: list[int | None] = []
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
     monkeypatch.setattr(Stack, "_start", lambda self: self._supervisor.stop())

@@ -1,4 +1,4 @@
-"""Who gets to LocalStack, and to the servers that the local functions have. A browser tries it in tests/browser."""
+"""Requests that reach LocalStack and the servers of the local functions. tests/browser tries it with a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the store's client tries: its tries are counted on a clock that is turned by hand."""
+"""The duration of retries by the store's client, with a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def test_tries_end_with_their_number_or_the_time(
     with pytest.raises(type(error)):
         retry.call_with_retry(attempt, closed.append)
     assert len(tried) == tries
-    # What timed out is closed each time: the late answer must not be read as that of the next question.
+    # A connection is closed after each timeout, or the late answer would be read as the next one.
     assert isinstance(error, AuthenticationError) or len(closed) == tries

@@ -1,4 +1,4 @@
-"""Where figures go: CloudWatch's format on stdout, Prometheus's text."""
+"""The output of figures: CloudWatch's format on stdout, Prometheus's text."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def everything(metrics: Recorder) -> None:
-    """Says each thing that there is to say."""
+    """Report everything that can be reported."""
     metrics.started()
     metrics.ended(ids.new(ids.INSTANCE), "COMPLETED")
     metrics.ended(ids.new(ids.INSTANCE), "FAILED")

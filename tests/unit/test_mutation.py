@@ -1,4 +1,4 @@
-"""The mutation tester itself: what it makes of Lua, how a mutant gets in, and what is taken for an equivalent."""
+"""The mutation tester itself: mutants of Lua, how a mutant is applied, and what counts as equivalent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if a then note(now, { event = 'b' }) end
 
 
 def made(text: str) -> set[str]:
-    """Each mutant by its line before and after."""
+    """Return each mutant by its line before and after."""
     return {" => ".join(one.diff(text)) for one in lua.mutants("lua", "x.lua", text)}
 
 
@@ -74,7 +74,7 @@ def test_every_script_has_mutants_and_no_comment_is_one() -> None:
 
 
 def in_a_fork(check: object) -> bool:
-    """Whether `check()` is true in a process of its own: a mutant stays in the one that it is put into."""
+    """Return whether `check()` is true in a process of its own, since a mutant stays in the process."""
     child = os.fork()
     if child == 0:
         code = 2

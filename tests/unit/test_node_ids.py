@@ -1,4 +1,4 @@
-"""Ids of nodes: what people bring is taken, and what stands for it where not every character can."""
+"""Node ids: what users bring is accepted, and replaced by a hash where not every character is possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the service waits for AWS: a signal that hangs must not hold a request, nor a commit's next step."""
+"""The time that the service waits for AWS: a hanging signal must hold up neither a request nor the next step."""
 
 from __future__ import annotations
 

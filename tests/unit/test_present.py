@@ -1,4 +1,4 @@
-"""From what the store has to what HTTP shows: every field of it, and what is said where something is missing."""
+"""What HTTP shows of what the store has: every field, and the answer if something is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages on the wire, batches, and what combines them."""
+"""Messages on the wire, batches, and how they are combined."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_delay_that_no_queue_would_leave_is_bounded() -> None:
 
 
 class Client:
-    """Answers send_message_batch as told, and remembers what was sent."""
+    """A client that gives prepared answers to send_message_batch, and records what was sent."""
 
     def __init__(self, *, failing: Collection[str] = (), broken: bool = False) -> None:
         self.failing, self.broken = failing, broken
@@ -108,7 +108,7 @@ def test_refused_entries_come_back_and_do_not_stop_the_others() -> None:
 
 
 class SlowQueue:
-    """Holds the first send until told, so that others pile up."""
+    """A queue that holds the first send until it is released, so that others pile up."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -133,7 +133,7 @@ def test_the_outbox_combines_what_piles_up_behind_a_send() -> None:
     for thread in others:
         thread.start()
     for thread in others:
-        thread.join(1)  # they leave theirs and go
+        thread.join(1)  # they leave their messages and return
     queue.go.set()
     first.join()
     assert sum(queue.batches) == 13 and max(queue.batches) == 10

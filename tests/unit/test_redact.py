@@ -1,4 +1,4 @@
-"""The edges of what is taken out: how much of a beginning is the secret, how short a piece is chance, and when a value
+"""The limits of redaction: how much of a beginning is a secret, how short a piece is chance, and when a value
 is read again."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
     [(8, 8), (10, 8), (16, 8), (18, 9), (30, 15), (32, 16), (33, 16), (52, 16)],
 )
 def test_so_much_of_a_beginning_is_the_secret(length: int, head: int) -> None:
-    """Half of it, but no less than 8 characters and no more than 16."""
+    """Half of a secret, but no less than 8 characters and no more than 16."""
     secret = LETTERS[:length]
     redactor = Redactor([secret])
     assert redactor.text(f"<{secret[:head]}>") == f"<{MASK}>"
@@ -93,7 +93,7 @@ def test_base64_is_found_wherever_it_stands_and_only_where_it_is_long_enough() -
                 for encoded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
                     text = encoded.decode()
                     assert MASK in Redactor([secret]).text(text), (secret, before, after)
-    # Of "abcd" there are 5 characters in base64 that are its own: they could be anything.
+    # In base64, "abcd" has only 5 characters that are its own, which could be anything.
     assert all(len(form) >= 8 or form == "abcd" for form in forms("abcd"))
     assert {len(form) for form in forms("abcdef")} == {6, 8}
 
@@ -190,7 +190,7 @@ def test_an_error_of_secrets_manager_that_is_none_of_absence_is_said() -> None:
         return {"SecretString": json.dumps({"of": SecretId})}
 
     source = ManagerSecrets(lambda: SimpleNamespace(get_secret_value=get_secret_value), "/p/")
-    assert source.fetch(["absent", "b"]) == {"b": '{"of": "/p/b"}'}  # the others are asked for all the same
+    assert source.fetch(["absent", "b"]) == {"b": '{"of": "/p/b"}'}  # the others are still read
     with pytest.raises(Exception, match="Secrets Manager did not answer: AccessDeniedException"):
         source.fetch(["denied"])
     assert source.place("X") == "Secrets Manager as /p/X, as a string"

@@ -26,7 +26,7 @@ def test_the_changelog_begins_with_what_is_to_come_or_with_this_version() -> Non
 
 
 def test_a_wheel_has_what_is_read_at_run_time(tmp_path: Path) -> None:
-    """Built of the sdist, as a package index would have it."""
+    """The wheel is built from the sdist, as a package index would have it."""
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

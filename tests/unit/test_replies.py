@@ -1,4 +1,4 @@
-"""What Redis answers, as values: also of instances that older releases made, which lack what came later."""
+"""Redis's replies as values, including those about instances of older releases, which lack newer fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rerun begins anew, what waits for what, and what results were in an earlier epoch."""
+"""The nodes that a rerun runs again, what they wait for, and the results of an earlier epoch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLAN = Plan("w", [PlanNode(f"n{n}", "noop", above, {}, Retry(), None) for n, abo
 
 
 def records(letters: str, attempts: str = "11111", owing: tuple[int, ...] = ()) -> dict[int, Record]:
-    """A letter for each node; a dot where it has no record."""
+    """Return records from a letter for each node, or a dot for a node without one."""
     return {
         node: Record(NodeState(letter), int(attempt), 0, 0, 1, 0 if node in owing else -1, 1, 2, 3)
         for node, (letter, attempt) in enumerate(zip(letters, attempts, strict=True))
@@ -35,10 +35,10 @@ def records(letters: str, attempts: str = "11111", owing: tuple[int, ...] = ()) 
         ("CCCCC", [2], RerunNodes([2], {3: 1}, 2)),
         ("CCCCC", [0], RerunNodes([0], {2: 1, 3: 1, 4: 0}, 2)),
         ("CCCCC", [0, 1], RerunNodes([0, 1], {2: 0, 3: 0, 4: 0}, 2)),
-        # What did not end well is run again in any case, and so is what depends on it.
+        # Nodes that did not succeed always run again, and so do the nodes that depend on them.
         ("CFSSC", [], RerunNodes([1], {2: 1, 3: 0}, 2)),
         ("CFSSC", [4], RerunNodes([1, 4], {2: 1, 3: 0}, 2)),
-        # A failure that was ignored is an end like another.
+        # An ignored failure counts like a completion.
         ("CIC.C", [], RerunNodes([3], {}, 2)),
         ("CR.QC", [], RerunNodes([1], {2: 1, 3: 0}, 2)),
         (".....", [], RerunNodes([0, 1], {2: 0, 3: 0, 4: 0}, 1)),

@@ -1,4 +1,4 @@
-"""When a failed node is tried again, at the edges: the last attempt, no backoff, a backoff beyond any float."""
+"""Retries of failed nodes at the limits: the last attempt, no backoff, a backoff beyond any float."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The table of rooms in ARCHITECTURE.md says which packages each room imports: it is compared with the code itself.
+"""The table of rooms in ARCHITECTURE.md, which lists the imports of each room, is compared with the code.
 
-A row names a package, or files of one, then what it is, what it imports of ours (a name below chalicelib/, or a folder
-at the top), and which packages of others. The version number of chalicelib is no room, and anybody may read it.
+A row has a package, or files of one, then what it is, which rooms it imports (a name below chalicelib/, or a folder
+at the top), and which packages from outside. The version number of chalicelib is not a room, and any room may read it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOP = ("app", "chalicelib", "scheduler", "cli", "local", "deploy", "doctor")
-NEIGHBOURS = {"visitors"}  # local/gateway.py is run by LocalStack's Python, and finds it in its own folder
+NEIGHBOURS = {"visitors"}  # LocalStack's Python runs local/gateway.py, which finds it in its own folder
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ ROOMS = list(rooms())
 
 
 def name_of(module: str) -> str:
-    """The name by which the table calls what a module belongs to."""
+    """Return the name in the table of the room to which a module belongs."""
     parts = module.split(".")
     return parts[1] if parts[0] == "chalicelib" else parts[0]
 

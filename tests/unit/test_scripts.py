@@ -1,4 +1,4 @@
-"""How scripts are put together: each with the shared files that it uses."""
+"""Scripts are assembled from the shared files that they use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets: where they come from, how long they are kept, and every form in which they are found and taken out."""
+"""Secrets: where they come from, how long they are cached, and every form in which they are found and removed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VALUE = 'p&ss/w"ord<ü>\n+1'
 
 
 class Source:
-    """Counts what it is asked for."""
+    """A source that counts requests."""
 
     def __init__(self, **values: str) -> None:
         self.values = values
@@ -119,7 +119,7 @@ def test_who_needs_nothing_new_does_not_wait() -> None:
     class Slow(Source):
         def fetch(self, names: Sequence[str]) -> dict[str, str]:
             if names == ["B"]:
-                assert vault.read(["A"]) == {"A": "aaaa"}  # while this one is still asking
+                assert vault.read(["A"]) == {"A": "aaaa"}  # while this call is still running
             return super().fetch(names)
 
     vault = Vault(Slow(A="aaaa", B="bbbb"), keep_seconds=300, clock=lambda: 0)
@@ -135,7 +135,7 @@ def test_what_is_missing_is_named_with_its_place() -> None:
 
 
 def test_a_secret_that_is_no_text_is_refused_and_spoils_no_other() -> None:
-    """The environment holds bytes: those that are not UTF-8 come as halves of surrogate pairs."""
+    """The environment has bytes, and those that are not UTF-8 become halves of surrogate pairs."""
     vault = Vault(
         EnvironmentSecrets({"P_BYTES": "secret\udcff", "P_KEY": "s3cr3t"}, "P_"), keep_seconds=60, clock=lambda: 0.0
     )

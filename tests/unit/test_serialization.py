@@ -1,4 +1,4 @@
-"""Whatever is lazy in a result is read where its handler runs: within its time, and with its errors."""
+"""Lazy parts of a result are read where its handler runs, within its time, and their errors are the handler's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Make = Callable[[], Any]
 
 
 def call(make: Make, *, timeout: float = 30, limit: int = 10_000) -> Any:
-    """The value that a handler's result has as JSON."""
+    """Return the value of a handler's result as JSON."""
 
     @handler("lazy")
     def lazy(config: Config) -> Any:
@@ -76,7 +76,7 @@ class Serializes(BaseModel):
 
 
 class Lazy(dict[str, Any]):
-    """A mapping that reads its values when it is asked for them."""
+    """A mapping that reads its values when they are needed."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(a=1)
@@ -92,7 +92,7 @@ class LazyMapping(UserDict[str, Any]):
 
 
 class Wrapped:
-    """Awaitable, and no coroutine."""
+    """An awaitable that is not a coroutine."""
 
     def __await__(self) -> Any:
         return later().__await__()

@@ -1,4 +1,4 @@
-"""Settings are read as a whole: every fault is a line, with the name, the value unless it is secret, and the remedy."""
+"""Settings are checked as a whole: every fault is a line, with name, value (unless it is secret) and remedy."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_all_faults_are_said_at_once_and_contradictions_among_the_sound() -> Non
         Settings.from_environment(environment)
     named = {line.partition("=")[0] for line in caught.value.faults}
     assert named == {*BAD, "REDIS_CLUSTER", "REDIS_AUTH"} - {"REDIS_URL"}
-    # One that is about a setting with a fault of its own may be gone once that is mended.
+    # A fault that involves a setting with a fault of its own may be gone once that one is corrected.
     with pytest.raises(BadSettings) as caught:
         Settings.from_environment({"REDIS_CLUSTER": "true", "REDIS_URL": "me:pa55word@h"})
     assert len(caught.value.faults) == 1 and "pa55word" not in str(caught.value)
@@ -160,7 +160,7 @@ def test_a_run_with_bad_settings_starts_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("function", ["app", "worker", "sweep"])
 def test_a_function_says_it_in_one_line_and_fails(function: str) -> None:
-    """As Lambda imports it; what follows in its log is what Lambda tells of any exception."""
+    """The function is imported as by Lambda; what follows in its log is what Lambda logs for any exception."""
     program = (
         "import json\ntry: import app\nexcept Exception as error: print(json.dumps([type(error).__name__, str(error)]))"
     )

@@ -1,4 +1,4 @@
-"""JSON as the RFC has it, with every fault at its pointer, in bounded time."""
+"""JSON by the RFC, with every fault at its pointer, in bounded time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the CloudFormation template promises, on the one that a deployment would use."""
+"""The promises of the CloudFormation template, checked on the one that a deployment would use."""
 
 from __future__ import annotations
 
@@ -116,4 +116,4 @@ def test_every_alarm_says_where_to_look_and_tells_who_asked_to_be_told(resources
         assert all(f"\n## {section}\n" in runbook for section in sections)
         assert alarm["AlarmActions"]["Fn::If"][:2] == ["HasAlarmEmail", [{"Ref": "AlarmTopic"}]]
     silent = [alarm for alarm in alarms if alarm["TreatMissingData"] == "breaching"]
-    assert [alarm["MetricName"] for alarm in silent] == ["Invocations"]  # a sweep that is not there says nothing
+    assert [alarm["MetricName"] for alarm in silent] == ["Invocations"]  # a sweep that does not run reports nothing

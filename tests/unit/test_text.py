@@ -1,4 +1,4 @@
-"""What others say, cut and made text."""
+"""Text from outside is cut, and made valid."""
 
 from __future__ import annotations
 

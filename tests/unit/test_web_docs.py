@@ -61,7 +61,7 @@ def test_path_parameters_are_those_of_the_routes(document: dict[str, Any]) -> No
 
 
 def test_query_parameters_are_those_that_are_taken(document: dict[str, Any]) -> None:
-    """What the document does not say is refused, and what it says is not; what may be repeated is a list there."""
+    """Parameters that the document lacks are refused, the others accepted. Those that may be repeated are lists."""
     for path, item in document["paths"].items():
         for method, operation in item.items():
             said = {each["name"]: each for each in operation.get("parameters", []) if each["in"] == "query"}

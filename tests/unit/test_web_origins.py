@@ -1,4 +1,4 @@
-"""Which pages and names get in on a local run, and what a page that may call can read, there and on API Gateway."""
+"""The pages and names that a local run admits, and what an admitted page can read, there and on API Gateway."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_what_is_no_name_is_no_setting(setting: str) -> None:
 
 
 def test_where_any_name_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On Lambda, whose names are API Gateway's. Settings are read as they are written: in any case, with spaces."""
+    """On Lambda names are API Gateway's. Settings are read in any case, and with spaces."""
     monkeypatch.setenv("ALLOWED_HOSTS", "Dev.example.com, 192.0.2.7")
     monkeypatch.setenv("CORS_ORIGINS", f"{PAGE.upper()} ,")
     monkeypatch.delenv("_HANDLER", raising=False)
@@ -134,7 +134,7 @@ def test_a_local_run_answers_to_the_address_it_was_told_to_listen_on(host: str, 
 
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The app as it is made where CORS_ORIGINS is set."""
+    """The app as it is made if CORS_ORIGINS is set."""
     health = Health(status="ok", store="ok", queue="ok", versions={})
     application = SimpleNamespace(health=SimpleNamespace(check=lambda: health), handlers={}, parts=[])
     monkeypatch.setattr("chalicelib.composition.application", lambda: application)
@@ -154,7 +154,7 @@ def gateway(shared: Any) -> RestApi:
 def test_api_gateway_asks_no_key_for_a_preflight(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """What `chalice package` makes of it: a browser sends no key before it knows that it may."""
+    """By `chalice package`, a preflight needs no key, since a browser sends none before it knows that it may."""
     monkeypatch.setenv("API_AUTH", "api_key")
     app = request.getfixturevalue("shared").app
     validate.validate_routes(app.routes)
@@ -191,7 +191,7 @@ def connection(shared: Any) -> Iterator[HTTPConnection]:
 
 @pytest.fixture(params=["local", "api_gateway"])
 def ask(request: pytest.FixtureRequest) -> Any:
-    """A function that sends a request, and answers its status and headers, those in lower case."""
+    """Return a function that sends a request, and returns the status and the headers, with names in lower case."""
     connection: HTTPConnection
     gateway: RestApi
 
@@ -244,7 +244,7 @@ def test_a_page_can_read_answers_and_errors(ask: Any, method: str, path: str, bo
     status, headers = ask(method, path, {"Origin": "https://other.example", "Sec-Fetch-Site": "cross-site"}, body)
     if status == 403:
         return  # API Gateway answers this by itself: see GatewayResponses in resources.yaml
-    if expected != 413 or status == 413:  # here the app has no service behind it
+    if expected != 413 or status == 413:  # the app has no service here
         assert status == expected
     assert headers["access-control-allow-origin"] == "https://other.example"
     assert {"Location", "X-Request-Id", "Retry-After"} <= set(headers["access-control-expose-headers"].split(", "))
@@ -252,7 +252,7 @@ def test_a_page_can_read_answers_and_errors(ask: Any, method: str, path: str, bo
 
 
 def test_no_other_page_can_and_no_cache_mixes_them_up(ask: Any) -> None:
-    """An answer to nobody in particular says that it depends on who asks, too: a cache may keep it."""
+    """An answer without an allowed origin also says that it depends on the origin, since a cache may keep it."""
     for given in ({}, {"Origin": EVIL}):
         _, headers = ask("GET", "/api/health", given)
         assert headers["vary"] == "Origin"

@@ -1,4 +1,4 @@
-"""The live page as it is served; what it does is in tests/browser."""
+"""The live page as it is served; tests/browser tests what it does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chalicelib.web.access import ApiAuth
 
 FOLDER = Path(page.__file__).with_name("ui")
 OURS = [path for path in FOLDER.glob("*.js") if path.name != "d3-dag.min.js"]
-# The whole page, the layout library included; a third of it goes over the wire.
+# The whole page, including the layout library; a third of it is transferred.
 BUDGET_BYTES = 350_000
 
 

@@ -1,4 +1,4 @@
-"""The same bytes at the local server and, as events, at the function behind API Gateway: the same answers."""
+"""The same bytes get the same answers from the local server and, as events, from the function behind API Gateway."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.rest_api import Answer, RestApi
 LIMIT = 100_000
 RELEVANT = ("content-type", "location", "retry-after", "allow", "cache-control", "etag", "x-content-type-options")
 WORKFLOW = json.dumps({"name": "ünï", "tags": {"a": "b c"}, "dag": {"nodes": [{"id": "a", "handler": "noop"}]}})
-# Of what is made anew each time.
+# What is different each time.
 VOLATILE = re.compile(r"(ex|in)-[0-9a-f]{30}|\d{4}-\d\d-\d\dT[0-9:.]+Z")
 
 
@@ -138,7 +138,7 @@ POST = {
 }
 SAME = {f"GET {target}": request("GET", target) for target in GET} | POST
 
-# What API Gateway answers by itself, or does to a request, and the local server otherwise: (there, here).
+# What API Gateway answers by itself, or changes in a request, unlike the local server: (there, here).
 OTHER = {
     "an unknown path": (request("GET", "/nowhere"), 403, 404),
     "an empty segment": (request("GET", "/api/workflows//results"), 403, 404),
@@ -150,7 +150,7 @@ OTHER = {
     "no gzip": (request("POST", "/api/workflow", GOOD, "Content-Encoding: gzip"), 415, 201),
     "half a gzip": (request("POST", "/api/workflow", gzip.compress(GOOD)[:-4], "Content-Encoding: gzip"), 415, 415),
     "br": (request("POST", "/api/workflow", GOOD, "Content-Encoding: br"), 415, 415),
-    # It replaces what is not UTF-8, save for what comes as a binary type.
+    # It replaces what is not UTF-8, except in a body of a binary type.
     "latin-1": (request("POST", "/api/workflow", GOOD.decode("unicode-escape").encode("latin-1")), 201, 400),
     "a page of another origin": (request("GET", "/api/health", b"", "Origin: http://evil.example"), 200, 403),
     "another name": (request("GET", "/api/health", host="api.example.com"), 200, 403),
@@ -158,7 +158,7 @@ OTHER = {
 
 
 class Sides:
-    """Both, over one store."""
+    """Both sides, with one store."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -176,7 +176,7 @@ class Sides:
             return Answer(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read())
 
     def there(self, raw: bytes) -> Answer:
-        """Where the function runs, any name is right: its policy is the one of Lambda."""
+        """Send a request to the function, which accepts any name: its policy is the one of Lambda."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("chalicelib.web.origins.Policy.fault", lambda *_: None)
             return self.gateway.answer(raw)
@@ -202,7 +202,7 @@ def seen(answer: Answer) -> tuple[int, dict[str, str], str]:
     body = VOLATILE.sub("*", answer.body.decode())
     if "json" in answer.headers.get("content-type", ""):
         document = json.loads(body)
-        for name in ("counts", "load", "instances", "workflows", "next"):  # the other side has added to them
+        for name in ("counts", "load", "instances", "workflows", "next"):  # the other side has added entries
             document.pop(name, None)
         body = json.dumps(document)
     headers = {name: VOLATILE.sub("*", answer.headers[name]) for name in RELEVANT if name in answer.headers}
@@ -212,7 +212,7 @@ def seen(answer: Answer) -> tuple[int, dict[str, str], str]:
 
 
 def test_the_same_request_gets_the_same_answer(sides: Sides) -> None:
-    """Ids and times are taken out, and what a list counts, since both sides add to one store."""
+    """Ids, times and counts of lists are removed, since both sides add to one store."""
     different = {}
     for name, raw in SAME.items():
         raw = sides.filled(raw)

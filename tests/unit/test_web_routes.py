@@ -1,4 +1,4 @@
-"""The routes over a service that is made up: what they hand on, what they answer, how each error looks."""
+"""The routes with a fake service: what they pass on, what they answer, and the form of each error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOW = "2026-01-02T03:04:05.678Z"
 
 
 class FakeService:
-    """Notes what it is called with; raises `error` when it is set."""
+    """Records its calls, and raises `error` if it is set."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -196,7 +196,7 @@ def test_a_wait_that_is_no_number_of_seconds(client: Client, service: FakeServic
 
 @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
 def test_the_app_itself_refuses_other_pages(client: Client, service: FakeService, headers: dict[str, str]) -> None:
-    """So `chalice local` does, whose server is not ours."""
+    """So `chalice local` does too, whose server is not ours."""
     document = problem(client.http.post("/api/workflow", body=b"{}", headers=headers), 403)
     assert document["type"] == "/api/docs#problem-refused" and service.calls == []
 
@@ -245,7 +245,7 @@ def test_no_answer_has_thousands_of_faults(client: Client) -> None:
 def test_a_compressed_body(
     client: Client, service: FakeService, coding: str, compress: Callable[[bytes], bytes]
 ) -> None:
-    """API Gateway decompresses it on the way, and it is the same body then."""
+    """API Gateway decompresses it on the way, so it is the same body there."""
     for body in (compress(b'{"name": 1}'), b'{"name": 1}'):
         client.http.post("/api/workflow", body=body, headers={"Content-Encoding": coding})
         assert service.calls.pop() == ("submit", b'{"name": 1}', None)

@@ -1,4 +1,4 @@
-"""The local server: what it refuses, what it survives, and that it ends when it is told to."""
+"""The local server: what it refuses, what it survives, and that it ends on request."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_malformed_requests(port: int, request_: bytes, status: int) -> None:
 
 
 def test_a_body_in_chunks_and_the_request_behind_it(connection: http.client.HTTPConnection) -> None:
-    """Trailers and extensions say nothing that is needed; an iterable is what http.client sends in chunks."""
+    """Trailers and extensions are ignored; http.client sends an iterable in chunks."""
     for chunks in [(b"{", b"}"), (b"x" * 70_000,), (b"x",) * 1000, ()]:
         assert ask(connection, "GET", "/api/health", body=iter(chunks), encode_chunked=True)[0] == 200
         sock = connection.sock
@@ -153,7 +153,7 @@ def test_a_body_in_chunks_and_the_request_behind_it(connection: http.client.HTTP
 
 
 def test_nothing_has_no_length(connection: http.client.HTTPConnection) -> None:
-    """RFC 9110, 8.6: a 304 that says 0 would be taken for the length of what the client has."""
+    """RFC 9110, 8.6: a length of 0 in a 304 would be taken for the length of what the client has."""
     _, first, _ = ask(connection, "GET", "/api/docs/init.js")
     status, headers, body = ask(connection, "GET", "/api/docs/init.js", headers={"If-None-Match": first["ETag"]})
     assert (status, headers["Content-Length"], body) == (304, None, b"")
@@ -167,7 +167,7 @@ def test_it_lives_on_after_garbage(port: int, request_: bytes) -> None:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """The port of a server that wants a request to be all there within 0.3 s."""
+    """Run a server that requires a request to be complete within 0.3 s. Yields its port."""
     monkeypatch.setattr(web.app, "__class__", web.app.__class__)
     server = local_server.create(web.app, HOST, 0, max_body_bytes=LIMIT, request_seconds=0.3).server
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -187,7 +187,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     ],
 )
 def test_a_request_that_drips_is_cut_off(hasty: int, beginning: bytes, answer: bytes) -> None:
-    """Each byte comes soon after the one before, and the request never ends."""
+    """Each byte arrives soon after the one before, and the request never ends."""
     with socket.create_connection((HOST, hasty), timeout=0.05) as client:
         client.sendall(beginning)
         received, end = b"", time.monotonic() + 10
@@ -207,7 +207,7 @@ def test_a_request_that_drips_is_cut_off(hasty: int, beginning: bytes, answer: b
 
 
 def test_a_slow_request_leaves_time_to_the_next_on_its_connection(hasty: int) -> None:
-    """The time is one request's own: a kept-alive connection lives longer."""
+    """The limit is for one request: a kept-alive connection lives longer."""
     connection = http.client.HTTPConnection(HOST, hasty, timeout=10)
     for _ in range(3):
         assert ask(connection, "GET", "/nowhere")[0] == 404

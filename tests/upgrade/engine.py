@@ -1,7 +1,7 @@
-"""One release of the engine, told what to do line by line: `python engine.py REDIS_URL`, its tree on PYTHONPATH.
+"""One release of the engine, controlled line by line: `python engine.py REDIS_URL`, with its tree on PYTHONPATH.
 
 Each line is a JSON list, the name of a command and its arguments; each answer is a line of JSON. The messages that a
-command sent come with its answer, and whoever asked decides which release gets them. Nothing is imported here but what
+command sent come with its answer, and the caller decides which release gets them. Nothing is imported here but what
 every release has.
 """
 
@@ -21,12 +21,12 @@ from chalicelib.settings import Settings
 class Engine:
     def __init__(self, redis_url: str) -> None:
         self.queue = MemoryQueue()
-        # Without hops every node is a message: so an instance has many moments at which another release takes over.
+        # Without hops every node is a message, so there are many moments at which another release can take over.
         self.app = Application(
             Settings(redis_url=redis_url, hop_seconds=0, lease_seconds=0.5, handler_modules="handlers")
         )
         self.app.queue = self.queue
-        self._one = getattr(self.app, "service", None)  # in releases that had one part for all four uses
+        self._one = getattr(self.app, "service", None)  # releases that had one part for all four uses
 
     def home(self) -> str:
         return str(chalicelib.__file__)
@@ -36,12 +36,12 @@ class Engine:
         return (self._one or self.app.triggering).trigger(submitted.execution_id, b"", None).instance_id
 
     def work(self, body: str) -> int:
-        """The number of messages that it could not handle."""
+        """Handle messages. Returns the number of those that failed."""
         event = {"Records": [{"messageId": "m", "body": body, "attributes": {}, "messageAttributes": {}}]}
         return len(self.app.worker.handle(event)["batchItemFailures"])
 
     def sweep(self) -> int:
-        """The number of instances that it could not handle."""
+        """Sweep. Returns the number of instances that failed."""
         return self.app.sweep.run().failed
 
     def status(self, instance_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Handlers that misbehave the same way under every release."""
+"""Handlers that misbehave in the same way in every release."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Nothing(Config):
 
 @handler("flaky")
 def flaky(config: Nothing, context: Context) -> int:
-    """Fails at its first attempt."""
+    """Fail at the first attempt."""
     if context.attempt == 1:
         raise ValueError("the first attempt fails")
     return context.attempt
@@ -21,13 +21,13 @@ def flaky(config: Nothing, context: Context) -> int:
 
 @handler("hopeless")
 def hopeless(config: Nothing, context: Context) -> None:
-    """Fails for good."""
+    """Fail for good."""
     raise DoNotRetry("there is no way")
 
 
 @handler("deadly")
 def deadly(config: Nothing, context: Context) -> int:
-    """Takes its worker down at its first attempt."""
+    """Kill the worker at the first attempt."""
     if context.attempt == 1:
         os._exit(9)
     return context.attempt

@@ -1,7 +1,7 @@
-"""Instances in flight while the service is upgraded, or rolled back: two releases work on the same ones.
+"""Running instances during an upgrade or a rollback, when two releases work on the same ones.
 
-`release-N.tar.gz` is a frozen copy of a release that wrote schema N, with its Lua and its Python: only both
-together are what a deployed function is. It is in the tree, so that a checkout without history tests the same. Made by
+`release-N.tar.gz` is a frozen copy of a release that wrote schema N, with its Lua and its Python, since only both
+together are a deployed function. It is in the tree, so that a checkout without history tests the same. It was made by
 `git archive COMMIT chalicelib scheduler ':(exclude)chalicelib/web' | gzip -9n`. It is never edited: what breaks this
 test breaks running instances. See ARCHITECTURE.md, "Versions".
 """
@@ -95,7 +95,7 @@ def node(id: str, handler: str, *dependencies: str, **more: Any) -> dict[str, An
 
 
 def workflow() -> dict[str, Any]:
-    """Wide enough for slices, with a retry, a failure and a chain behind it that is skipped."""
+    """Return a workflow that is wide enough for slices, with a retry, a failure, and nodes that this skips."""
     wide = [f"w{number}" for number in range(WIDE)]
     retry = {"max_attempts": 2, "initial_backoff_seconds": 0.1}
     nodes = [
@@ -173,10 +173,10 @@ def test_what_a_worker_of_another_release_held_is_run_again(
 def test_what_an_older_release_would_get_wrong_waits_for_the_newer(
     nodes: list[dict[str, Any]], release: Callable[[str], Release]
 ) -> None:
-    before, now = release("release-2"), release("new")  # the first release came before there were schemas
+    before, now = release("release-2"), release("new")  # the first release had no schemas
     instance_id = now.ask("start", {"name": "Newer", "dag": {"nodes": nodes}})
     [message] = now.take()
-    assert before.ask("work", message) == 1  # given back to the queue
+    assert before.ask("work", message) == 1  # returned to the queue
     before.ask("sweep")  # it may meet instances of other tests
     assert not [body for body in before.take() if instance_id in body]
     assert now.ask("work", message) == 0
