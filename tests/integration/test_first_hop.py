@@ -64,7 +64,7 @@ def workflow(*nodes: dict[str, Any]) -> dict[str, Any]:
 
 
 def sent(queue: MemoryQueue) -> list[int]:
-    """The nodes that wait in the queue."""
+    """Return the nodes that wait in the queue."""
     return sorted(ready.node for body in queue.bodies for ready in decode(body).nodes)
 
 
@@ -124,7 +124,7 @@ def test_it_runs_a_hundred_nodes_at_most(make: Make) -> None:
 def test_it_ends_with_its_time(make: Make) -> None:
     app, queue = make()
     times = iter(range(10**6))
-    app.clock = lambda: next(times) * 1.0  # each look at the clock takes a second
+    app.clock = lambda: next(times) * 1.0  # each reading of the clock takes a second
     instance_id = run(app, chain(20))
     [waiting] = sent(queue)
     assert 1 <= waiting < 10

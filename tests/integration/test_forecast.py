@@ -70,8 +70,8 @@ def test_instant_nodes_take_exactly_what_was_forecast(app: Application, workflow
     ids=lambda workflow: workflow["name"],
 )
 def test_nodes_that_wait_take_about_what_was_forecast(app: Application, workflow: dict[str, Any]) -> None:
-    """Which of them end in the same moment, and are committed together, is up to the operating system: at most a
-    hundred, at least none. Who is committed together decides whose children run on in the same message."""
+    """The operating system decides which of them end at the same moment, and are committed together: at most a
+    hundred, at least none. What is committed together decides whose children are claimed together."""
     usage = ran(app, workflow).usage
     planned = usage.planned
     assert planned is not None

@@ -1,4 +1,4 @@
-"""Nodes that wait: many of them at once in one worker, none in another's way; short backoffs are waited out here."""
+"""Nodes that wait: many run at once in one worker, none holds up another, and the worker waits out short backoffs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ AT_ONCE = 200
 
 
 class Meets(Config):
-    """How many nodes must be here at once before any of them goes on."""
+    """The number of nodes that must wait at once before any of them continues."""
 
     nodes: int
 
 
 class Gates:
-    """What the handlers of a test wait for, and what they say of themselves."""
+    """What the handlers of a test wait for, and what they record."""
 
     def __init__(self) -> None:
         self.here = threading.Semaphore(0)
@@ -48,7 +48,7 @@ def queue() -> MemoryQueue:
 
 @pytest.fixture
 def slept() -> list[float]:
-    """How long the worker was asked to wait, in seconds."""
+    """The seconds for which the worker was asked to wait."""
     return []
 
 
@@ -104,7 +104,7 @@ def in_background(app: Application, queue: MemoryQueue) -> threading.Thread:
 
 
 def test_an_invocation_runs_all_that_it_is_sent_at_once(app: Application, queue: MemoryQueue) -> None:
-    """They go on when the last one is there: fewer threads than nodes would wait for ever."""
+    """They continue when the last one is there, so fewer threads than nodes would wait for ever."""
     nodes = [node(f"n{number}", "meet", config={"nodes": AT_ONCE}) for number in range(AT_ONCE)]
     instance_id = run(app, workflow(*nodes, node("z", "noop", *(each["id"] for each in nodes))))
     assert len(queue.bodies) == 10  # messages: one invocation
@@ -114,7 +114,7 @@ def test_an_invocation_runs_all_that_it_is_sent_at_once(app: Application, queue:
 
 
 def test_a_node_that_waits_holds_up_no_other(app: Application, queue: MemoryQueue, gates: Gates) -> None:
-    """What comes after a quick one ends while a slow one of the same message waits."""
+    """The nodes behind a quick one end while a slow one of the same message waits."""
     instance_id = run(
         app, workflow(node("slow", "held"), node("quick", "meet", config={"nodes": 1}), node("next", "noop", "quick"))
     )
@@ -252,5 +252,5 @@ def test_what_ended_makes_room_for_as_much_and_no_more(
     bodies = queue.take()
     assert len(bodies) == 1
     app.worker.handle(sqs_event(bodies))
-    assert most <= 2 * 20 + 20  # those that ended are let go of after their children are claimed
+    assert most <= 2 * 20 + 20  # those that ended are released after their children are claimed
     drain(app, queue)

@@ -127,7 +127,7 @@ def test_what_an_instance_has_recorded() -> None:
 
 
 def test_workers_that_are_scarce(forecaster: Forecaster) -> None:
-    """1,200 nodes that wait a second: a worker runs the 200 of ten messages at once. The first one runs on with 20."""
+    """Of 1,200 nodes that wait a second, a worker runs the 200 of ten messages at once. The first runs on with 20."""
     middle = [(f"n{number}", CALL, ["a"]) for number in range(1200)]
     wide = workflow(("a", "input", []), *middle, ("z", "output", [id for id, _, _ in middle]))
     seconds = [
@@ -227,8 +227,8 @@ def test_a_call_that_is_about_no_node_is_counted_as_such(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(cost, "commands", commands)
     forecaster = Application(Settings(queue_url="http://nowhere/0/queue", scheduling="lambda")).forecaster
-    # Some children of `b` and of `c` do not fit into their worker. A scheduler is invoked for each; the first one takes
-    # them all, and they are over before the second one looks for them.
+    # Some children of `b` and of `c` do not fit into their worker. A scheduler is invoked for each. The first one takes
+    # them all, and they have ended before the second one looks for them.
     children = [(f"{id}{number}", "noop", [id]) for id in "bc" for number in range(101)]
     late = workflow(("a", "input", []), ("b", CALL, ["a"]), ("c", CALL, ["a"]), *children)
     forecast(forecaster, late, durations={"b": 0.05, "c": 0.12})

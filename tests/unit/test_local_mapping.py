@@ -159,7 +159,7 @@ def test_stop_waits_for_the_batch_in_hand() -> None:
 def most_at_once(
     sqs: FakeSqs, concurrency: int, *, waiting: int, processor: Callable[[], float], seconds: float = 10
 ) -> int:
-    """How many batches are in hand at once at most, where each ends once `waiting` are, or in `seconds`."""
+    """Return how many batches are held at once at most, if each ends once `waiting` are held, or after `seconds`."""
     counting, here = threading.Condition(), 0
     most = 0
 
@@ -185,7 +185,7 @@ def test_further_batches_are_taken_while_those_in_hand_wait() -> None:
 
 
 def test_no_further_batch_is_taken_while_one_computes() -> None:
-    """Another process has the time for it."""
+    """Another process has time for the batch."""
     sqs = FakeSqs(*([message(number)] for number in range(3)))
     used = itertools.count()
     assert most_at_once(sqs, 3, waiting=2, processor=lambda: float(next(used)), seconds=0.1) == 1
