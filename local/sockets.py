@@ -14,19 +14,22 @@ PROC = Path("/proc")
 LISTEN = "0A"
 
 
-def listening(pid: int) -> set[tuple[str, int]]:
-    """Address and port of each TCP socket on which the process listens. Raises OSError if that cannot be read."""
+def listening(pid: int, nearby: dict[str, tuple[str, int]] | None = None) -> set[tuple[str, int]]:
+    """Address and port of each TCP socket on which the process listens. Raises OSError if that cannot be read.
+
+    `nearby` is the answer of `listening_nearby` for its network, which costs the most.
+    """
     inodes = set()
     for descriptor in (PROC / str(pid) / "fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
             target = os.readlink(descriptor)
             if target.startswith("socket:["):
                 inodes.add(target[len("socket:[") : -1])
-    table = _table(pid)
+    table = listening_nearby(pid) if nearby is None else nearby
     return {table[inode] for inode in inodes & table.keys()}
 
 
-def _table(pid: int) -> dict[str, tuple[str, int]]:
+def listening_nearby(pid: int) -> dict[str, tuple[str, int]]:
     """Every listening socket of the process's network namespace, by inode."""
     found = {}
     for name in ("tcp", "tcp6"):

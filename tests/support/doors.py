@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import re
 from collections import defaultdict
 from pathlib import Path
 
-from local.sockets import listening
+from local.sockets import listening, listening_nearby
 
 
 def tree(root: int) -> list[int]:
@@ -28,9 +29,13 @@ def tree(root: int) -> list[int]:
 def listeners(root: int) -> dict[tuple[str, int], str]:
     """Return the address and port of each listener, with the command line of its process."""
     found = {}
+    networks: dict[str, dict[str, tuple[str, int]]] = {}
     for pid in tree(root):
         with contextlib.suppress(OSError):  # it has ended meanwhile
-            for place in listening(pid):
+            network = os.readlink(f"/proc/{pid}/ns/net")
+            if network not in networks:
+                networks[network] = listening_nearby(pid)
+            for place in listening(pid, networks[network]):
                 found[place] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     return found
 
