@@ -91,7 +91,7 @@ class Settings(Environment):
         200, ge=1, le=400, description="how many nodes that wait for something else fit into an invocation of a worker"
     )
     first_hop_seconds: float = Field(
-        0, ge=0, le=5, description="how long a trigger may run the instant nodes at the beginning; 0 turns it off"
+        0.02, ge=0, le=5, description="how long a trigger may run the instant nodes at the beginning; 0 turns it off"
     )
     retention_seconds: int = Field(7 * 86400, ge=1, le=TEN_YEARS)
     workflow_retention_seconds: int = Field(90 * 86400, ge=1, le=TEN_YEARS)

@@ -66,8 +66,12 @@ class EventSourceMapping:
         timeout_seconds: float = 60,
         concurrency: int = 1,
         processor: Callable[[], float] = time.process_time,
+        closed: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`concurrency`: how many batches it has in hand at most; `processor` tells what the process has used of it."""
+        """`concurrency`: how many batches it has in hand at most; `processor` tells what the process has used of it.
+
+        `closed` tells whether the function wants no further batch until those in hand have ended.
+        """
         self._sqs = sqs
         self._url = queue_url
         self._function = function
@@ -79,6 +83,7 @@ class EventSourceMapping:
         self._arn = f"arn:aws:sqs:{region}:{account}:{queue}"
         self._concurrency = concurrency
         self._processor = processor
+        self._closed = closed
         self._stopping = threading.Event()
         self._polling = threading.Lock()
         self._backoff = 0.0
@@ -113,13 +118,13 @@ class EventSourceMapping:
                     self._end()
 
     def _wait_for_time(self) -> None:
-        """Until nothing is in hand, or what is in hand leaves the processor alone for a moment."""
+        """Until nothing is in hand, or what is in hand leaves the processor alone for a moment and may have company."""
         while self._in_hand and not self._stopping.is_set():
             used = self._processor()
             with self._changed:
                 if self._changed.wait_for(lambda: not self._in_hand, LOOK_SECONDS):
                     return
-            if self._processor() - used < LOOK_SECONDS * BUSY_SHARE:
+            if self._processor() - used < LOOK_SECONDS * BUSY_SHARE and not self._closed():
                 return
 
     def _begin(self) -> bool:

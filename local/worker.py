@@ -25,7 +25,7 @@ CONCURRENCY = 10
 log = logging.getLogger(__name__)
 
 
-def mapping(function: Function, queue_url: str, name: str, *, concurrency: int = 1) -> EventSourceMapping:
+def mapping(function: Function, queue_url: str, name: str, **options: Any) -> EventSourceMapping:
     """A mapping from the queue at `queue_url` to `function`, with a client configured by the environment."""
     region = os.environ.get("AWS_REGION", "us-east-1")
     sqs: Any = queues.client(os.environ.get("AWS_ENDPOINT_URL"), region, read_seconds=WAIT_SECONDS + 10)
@@ -38,7 +38,7 @@ def mapping(function: Function, queue_url: str, name: str, *, concurrency: int =
         region=region,
         wait_seconds=WAIT_SECONDS,
         timeout_seconds=900,
-        concurrency=concurrency,
+        **options,
     )
 
 
@@ -68,8 +68,9 @@ def main() -> None:
     stopping = threading.Event()
     on_signals(stopping.set)
     allow_open_files()
-    app, _ = prepared("worker")
-    source = mapping(app.worker, os.environ["QUEUE_URL"], "worker", concurrency=CONCURRENCY)
+    app, made = prepared("worker")
+    queue_url = os.environ["QUEUE_URL"]
+    source = mapping(app.worker, queue_url, "worker", concurrency=CONCURRENCY, closed=lambda: made.worker.closed)
     thread = threading.Thread(target=source.run, daemon=True, name="mapping")
     thread.start()
     log.info("worker ready")

@@ -210,10 +210,10 @@ class Rehearsal:
         hop_until = max(job.hop_until for job in jobs)
         may_hop = self._now <= hop_until
         seconds_left = invocation.started_at + self._rules.function_seconds - self._now if may_hop else 0.0
+        room = hop_room(self._profiles[node].weight for node in nodes if not self._profiles[node].instant)
         if invocation.first_hop:
             invocation.nodes -= len(jobs)
-            seconds_left = seconds_left if invocation.nodes > 0 else 0.0
-        room = hop_room(self._profiles[node].weight for node in nodes if not self._profiles[node].instant)
+            room = room.limited(invocation.nodes)
         yield from self._call("complete", len(jobs))
         claimed, ready = self._unblock(children, room, seconds_left, in_place=invocation.first_hop)
         self._nodes_left -= len(jobs)

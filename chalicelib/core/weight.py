@@ -53,6 +53,10 @@ class HopRoom:
     budget: int
     scale: float
 
+    def limited(self, nodes: int) -> HopRoom:
+        """The room for at most this many instant children."""
+        return HopRoom(min(self.budget, nodes * INSTANT), self.scale)
+
     def takes(self, child: Weight) -> int:
         return -int(-child.size * self.scale // 1) if child.waits else child.size
 

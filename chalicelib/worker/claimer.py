@@ -43,7 +43,7 @@ class Claimer:
         nodes: Sequence[Ready],
         *,
         deadline: float,
-        delivery: Delivery,
+        delivery: Delivery | None,
         message: bool = True,
         hop_until: float | None = None,
         in_place: InPlace | None = None,
@@ -54,15 +54,20 @@ class Claimer:
         claim = self._store.claim(
             ref.instance_id, owner=owner, lease_ms=self._heartbeat.lease_ms, wanted=wanted, message=message
         )
-        delivery = Delivery(delivery.message_id, delivery.carrier, claim.waited_ms)
+        if delivery:
+            delivery = Delivery(delivery.message_id, delivery.carrier, claim.waited_ms)
         fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
-        log.debug("message received", extra=fields | {"outcome": claim.outcome})
+        if message:
+            log.debug("message received", extra=fields | {"outcome": claim.outcome})
         hop_until = self._clock() + self._limits.hop if hop_until is None else hop_until
         jobs = []
         for want, claimed in zip(wanted, claim.nodes, strict=False):
             if claimed.outcome is not Outcome.CLAIMED:
                 node = {"node": plan.nodes[claimed.node].id, "attempt": claimed.attempt}
-                log.debug("message refused", extra=fields | node | {"why": claimed.outcome})
+                if message:
+                    log.debug("message refused", extra=fields | node | {"why": claimed.outcome})
+                else:
+                    log.debug("claim refused", extra=fields | node | {"why": claimed.outcome})
                 continue
             results = {
                 node: value for node, value in zip(want.needs, claimed.results, strict=True) if value is not None
@@ -81,6 +86,7 @@ class Claimer:
                     deadline=deadline,
                     hop_until=hop_until,
                     delivery=delivery,
+                    hop=not message,
                     in_place=in_place,
                 )
             )
@@ -91,5 +97,4 @@ class Claimer:
     def again(self, job: Job) -> list[Job]:
         """The next attempt of a job that failed here, if nothing else has happened to the node meanwhile."""
         ready = Ready(job.node, job.attempt + 1)
-        delivery = job.delivery or Delivery("", {}, None)
-        return self.claim(job.ref, job.plan, [ready], deadline=job.deadline, delivery=delivery, message=False)
+        return self.claim(job.ref, job.plan, [ready], deadline=job.deadline, delivery=job.delivery, message=False)

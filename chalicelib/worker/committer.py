@@ -113,6 +113,8 @@ class Committer:
             for job in jobs
             if not self._requirements.instant(plan, job.node)
         )
+        if in_place is not None:
+            room = room.limited(in_place.nodes)
         takes: dict[str, int] = {}  # a wide node has thousands of children, and few handlers
         weights: dict[int, int] = {}
         for entry in entries:

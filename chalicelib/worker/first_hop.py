@@ -14,7 +14,7 @@ from chalicelib.core import failure
 from chalicelib.core.plan import Plan
 from chalicelib.core.work import Ready, Ref
 from chalicelib.worker.claimer import Claimer
-from chalicelib.worker.job import Delivery, InPlace, Job
+from chalicelib.worker.job import InPlace, Job
 from chalicelib.worker.run_loop import RunLoop
 from chalicelib.worker.sizing import Requirements
 
@@ -56,7 +56,7 @@ class InlineFirstHop:
                 mine,
                 deadline=now + _NO_DEADLINE,
                 hop_until=now + self._seconds,
-                delivery=Delivery("", {}, None),
+                delivery=None,
                 message=False,
                 in_place=InPlace(self._nodes),
             )

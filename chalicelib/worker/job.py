@@ -40,9 +40,9 @@ class InPlace:
 class Job:
     """A claimed attempt of a node. `results` has the results that the node needs, as JSON, by node number.
 
-    Times are seconds of the worker's clock. `hop`: the worker runs on with it after a parent, and no message named it;
-    its `delivery` is then the message that the first parent came with. `in_place`: the process of a trigger runs it,
-    and runs on with nothing but instant nodes that need no secret.
+    Times are seconds of the worker's clock. `hop`: no message named it, since it runs on here after a parent, a failed
+    attempt or the trigger; its `delivery` is then the message that the first of these came with, if there was one.
+    `in_place`: the process of a trigger runs it, and runs on with nothing but instant nodes that need no secret.
     """
 
     ref: Ref

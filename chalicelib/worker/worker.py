@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from chalicelib import logs
@@ -18,6 +18,7 @@ from chalicelib.store.definitions import Definitions
 from chalicelib.worker.claimer import Claimer
 from chalicelib.worker.job import Delivery, Job
 from chalicelib.worker.run_loop import Later, RunLoop
+from chalicelib.worker.shared_lock import SharedLock
 from chalicelib.worker.sizing import Requirements
 
 # Reserved at the end of the function's time: to commit, send and answer after the last handler was cut off.
@@ -49,16 +50,45 @@ class Worker:
         self._claimer = claimer
         self._requirements = requirements
         self._clock = clock
+        # Lambda gives each invocation a process of its own; a local process has several batches in hand.
+        self._lock = SharedLock()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the process should take no further batch: a node that may kill it runs alone, or is about to."""
+        return self._lock.closed
 
     def handle(self, event: dict[str, Any], context: Any = None) -> dict[str, Any]:
         """An SQS event -> {"batchItemFailures": [{"itemIdentifier": messageId}, ...]} (AWS Lambda, "Using SQS")."""
         left = context.get_remaining_time_in_millis() / 1000 if context is not None else DEFAULT_SECONDS
         deadline = self._clock() + max(1.0, left - MARGIN_SECONDS)
-        jobs: list[Job] = []
         suspects: list[tuple[dict[str, Any], Message]] = []
-        early: list[Later] = []
         failed: list[dict[str, Any]] = []
-        for record in event["Records"]:
+        with self._lock.shared():
+            began = self._run_others(event["Records"], deadline, suspects, failed)
+        for record, message in suspects[:1]:
+            with _isolated(record, failed), self._lock.alone(deadline - self._clock()) as alone:
+                if not alone or (began and not self._has_time(message, deadline)):
+                    self._pass_on(message)
+                else:
+                    self._run_loop.run(self._claim(record, message, deadline))
+        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
+
+    def _run_others(
+        self,
+        records: Sequence[dict[str, Any]],
+        deadline: float,
+        suspects: list[tuple[dict[str, Any], Message]],
+        failed: list[dict[str, Any]],
+    ) -> bool:
+        """Run all nodes but those that may have killed a worker. Returns whether there were any.
+
+        One of the suspects is run here, and claimed only when nothing else runs any more: so it cannot take another
+        node down. The others are sent again, for a worker that is free.
+        """
+        jobs: list[Job] = []
+        early: list[Later] = []
+        for record in records:
             with _isolated(record, failed):
                 message = decode(record["body"])
                 if any(ready.alone for ready in message.nodes):
@@ -67,19 +97,11 @@ class Worker:
                     early.append(Later(wait_ms / 1000, self._claiming(record, message, deadline, failed)))
                 else:
                     jobs += self._claim(record, message, deadline)
-        # One of the nodes that may have killed a worker is run here, and claimed only when nothing else runs any more:
-        # so it cannot take another node down. The others are sent again, for a worker that is free.
         for record, message in suspects[1:]:
             with _isolated(record, failed):
                 self._pass_on(message)
         self._run_loop.run(jobs, early)
-        for record, message in suspects[:1]:
-            with _isolated(record, failed):
-                if (jobs or early) and not self._has_time(message, deadline):
-                    self._pass_on(message)
-                else:
-                    self._run_loop.run(self._claim(record, message, deadline))
-        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
+        return bool(jobs or early)
 
     def _claiming(
         self, record: dict[str, Any], message: Message, deadline: float, failed: list[dict[str, Any]]

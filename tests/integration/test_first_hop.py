@@ -119,6 +119,9 @@ def test_it_runs_a_hundred_nodes_at_most(make: Make) -> None:
     wide = run(app, workflow(*(node(f"n{n}", "noop") for n in range(150))))
     assert sent(queue) == list(range(100, 150))
     finish(app, queue, wide)
+    wide = run(app, workflow(node("a", "noop"), *(node(f"n{n}", "noop", "a") for n in range(150))))
+    assert sent(queue) == list(range(100, 151))
+    finish(app, queue, wide)
 
 
 def test_it_ends_with_its_time(make: Make) -> None:

@@ -134,7 +134,7 @@ def test_the_examples_of_the_document_are_accepted(service_url: str) -> None:
         assert stored.json()["makespan"]["workers"] == 3
     for example in FORECAST_REQUESTS.values():
         forecast = requests.post(f"{service_url}/api/workflow/plan", json=example["value"], timeout=10)
-        assert forecast.json()["usage"]["messages"] >= 1, forecast.text
+        assert forecast.json()["usage"]["transitions"] >= 1, forecast.text
 
 
 def test_the_smallest_example_gives_its_params_back(service_url: str) -> None:

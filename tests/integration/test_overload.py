@@ -23,7 +23,7 @@ from chalicelib.settings import Settings
 from chalicelib.states import InstanceStatus
 from chalicelib.usecases.admission import FRESH_SECONDS
 from local.mapping import EventSourceMapping
-from tests.support.harness import application, drain, wait_until
+from tests.support.harness import application, by_messages, drain, wait_until
 from tests.support.servers import QueuePair, running_valkey
 from tests.support.stack import running_stack
 
@@ -67,7 +67,7 @@ class Api:
 
 @contextlib.contextmanager
 def api(app: Application, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    monkeypatch.setattr("chalicelib.composition.application", lambda: app)
+    monkeypatch.setattr("chalicelib.composition.application", lambda: by_messages(app))
     with Client(web.app) as client:
         yield Api(app, client.http)
     app.redis.close()

@@ -106,7 +106,6 @@ def test_a_handler_that_kills_its_process(service: Service) -> None:
     mates = [f"mate{number}" for number in range(5)]
     instance_id = service.start(
         node("start", "noop"),
-        # These come first, since the worker of `start` runs on only with the first child.
         *(node(mate, "takes", "start", config={"diary": str(diary), "seconds": 1.5}) for mate in mates),
         node("poison", "kills", "start", config={"diary": str(diary), "mates": 2}),
         node("after", "noop", "poison"),

@@ -12,7 +12,7 @@ from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.sqs import SqsQueue
 from chalicelib.settings import Settings
 from local.mapping import EventSourceMapping
-from tests.support.harness import run, some, wait_until
+from tests.support.harness import by_messages, run, some, wait_until
 from tests.support.servers import QueuePair
 
 
@@ -55,7 +55,7 @@ def test_a_message_that_no_worker_can_take_is_a_lost_attempt(app: Application, q
         {"id": "a", "handler": "noop", "dependencies": []},
         {"id": "b", "handler": "noop", "dependencies": ["a"]},
     ]
-    instance_id = run(app, {"name": "w", "dag": {"nodes": nodes}})
+    instance_id = run(by_messages(app), {"name": "w", "dag": {"nodes": nodes}})
     received = []
 
     def broken(event: dict[str, Any], context: Any) -> dict[str, Any]:

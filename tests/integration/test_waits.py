@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from chalicelib.core.work import Message, Ready, Ref
 from chalicelib.errors import Unavailable
 from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.memory import MemoryQueue
-from chalicelib.queues.message import encode
+from chalicelib.queues.message import decode, encode
 from tests.support.harness import application, drain, run, sqs_event, wait_until
 from tests.support.invariants import check_invariants
 
@@ -254,3 +255,24 @@ def test_what_ended_makes_room_for_as_much_and_no_more(
     app.worker.handle(sqs_event(bodies))
     assert most <= 2 * 20 + 20  # those that ended are released after their children are claimed
     drain(app, queue)
+
+
+def test_a_suspect_is_alone_in_its_process(app: Application, queue: MemoryQueue, gates: Gates) -> None:
+    """A local process has several batches in hand, and a node that lost a lease must take no node of these down."""
+    first, second = (run(app, workflow(node("a", "held"))) for _ in range(2))
+    bodies = queue.take()
+    assert len(bodies) == 2
+    message = decode(bodies[1])
+    suspect = replace(message, nodes=tuple(replace(ready, alone=True) for ready in message.nodes))
+    threads = [threading.Thread(target=app.worker.handle, args=(sqs_event([bodies[0]]),))]
+    threads[0].start()
+    assert gates.here.acquire(timeout=10)
+    threads.append(threading.Thread(target=app.worker.handle, args=(sqs_event([encode(suspect)]),)))
+    threads[1].start()
+    wait_until(lambda: app.worker.closed, what="a worker that is closed")
+    assert not gates.here.acquire(timeout=0.05), "the suspect runs beside another node"
+    gates.open.set()
+    assert gates.here.acquire(timeout=10)
+    for thread in threads:
+        thread.join(10)
+    assert {app.status.of(one).status for one in (first, second)} == {"COMPLETED"} and not app.worker.closed

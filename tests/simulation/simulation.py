@@ -17,6 +17,7 @@ from unittest import mock
 
 from pydantic import BaseModel
 
+import chalicelib.composition.forecaster  # noqa: F401  # see _seeded
 import scheduler.scheduler
 from chalicelib import ids
 from chalicelib.composition import Application
@@ -31,6 +32,7 @@ from chalicelib.handlers.flow import noop
 from chalicelib.handlers.webhook import WebhookCall
 from chalicelib.queues.message import decode
 from chalicelib.settings import Settings
+from chalicelib.worker import committer
 from chalicelib.worker.heartbeat import Heartbeat
 from scheduler.dispatch import LambdaDispatch
 from tests.simulation.calls import Calls
@@ -438,7 +440,10 @@ class Simulation:
 
     @contextlib.contextmanager
     def _seeded(self) -> Iterator[None]:
-        """Set random numbers and sizes by the seed. With small slices, small graphs take the paths of large ones."""
+        """Set random numbers and sizes by the seed. With small slices, small graphs take the paths of large ones.
+
+        A module that copies one of these names must have been imported before, or it would keep the size of this seed.
+        """
         entropy = self._entropy
 
         def token_hex(size: int = 16) -> str:
@@ -450,6 +455,7 @@ class Simulation:
             mock.patch.object(time, "time_ns", lambda: START_MS * 1_000_000),  # noqa: PT008  # a mock keeps each call
             mock.patch.object(ids, "SHARDS", SHARDS),
             mock.patch.object(plans, "SLICE", self._drawn.slice),
+            mock.patch.object(committer, "SLICE", self._drawn.slice),
             mock.patch.object(scheduler.scheduler, "LIMIT", self._drawn.limit),
         ):
             yield

@@ -192,7 +192,7 @@ def test_a_plan(service: Service, tmp_path: Path) -> None:
     assert service.asked[-1][0] == "GET" and service.query(-1) == {"workers": ["2"]}
     assert "4 nodes, 4 edges, 4 levels, 1 at once" in shown
     assert "input > get_user > summary > output" in shown
-    for row in ("with 2 workers +3.3 s", "Redis commands +85", "Step Functions Standard +0.000152885"):
+    for row in ("with 2 workers +3.3 s", "Redis commands +96", "Step Functions Standard +0.000152885"):
         assert re.search(row, shown)
     assert all(note in shown for note in FORECAST["assumptions"]["notes"])
     assert dag("plan", "-", "-d", "a=soon", stdin="{}").exit_code == Exit.INVALID

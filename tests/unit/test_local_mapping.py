@@ -157,7 +157,7 @@ def test_stop_waits_for_the_batch_in_hand() -> None:
 
 
 def most_at_once(
-    sqs: FakeSqs, concurrency: int, *, waiting: int, processor: Callable[[], float], seconds: float = 10
+    sqs: FakeSqs, concurrency: int, *, waiting: int, seconds: float = 10, **options: Any
 ) -> int:
     """Return how many batches are held at once at most, if each ends once `waiting` are held, or after `seconds`."""
     counting, here = threading.Condition(), 0
@@ -173,7 +173,7 @@ def most_at_once(
         with counting:
             here -= 1
 
-    sqs.mapping = EventSourceMapping(sqs, URL, function, concurrency=concurrency, processor=processor)
+    sqs.mapping = EventSourceMapping(sqs, URL, function, concurrency=concurrency, **options)
     sqs.mapping.run()
     return most
 
@@ -189,6 +189,12 @@ def test_no_further_batch_is_taken_while_one_computes() -> None:
     sqs = FakeSqs(*([message(number)] for number in range(3)))
     used = itertools.count()
     assert most_at_once(sqs, 3, waiting=2, processor=lambda: float(next(used)), seconds=0.1) == 1
+    assert sorted(sqs.deleted) == ["r0", "r1", "r2"]
+
+
+def test_no_further_batch_is_taken_while_one_wants_to_be_alone() -> None:
+    sqs = FakeSqs(*([message(number)] for number in range(3)))
+    assert most_at_once(sqs, 3, waiting=2, processor=lambda: 0.0, closed=lambda: True, seconds=0.1) == 1
     assert sorted(sqs.deleted) == ["r0", "r1", "r2"]
 
 

@@ -1,4 +1,4 @@
-"""One release of the engine, controlled line by line: `python engine.py REDIS_URL`, with its tree on PYTHONPATH.
+"""One release of the engine, controlled line by line: `python engine.py REDIS_URL SETTINGS`, its tree on PYTHONPATH.
 
 Each line is a JSON list, the name of a command and its arguments; each answer is a line of JSON. The messages that a
 command sent come with its answer, and the caller decides which release gets them. Nothing is imported here but what
@@ -19,11 +19,11 @@ from chalicelib.settings import Settings
 
 
 class Engine:
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, settings: dict[str, Any]) -> None:
         self.queue = MemoryQueue()
         # Without hops every node is a message, so there are many moments at which another release can take over.
         self.app = Application(
-            Settings(redis_url=redis_url, hop_seconds=0, lease_seconds=0.5, handler_modules="handlers")
+            Settings(redis_url=redis_url, hop_seconds=0, lease_seconds=0.5, handler_modules="handlers", **settings)
         )
         self.app.queue = self.queue
         self._one = getattr(self.app, "service", None)  # releases that had one part for all four uses
@@ -56,7 +56,7 @@ class Engine:
 
 def main() -> None:
     logs.configure("WARNING", "text")
-    engine = Engine(sys.argv[1])
+    engine = Engine(sys.argv[1], json.loads(sys.argv[2]))
     for line in sys.stdin:
         name, *arguments = json.loads(line)
         answer = getattr(engine, name)(*arguments)

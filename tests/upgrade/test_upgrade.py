@@ -34,10 +34,10 @@ OLD = ["release-1", "release-2"]
 class Release:
     """An engine of one release in a process of its own."""
 
-    def __init__(self, tree: Path, redis_url: str) -> None:
+    def __init__(self, tree: Path, redis_url: str, settings: dict[str, Any]) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         self.process = subprocess.Popen(
-            [sys.executable, HERE / "engine.py", redis_url],
+            [sys.executable, HERE / "engine.py", redis_url, json.dumps(settings)],
             env=inherited | {"PYTHONPATH": os.pathsep.join([str(tree), str(HERE)])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -77,11 +77,13 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def release(trees: dict[str, Path], valkey_url: str) -> Iterator[Callable[[str], Release]]:
+def release(trees: dict[str, Path], valkey_url: str) -> Iterator[Callable[..., Release]]:
+    """Start a release, in which every node is a message of its own unless a trigger makes the first hop."""
     started: list[Release] = []
 
-    def start(name: str) -> Release:
-        started.append(Release(trees[name], valkey_url))
+    def start(name: str, *, first_hop: bool = False) -> Release:
+        settings = {"first_hop_seconds": 5 if first_hop else 0} if name == "new" else {}
+        started.append(Release(trees[name], valkey_url, settings))
         assert Path(started[-1].ask("home")).is_relative_to(trees[name])
         return started[-1]
 
@@ -111,16 +113,18 @@ def workflow() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("old", OLD)
-@pytest.mark.parametrize("turns", ["upgrade", "rollback", "side by side"])
+@pytest.mark.parametrize("turns", ["upgrade", "rollback", "rollback after a first hop", "side by side"])
 def test_an_instance_goes_on_under_another_release(
-    turns: str, old: str, release: Callable[[str], Release], valkey_url: str
+    turns: str, old: str, release: Callable[..., Release], valkey_url: str
 ) -> None:
-    engines = {name: release(name) for name in (old, "new")}
-    first, second = ("new", old) if turns == "rollback" else (old, "new")
+    engines = {name: release(name, first_hop="first hop" in turns) for name in (old, "new")}
+    first, second = ("new", old) if "rollback" in turns else (old, "new")
     instance_id = engines[first].ask("start", workflow())
     messages = engines[first].take()
     order = cycle([first, second])
-    worked: Counter[str] = Counter()
+    done = engines[second].ask("status", instance_id)["progress"]["completed"]
+    assert (done == 100) is ("first hop" in turns)
+    worked = Counter({first: done})
     while messages:
         done = engines[second].ask("status", instance_id)["progress"]["completed"]
         name = next(order) if turns == "side by side" else first if done <= WIDE / 2 else second
@@ -143,7 +147,7 @@ def test_an_instance_goes_on_under_another_release(
 
 @pytest.mark.parametrize(("dies", "goes_on"), [*((old, "new") for old in OLD), *(("new", old) for old in OLD)])
 def test_what_a_worker_of_another_release_held_is_run_again(
-    dies: str, goes_on: str, release: Callable[[str], Release]
+    dies: str, goes_on: str, release: Callable[..., Release]
 ) -> None:
     first, second = release(dies), release(goes_on)
     nodes = [node("a", "deadly"), node("b", "noop", "a")]
@@ -171,7 +175,7 @@ def test_what_a_worker_of_another_release_held_is_run_again(
     ids=["an id that is not plain", "a quoted path"],
 )
 def test_what_an_older_release_would_get_wrong_waits_for_the_newer(
-    nodes: list[dict[str, Any]], release: Callable[[str], Release]
+    nodes: list[dict[str, Any]], release: Callable[..., Release]
 ) -> None:
     before, now = release("release-2"), release("new")  # the first release had no schemas
     instance_id = now.ask("start", {"name": "Newer", "dag": {"nodes": nodes}})
