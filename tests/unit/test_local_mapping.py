@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import itertools
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
