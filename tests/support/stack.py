@@ -72,8 +72,10 @@ def running_stack(
     environment = {name: value for name, value in os.environ.items() if name not in foreign}
     port = free_port()
     ports = {"PORT": str(port)}
+    # A server of the caller's own is not started here, so it has no port to be chosen.
+    embedded = {"REDIS_URL": "VALKEY_PORT", "AWS_ENDPOINT_URL": "LOCALSTACK_PORT"}
     if free_ports:
-        ports |= {"VALKEY_PORT": str(free_port()), "LOCALSTACK_PORT": str(free_port())}
+        ports |= {name: str(free_port()) for url, name in embedded.items() if url not in (settings or {})}
     environment |= {"DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"} | ports | dict(settings or {})
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "stack.log"
