@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.core.calls import Dispatching
@@ -25,11 +26,16 @@ class Dispatch(Protocol):
         """Enqueue ready nodes from this process."""
 
 
+# Claims what can run here of the nodes that an instance begins with. Returns those to be sent, and the call that runs
+# what was claimed.
+Claim = Callable[[Ref, "Plan", Sequence[Ready]], tuple[Sequence[Ready], Callable[[], None]]]
+
+
 class FirstHop(Protocol):
     """Begins an instance in the process that created it."""
 
-    def claim(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> tuple[Sequence[Ready], Callable[[], None]]:
-        """Claim what can run here. Returns the nodes to be sent, and the call that runs what was claimed."""
+    def turn(self, plan: Plan, roots: Sequence[int]) -> AbstractContextManager[Claim]:
+        """Wait for this process to have time for an instance with these roots, which is created in the block."""
 
 
 class Settler(Protocol):

@@ -68,22 +68,24 @@ class Triggering:
 
     def _start(self, ref: Ref, plan: Plan, wanted: Trigger) -> Triggered:
         items, cursor = plan.unblocks(-1)
-        outcome, created_at = self._store.create(
-            ref,
-            total=len(plan.nodes),
-            params=strictjson.dumps(wanted.params).encode(),
-            roots=Children(items, cursor),
-            by=self._dispatch.by,
-            terms=replace(plan.terms, tags={**plan.terms.tags, **wanted.tags}),
-        )
-        if not self._store.note_latest(ref.execution_id, ref.instance_id):
-            self._withdraw(ref, outcome)
-            raise no_workflow(ref.execution_id)
-        rest, run = self._first_hop.claim(ref, plan, [Ready(root, 1) for root in items[::2]])
-        self._dispatch.unblocked(ref, plan, rest)
-        self._settler.settle(ref, plan, -1, cursor, failed=False)
-        log.info("instance created", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
-        run()
+        roots = items[::2]
+        with self._first_hop.turn(plan, roots) as claim:
+            outcome, created_at = self._store.create(
+                ref,
+                total=len(plan.nodes),
+                params=strictjson.dumps(wanted.params).encode(),
+                roots=Children(items, cursor),
+                by=self._dispatch.by,
+                terms=replace(plan.terms, tags={**plan.terms.tags, **wanted.tags}),
+            )
+            if not self._store.note_latest(ref.execution_id, ref.instance_id):
+                self._withdraw(ref, outcome)
+                raise no_workflow(ref.execution_id)
+            rest, run = claim(ref, plan, [Ready(root, 1) for root in roots])
+            self._dispatch.unblocked(ref, plan, rest)
+            self._settler.settle(ref, plan, -1, cursor, failed=False)
+            log.info("instance created", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
+            run()
         return Triggered(
             instance_id=ref.instance_id, execution_id=ref.execution_id, created_at=present.rfc3339(created_at)
         )

@@ -2,17 +2,23 @@
 
 Nearly every workflow begins with `input`. So it needs no message to begin, and a small one has ended when the trigger
 answers. Leases, attempts and commits are those of any worker: a process that dies here has lost some leases.
+
+A local server answers many requests at once. If all of them ran Python at the same time, each call to Redis would wait
+for the others' processor time, and the hops would take longer than the queue; so a few run, and the others wait.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from chalicelib.best_effort import best_effort
 from chalicelib.core import failure
 from chalicelib.core.plan import Plan
 from chalicelib.core.work import Ready, Ref
+from chalicelib.scheduling import Claim
 from chalicelib.worker.claimer import Claimer
 from chalicelib.worker.job import InPlace, Job
 from chalicelib.worker.run_loop import RunLoop
@@ -20,6 +26,10 @@ from chalicelib.worker.sizing import Requirements
 
 # The time of an invocation is no limit here: what runs is over in an instant.
 _NO_DEADLINE = 60.0
+# How many instances one process begins at the same time. Some of them wait for SQS.
+AT_ONCE = 1
+# A trigger that cannot begin its instance after as many seconds leaves it to the queue.
+PATIENCE = 0.5
 
 log = logging.getLogger("dag.node")
 
@@ -43,8 +53,20 @@ class InlineFirstHop:
         self._seconds = seconds
         self._nodes = nodes
         self._clock = clock
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
 
-    def claim(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> tuple[Sequence[Ready], Callable[[], None]]:
+    @contextmanager
+    def turn(self, plan: Plan, roots: Sequence[int]) -> Iterator[Claim]:
+        in_place = any(self._requirements.in_place(plan, root) for root in roots)
+        if not in_place or not self._turns.acquire(timeout=PATIENCE):
+            yield leave
+            return
+        try:
+            yield self._claim
+        finally:
+            self._turns.release()
+
+    def _claim(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> tuple[Sequence[Ready], Callable[[], None]]:
         mine = [one for one in ready if self._requirements.in_place(plan, one.node)][: self._nodes]
         if not mine:
             return ready, _nothing
@@ -77,8 +99,13 @@ class InlineFirstHop:
 class NoFirstHop:
     """FIRST_HOP_SECONDS=0: every node is sent to the queue."""
 
-    def claim(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> tuple[Sequence[Ready], Callable[[], None]]:
-        return ready, _nothing
+    def turn(self, plan: Plan, roots: Sequence[int]) -> AbstractContextManager[Claim]:
+        return nullcontext(leave)
+
+
+def leave(ref: Ref, plan: Plan, ready: Sequence[Ready]) -> tuple[Sequence[Ready], Callable[[], None]]:
+    """Leave all nodes to the queue. See scheduling.Claim."""
+    return ready, _nothing
 
 
 def _nothing() -> None:

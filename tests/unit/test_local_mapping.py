@@ -155,9 +155,7 @@ def test_stop_waits_for_the_batch_in_hand() -> None:
     assert sqs.deleted == ["r1"]
 
 
-def most_at_once(
-    sqs: FakeSqs, concurrency: int, *, waiting: int, seconds: float = 10, **options: Any
-) -> int:
+def most_at_once(sqs: FakeSqs, concurrency: int, *, waiting: int, seconds: float = 10, **options: Any) -> int:
     """Return how many batches are held at once at most, if each ends once `waiting` are held, or after `seconds`."""
     counting, here = threading.Condition(), 0
     most = 0
