@@ -102,9 +102,8 @@ def test_what_was_triggered_is_shown_at_once_and_its_end_when_it_comes(
     expect(page.locator(".title .badge")).to_have_text("Completed")
     assert f"POST workflow/trigger/{execution_id}" in asked
     instance_id = page.evaluate("location.hash").rpartition("/")[2]
-    looks = [
-        each.removeprefix(f"GET workflows/{instance_id}") for each in asked if each.startswith("GET workflows/in-")
-    ]
+    reading = f"GET workflows/{instance_id}"
+    looks = [each.removeprefix(reading) for each in asked if each.startswith(reading)]
     assert looks[:2] == ["", "?nodes=false&wait=0.6"] and not [each for each in looks[2:] if "wait" in each]
 
 
