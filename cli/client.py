@@ -70,11 +70,11 @@ class Client:
         except (ValueError, RecursionError) as error:
             raise self._not_json() from error
 
-    def post(self, *path: str, body: Any = None, raw: bytes | None = None, once: bool = False) -> Any:
+    def post(self, *path: str, body: Any = None, raw: bytes | None = None, once: bool = False, **query: Any) -> Any:
         """POST JSON: `body`, or `raw` as it is. With `once` an Idempotency-Key makes sure that retries do it once."""
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": uuid.uuid4().hex} if once else {})
-        return self._call("POST", path, {}, data, (), headers, {})
+        return self._call("POST", path, query, data, (), headers, {})
 
     def delete(self, *path: str) -> Any:
         return self._call("DELETE", path, {}, None, (), {}, {})

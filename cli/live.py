@@ -51,6 +51,12 @@ def follow(client: Client, output: Output, instance_id: str, nodes: Nodes, *, se
     return status
 
 
+def first_wait(output: Output, seconds: float | None) -> float:
+    """How long the request that starts an instance waits for its end; on a terminal, it is drawn right after."""
+    wait = _sizing(0) if output.messages.is_terminal else WAIT
+    return wait if seconds is None else min(wait, seconds)
+
+
 def shape(client: Client, execution_id: str) -> Nodes:
     """The DAG of a stored workflow; empty if the service does not return it."""
     try:

@@ -65,7 +65,7 @@ def create(
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT. Requests that are still waiting then are cut off."""
-    module, application = prepared("submission", "triggering", "status", "results", "health")
+    module, application = prepared("submission", "triggering", "runs", "status", "results", "health")
     host, port = os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or "8000")
     server = create(module.app, host, port, max_body_bytes=application.settings.max_body_bytes, callers=module.CALLERS)
     for signum in (signal.SIGTERM, signal.SIGINT):

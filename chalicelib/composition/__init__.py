@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # The parts that a Lambda function needs, by the name of its entry point (`worker` in `app.worker`).
 PARTS = {
-    "app": ("submission", "triggering", "status", "results", "health", "signals"),
+    "app": ("submission", "triggering", "runs", "status", "results", "health", "signals"),
     "worker": ("worker", "signals"),
     "dead_letters": ("dead_letters",),
     "scheduler": ("scheduler", "handlers", "signals"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.usecases.request_body import BodyLimits
     from chalicelib.usecases.resolver import Resolver
     from chalicelib.usecases.results import Results
+    from chalicelib.usecases.runs import Runs
     from chalicelib.usecases.status import Status
     from chalicelib.usecases.submission import Submission
     from chalicelib.usecases.triggering import Triggering
@@ -77,6 +78,18 @@ class Application(Engine):
 
         room = self.settings.max_answer_bytes
         return Results(store=self.store, resolver=self.resolver, offload=self.offload, room=room)
+
+    @cached_property
+    def runs(self) -> Runs:
+        from chalicelib.usecases.runs import Runs
+
+        return Runs(
+            store=self.store,
+            resolver=self.resolver,
+            triggering=self.triggering,
+            results=self.results,
+            clock=self.clock,
+        )
 
     @cached_property
     def history(self) -> History:

@@ -224,6 +224,16 @@ class ResultsView(BaseModel):
     )
 
 
+class Finished(Triggered):
+    """Answer to a trigger with `?wait=` whose instance has ended."""
+
+    status: InstanceStatus
+    finished_at: str
+    error: ErrorView | None = Field(description="null unless it failed or was cancelled")
+    output: Any = Field(description="as in the results")
+    large: dict[str, LargeResult] = Field(description="as in the results, of the nodes that make the output")
+
+
 class Health(BaseModel):
     """What the service can reach."""
 

@@ -12,6 +12,7 @@ from chalicelib.core.plan import Plan
 from chalicelib.core.records import Record, Snapshot, StoredWorkflow
 from chalicelib.models.views import (
     ErrorView,
+    Finished,
     LargeResult,
     NodeView,
     Planned,
@@ -91,12 +92,7 @@ def definition_gone(snapshot: Snapshot) -> StatusView:
 def results(
     now: Snapshot, epoch: int, plan: Plan, values: Mapping[int, bytes], large: Mapping[int, LargeResult]
 ) -> str:
-    """All committed results and the output: a ResultsView as JSON.
-
-    Values are copied as they are stored: a parser in between would have its own limits, and change numbers.
-    """
-    ends, alone = output_nodes(plan)
-    output = values.get(ends[0], b"null").decode() if alone else _by_id(plan, values, ends)
+    """All committed results and the output: a ResultsView as JSON."""
     about = ResultsView(
         instance_id=now.instance_id,
         execution_id=now.execution_id,
@@ -104,10 +100,43 @@ def results(
         epoch=epoch,
         output=None,
         results={},
-        large={plan.nodes[number].id: one for number, one in sorted(large.items())},
+        large=_large_by_id(plan, large),
     )
-    head, rest = about.model_dump_json(exclude={"output", "results", "large"}), about.model_dump_json(include={"large"})
-    return f'{head[:-1]},"output":{output},"results":{_by_id(plan, values, sorted(values))},{rest[1:]}'
+    return _spliced(about, output=_output(plan, values), results=_by_id(plan, values, sorted(values)))
+
+
+def finished(now: Snapshot, plan: Plan, values: Mapping[int, bytes], large: Mapping[int, LargeResult]) -> str:
+    """How a terminal instance ended, and its output: a Finished as JSON."""
+    assert now.finished_at is not None  # it is stored with the status
+    about = Finished(
+        instance_id=now.instance_id,
+        execution_id=now.execution_id,
+        status=InstanceStatus(now.status),
+        created_at=rfc3339(now.created_at),
+        finished_at=rfc3339(now.finished_at),
+        error=_instance_error(now, plan),
+        output=None,
+        large=_large_by_id(plan, large),
+    )
+    return _spliced(about, output=_output(plan, values))
+
+
+def _spliced(about: ResultsView | Finished, **values: str) -> str:
+    """The model as JSON, with these fields before its `large`.
+
+    They are JSON, copied as it is stored: a parser in between would have its own limits, and change numbers.
+    """
+    head, large = about.model_dump_json(exclude={*values, "large"}), about.model_dump_json(include={"large"})
+    return ",".join([head[:-1], *(f'"{name}":{value}' for name, value in values.items()), large[1:]])
+
+
+def _output(plan: Plan, values: Mapping[int, bytes]) -> str:
+    ends, alone = output_nodes(plan)
+    return values.get(ends[0], b"null").decode() if alone else _by_id(plan, values, ends)
+
+
+def _large_by_id(plan: Plan, large: Mapping[int, LargeResult]) -> dict[str, LargeResult]:
+    return {plan.nodes[number].id: one for number, one in sorted(large.items())}
 
 
 def _by_id(plan: Plan, values: Mapping[int, bytes], nodes: Iterable[int]) -> str:

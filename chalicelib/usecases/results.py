@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from chalicelib.core.plan import Plan
 from chalicelib.core.records import Snapshot
 from chalicelib.core.rerun import as_of
 from chalicelib.errors import NotFound, StillRunning, ValueLost
@@ -45,16 +46,15 @@ class Results:
         plan = self._resolver.plan(now.execution_id)
         values, others = self._fitting(self._values(now, epoch), present.output_nodes(plan)[0])
         where = f"{mount}/api/workflows/{now.instance_id}/results"
-        query = f"?epoch={epoch}" if epoch else ""
-        large = {
-            number: LargeResult(
-                bytes=_size(stored),
-                sha256=_sha256(stored),
-                href=f"{where}/{quote(plan.nodes[number].id, safe='')}{query}",
-            )
-            for number, stored in others.items()
-        }
+        large = _links(plan, others, where, f"?epoch={epoch}" if epoch else "")
         return present.results(now, epoch or now.epoch, plan, values, large)
+
+    def finished(self, now: Snapshot, plan: Plan, *, mount: str = "") -> str:
+        """A Finished as JSON: how a terminal instance ended, and its output. `mount` is as in `of`."""
+        ends, _ = present.output_nodes(plan)
+        values, others = self._fitting(self._store.results(now.instance_id, ends), ())
+        large = _links(plan, others, f"{mount}/api/workflows/{now.instance_id}/results")
+        return present.finished(now, plan, values, large)
 
     def of_node(self, id: str, node: str, epoch: int | None = None) -> Found:
         """The result of one node. One that no answer has room for is linked, if its storage has links."""
@@ -118,6 +118,16 @@ class Results:
 
 def _is_past(now: Snapshot, epoch: int | None) -> bool:
     return epoch is not None and epoch < now.epoch
+
+
+def _links(plan: Plan, others: Mapping[int, bytes], where: str, query: str = "") -> dict[int, LargeResult]:
+    """What stands for the results that an answer has no room for."""
+    return {
+        number: LargeResult(
+            bytes=_size(stored), sha256=_sha256(stored), href=f"{where}/{quote(plan.nodes[number].id, safe='')}{query}"
+        )
+        for number, stored in others.items()
+    }
 
 
 def _size(stored: bytes) -> int:

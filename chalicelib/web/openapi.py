@@ -29,6 +29,7 @@ _INPUTS: tuple[type[BaseModel], ...] = (Workflow, PlanRequest, Trigger, Reason, 
 _OUTPUTS: tuple[type[BaseModel], ...] = (
     views.Submitted,
     views.Triggered,
+    views.Finished,
     views.StatusView,
     views.ResultsView,
     views.InstanceList,

@@ -116,6 +116,11 @@ def number(name: str, description: str, least: int, most: int, default: int) -> 
     return query(name, description, {"type": "integer", "minimum": least, "maximum": most, "default": default})
 
 
+def wait(description: str) -> Json:
+    schema = {"type": "number", "minimum": 0, "maximum": requests.WAIT_MAX_SECONDS, "default": 0}
+    return query("wait", description, schema)
+
+
 def page(kind: str) -> list[Json]:
     """The parameters of a list. `kind` is the kind of ids that its entries have."""
     moment = {"type": "string", "format": "date-time"}

@@ -15,15 +15,16 @@ from chalicelib.errors import InvalidDocument, Problem
 from chalicelib.web import problems
 
 _LIST = ("name", "tag", "from", "to", "limit", "cursor")
-# The parameters of GET; no other method takes any. A test compares them with the OpenAPI document.
-TAKEN: dict[str, tuple[str, ...]] = {
-    "/api/workflow": _LIST,
-    "/api/workflow/{execution_id}/plan": ("instance_id", "workers"),
-    "/api/workflows": ("status", "execution_id", *_LIST),
-    "/api/workflows/{instance_id}": ("wait", "nodes"),
-    "/api/workflows/{instance_id}/results": ("epoch",),
-    "/api/workflows/{instance_id}/results/{node}": ("epoch",),
-    "/api/workflows/{instance_id}/history": ("node", "limit", "cursor"),
+# By method and path; no other takes any. A test compares them with the OpenAPI document.
+TAKEN: dict[tuple[str, str], tuple[str, ...]] = {
+    ("GET", "/api/workflow"): _LIST,
+    ("POST", "/api/workflow/trigger/{execution_id}"): ("wait",),
+    ("GET", "/api/workflow/{execution_id}/plan"): ("instance_id", "workers"),
+    ("GET", "/api/workflows"): ("status", "execution_id", *_LIST),
+    ("GET", "/api/workflows/{instance_id}"): ("wait", "nodes"),
+    ("GET", "/api/workflows/{instance_id}/results"): ("epoch",),
+    ("GET", "/api/workflows/{instance_id}/results/{node}"): ("epoch",),
+    ("GET", "/api/workflows/{instance_id}/history"): ("node", "limit", "cursor"),
 }
 REPEATED = ("tag",)
 MAY_BE_EMPTY = ("name",)  # which every name contains
@@ -59,8 +60,7 @@ def middleware(routes: Callable[[], Routes]) -> Callable[[Request, Callable[[Req
     def handle(request: Request, get_response: Callable[[Request], Response]) -> Response:
         if request.query_params and request.method in routes()[request.path]:
             query = {name: request.query_params.getlist(name) for name in request.query_params}
-            taken = TAKEN.get(request.path, ()) if request.method == "GET" else ()
-            if found := faults(query, taken):
+            if found := faults(query, TAKEN.get((request.method, request.path), ())):
                 return problems.of_error(InvalidDocument(found))
         return get_response(request)
 

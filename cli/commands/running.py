@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import typer
 
 from cli import live, options, sources, text, views
+from cli.client import Client
 from cli.commands import plans
 from cli.failures import Exit, Failure, of_status
 from cli.outline import Nodes
@@ -92,8 +94,13 @@ def validate(session: Session, file: options.File) -> Exit:
     return Exit.OK
 
 
-def finish(session: Session, instance_id: str, nodes: Nodes, timeout: float | None) -> Exit:
-    """Follow an instance to its end; then print its output, or with --json its results."""
+def finish(
+    session: Session, instance_id: str, nodes: Nodes, timeout: float | None, ended: dict[str, Any] | None = None
+) -> Exit:
+    """Follow an instance to its end; then print its output, or with --json its results.
+
+    `ended` is the answer of a trigger that waited for the end; it has the output.
+    """
     status = live.follow(session.client, session.output, instance_id, nodes, seconds=timeout)
     code = of_status(status["status"])
     if code is Exit.RUNNING:
@@ -103,7 +110,10 @@ def finish(session: Session, instance_id: str, nodes: Nodes, timeout: float | No
         return code
     if status.get("error") and not status["error"].get("node"):  # a node's error is shown next to the node
         session.output.say(views.reason(status["error"]), style="red")
-    results: dict[str, Any] = session.client.get("workflows", instance_id, "results")
+    if ended is None or session.output.as_json:
+        results: dict[str, Any] = session.client.get("workflows", instance_id, "results")
+    else:
+        results = ended
     if session.output.as_json:
         session.output.json(results)
         return code
@@ -133,12 +143,29 @@ def _trigger(
     body: dict[str, Any] = {} if params is None else {"params": params}
     if tag:
         body["tags"] = sources.pairs(tag, "--tag")
-    started = session.client.post("workflow", "trigger", execution_id, body=body, once=True)
+    begun = time.monotonic()
+    wait = live.first_wait(session.output, timeout) if watch else 0
+    started = _start(session.client, execution_id, body, wait)
     if watch:
+        left = None if timeout is None else max(timeout - (time.monotonic() - begun), 0)
         nodes = live.shape(session.client, execution_id)
-        return finish(session, started["instance_id"], nodes, timeout)
+        return finish(session, started["instance_id"], nodes, left, started if "output" in started else None)
     if session.output.as_json:
         session.output.json(started)
     else:
         session.output.line(started["instance_id"])
     return Exit.OK
+
+
+def _start(client: Client, execution_id: str, body: dict[str, Any], wait: float) -> dict[str, Any]:
+    """Start an instance, and wait for its end if the service can: an older release refuses the parameter."""
+    started: dict[str, Any]
+    if wait > 0:
+        try:
+            started = client.post("workflow", "trigger", execution_id, body=body, once=True, wait=f"{wait:.2f}")
+            return started
+        except Failure as failure:
+            if "/query/wait" not in [fault.pointer for fault in failure.faults]:
+                raise
+    started = client.post("workflow", "trigger", execution_id, body=body, once=True)
+    return started

@@ -119,3 +119,21 @@ def test_text_is_cut_between_characters(call: Any) -> None:
         "a😀",
         "a😀😀",
     ]
+
+
+def test_a_wait_of_the_service_is_no_reason_to_ask_less_often(call: Any) -> None:
+    code = """async (m, wait) => {
+      const [calls, first] = [[], performance.now()];
+      await new Promise((done) => {
+        const polling = m.live(async (given) => {
+          calls.push([given, performance.now() - first]);
+          if (calls.length === 3) done(polling.stop());
+          if (calls.length === 1) await new Promise((go) => setTimeout(go, 300));
+        }, 20, wait);
+      });
+      return calls;
+    }"""
+    (first, _), (second, at), (third, _) = call("live", code, 400)
+    assert (first, second, third) == (400, 0, 0) and at < 2000
+    (_, _), (_, at), (_, _) = call("live", code, 0)
+    assert at >= 2000, "an answer that was slow without a wait"

@@ -85,6 +85,28 @@ def test_it_ends_by_itself_before_the_eyes(page: Page, service: Service, tmp_pat
     expect(page.locator(".node-panel")).to_contain_text("Result")
 
 
+def test_what_was_triggered_is_shown_at_once_and_its_end_when_it_comes(
+    page: Page, service: Service, tmp_path: Path
+) -> None:
+    """The dialog does not wait. The first look at the instance does, and the service answers it at the end."""
+    definition = workflows.gated(tmp_path / "open") | {"name": "Soon over"}
+    execution_id = service.call("workflow", definition)["execution_id"]
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(f"{request.method} {request.url.partition('/api/')[2]}"))
+    page.goto(service.page("workflows"))
+    page.locator(".workflows li", has_text="Soon over").first.get_by_role("button", name="Trigger", exact=True).click()
+    with page.expect_request(lambda request: "wait=" in request.url):
+        page.locator("dialog").get_by_role("button", name="Trigger").click()
+    expect(page.locator("h1")).to_have_text("Soon over")
+    (tmp_path / "open").touch()
+    expect(page.locator(".title .badge")).to_have_text("Completed")
+    assert f"POST workflow/trigger/{execution_id}" in asked
+    instance_id = page.evaluate("location.hash").rpartition("/")[2]
+    reading = f"GET workflows/{instance_id}"
+    looks = [each.removeprefix(reading) for each in asked if each.startswith(reading)]
+    assert looks[:2] == ["", "?nodes=false&wait=0.6"] and not [each for each in looks[2:] if "wait" in each]
+
+
 def test_text_of_users_stays_text_wherever_it_is_shown(page: Page, service: Service, complaints: list[str]) -> None:
     instance_id = service.run(workflows.failing())
     page.goto(service.page(f"instances/{instance_id}?node=reserve"))

@@ -49,6 +49,14 @@ def test_a_workflow_from_submission_to_results(service: Deployment) -> None:
     assert {env.alive for env in service.functions["Scheduler"].environments} == {True}
 
 
+def test_a_trigger_that_waits(service: Deployment) -> None:
+    """The function of the API waits while those of scheduler and worker run the nodes."""
+    execution_id = service.gateway.post("/api/workflow", layers()).json["execution_id"]
+    path = f"/api/workflow/trigger/{execution_id}?wait=25"
+    answer = service.gateway.post(path, {"params": {"x": 7}})
+    assert answer.status == 200 and (answer.json["status"], answer.json["output"]) == ("COMPLETED", 7)
+
+
 def test_a_large_result_is_in_the_bucket(service: Deployment) -> None:
     """One function puts it, another one reads it, and so does the API, below and above what Lambda can answer."""
     pages = [node("page", "output", "input", config={"value": ["{{ input.line }}"] * 100})]

@@ -268,6 +268,13 @@ REQUESTS: dict[str, Asked] = (
         if wait
     }
     | {
+        f"trigger wait={wait[:20]}": Asked(
+            f"/api/workflow/trigger/ex-{'0' * 30}?wait={wait}", 422, "`wait` must be", method="POST"
+        )
+        for wait in WAITS
+        if wait
+    }
+    | {
         f"{method} {path}": Asked(path, 405, method=method, headers=JSON, body=b"{}")
         for method, path in [
             ("PUT", "/api/workflow"),

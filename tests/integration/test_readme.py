@@ -100,6 +100,14 @@ def test_the_example_of_control(stack: RunningStack) -> None:
     assert [line for line in told if line not in done.stdout] == []
 
 
+def test_the_example_of_a_synchronous_run(stack: RunningStack) -> None:
+    command = [sys.executable, "examples/synchronous.py", "--url", stack.url]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = ["COMPLETED {'name': 'User 7'", "with the same key, the same instance: True", "FAILED get_user: "]
+    assert [line for line in told if line not in done.stdout] == []
+
+
 def test_the_example_of_a_plan(stack: RunningStack) -> None:
     command = [sys.executable, "examples/plan.py", "layered", "--url", stack.url]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=90, check=False)

@@ -120,8 +120,9 @@ class Run:
     def run_workflow(self) -> str:
         """Run an instance of two nodes. Returns the status in which it ended."""
         execution_id = self.request("POST", "/api/workflow", WORKFLOW)[1]["execution_id"]
-        instance_id = self.request("POST", f"/api/workflow/trigger/{execution_id}")[1]["instance_id"]
-        return str(self.request("GET", f"/api/workflows/{instance_id}?wait=25")[1]["status"])
+        status, found = self.request("POST", f"/api/workflow/trigger/{execution_id}?wait=25")
+        assert status == 200, found
+        return str(found["status"])
 
     def wait_gone(self, *, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -251,6 +251,64 @@ def test_run_and_watch(service: Service) -> None:
     assert max(waits) == 20  # no terminal: the service waits, and requests are rare
 
 
+ENDED = {**status("FAILED"), "output": {"a": 1}, "large": {"b": {"bytes": 9, "sha256": "x", "href": "/y"}}}
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_run_that_is_soon_over_takes_few_requests(
+    service: Service, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    monkeypatch.setattr("cli.output.Console.is_terminal", terminal)
+    service.answers = {
+        "POST workflow/trigger/ex-1": ENDED,
+        "GET workflow/ex-1": {"definition": {"dag": {"nodes": [{"id": "a"}, {"id": "b"}]}}},
+        "GET workflows/in-1": [status("FAILED"), status("FAILED")],
+        "GET workflows/in-1/results": {**ENDED, "results": {"a": 1}},
+    }
+    done = dag("trigger", "ex-1", "--watch")
+    assert (done.exit_code, json.loads(done.stdout)) == (Exit.FAILED, {"a": 1})
+    assert "FAILED" in done.stderr and "too large for one answer: b" in done.stderr
+    assert [f"{method} {urlsplit(url).path}" for method, url, _, _ in service.asked] == [
+        "POST /api/workflow/trigger/ex-1",
+        "GET /api/workflow/ex-1",
+        "GET /api/workflows/in-1",
+    ]
+    assert service.query(0) == {"wait": ["0.20" if terminal else "20.00"]}
+    assert json.loads(dag("trigger", "ex-1", "--watch", "--json").stdout)["results"] == {"a": 1}
+
+
+def test_the_time_of_a_watch_bounds_the_first_wait(service: Service) -> None:
+    service.answers = {
+        "POST workflow/trigger/ex-1": (202, {"instance_id": "in-1", "execution_id": "ex-1"}),
+        "GET workflow/ex-1": (404, {"message": "no"}),
+        "GET workflows/in-1": status("RUNNING"),
+    }
+    for timeout, query in (("0.5", {"wait": ["0.50"]}), ("0", {})):
+        service.asked.clear()
+        assert dag("trigger", "ex-1", "--watch", "--timeout", timeout).exit_code == Exit.RUNNING
+        assert service.query(0) == query
+
+
+def test_an_older_service_refuses_to_wait(service: Service) -> None:
+    fault = {"pointer": "/query/wait", "detail": "there is no parameter `wait` here: leave it out"}
+    refused = (422, {"title": "The request is not valid", "status": 422, "detail": "1", "errors": [fault]})
+    started = (202, {"instance_id": "in-1", "execution_id": "ex-1"})
+    service.answers = {
+        "POST workflow/trigger/ex-1": [refused, started],
+        "GET workflow/ex-1": (404, {"message": "no"}),
+        "GET workflows/in-1": status(),
+        "GET workflows/in-1/results": {**status(), "output": 7, "results": {}},
+    }
+    done = dag("trigger", "ex-1", "--watch", "-p", "x=1")
+    assert (done.exit_code, done.stdout) == (Exit.OK, "7\n") and "not valid" not in done.stderr
+    assert [service.query(number) for number in (0, 1)] == [{"wait": ["20.00"]}, {}]
+    assert service.asked[0][2] == service.asked[1][2] == {"params": {"x": 1}}
+    other = {"pointer": "/params", "detail": "must be an object"}
+    service.answers["POST workflow/trigger/ex-1"] = (422, {"title": "Not valid", "detail": "1", "errors": [other]})
+    service.asked.clear()
+    assert dag("trigger", "ex-1", "--watch").exit_code == Exit.INVALID and len(service.asked) == 1
+
+
 def test_watching_ends_when_its_time_is_over(service: Service) -> None:
     service.answers = {"GET workflows/in-1": status("RUNNING"), "GET workflow/ex-1": (404, {"message": "no"})}
     done = dag("status", "in-1", "--watch", "--timeout", "0", "--json")

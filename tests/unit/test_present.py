@@ -10,7 +10,7 @@ import pytest
 from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.records import Record, Snapshot, StoredWorkflow
 from chalicelib.core.retry import Retry
-from chalicelib.models.views import DeliveryStatus, LargeResult, Planned, ResultsView, WebhookView
+from chalicelib.models.views import DeliveryStatus, Finished, LargeResult, Planned, ResultsView, WebhookView
 from chalicelib.states import NodeState, NodeStatus
 from chalicelib.usecases import present
 
@@ -181,3 +181,20 @@ def test_results_are_shown_by_id_and_the_output_apart() -> None:
     one = plan(("a", ()), ("o", (0,)), handlers={"o": "output"})
     assert shown(one, {0: b"1", 1: b"[2]"}).output == [2]
     assert shown(one, {0: b"1"}).output is None
+
+
+def test_the_end_of_an_instance_is_shown_with_its_output_as_it_is_stored() -> None:
+    large = {3: LargeResult(bytes=10, sha256="ab", href="/x")}
+    ended = replace(SNAPSHOT, status="FAILED", finished_at=T0 + 3, error_node=1)
+    text = present.finished(ended, DIAMOND, {}, large)
+    view = Finished.model_validate_json(text)
+    assert (view.instance_id, view.execution_id, view.status.value) == ("in-1", "ex-1", "FAILED")
+    assert (view.created_at, view.finished_at) == (f"{AT}0.000Z", f"{AT}0.003Z")
+    assert view.error == present.status(ended, DIAMOND, None).error and view.error is not None
+    assert view.output == {} and view.large == {"d": large[3]}
+    names = ["instance_id", "execution_id", "status", "created_at", "finished_at", "error", "output", "large"]
+    assert list(json.loads(text)) == names == list(Finished.model_fields)
+    one = plan(("a", ()), ("o", (0,)), handlers={"o": "output"})
+    number = b"1.0000000000000000000000001"
+    text = present.finished(replace(ended, error_node=None, status="COMPLETED"), one, {1: number}, {})
+    assert '"error":null,"output":1.0000000000000000000000001,"large":{}}' in text

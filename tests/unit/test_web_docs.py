@@ -65,7 +65,7 @@ def test_query_parameters_are_those_that_are_taken(document: dict[str, Any]) -> 
     for path, item in document["paths"].items():
         for method, operation in item.items():
             said = {each["name"]: each for each in operation.get("parameters", []) if each["in"] == "query"}
-            assert set(said) == set(parameters.TAKEN.get(path, ()) if method == "get" else ())
+            assert set(said) == set(parameters.TAKEN.get((method.upper(), path), ()))
             repeated = {name for name, each in said.items() if each["schema"]["type"] == "array"}
             assert repeated == set(said) & set(parameters.REPEATED)
             assert {"403", "422"} <= operation["responses"].keys()

@@ -126,6 +126,10 @@ POST = {
     "a body too large": request("POST", "/api/workflow", b" " * (LIMIT + 1)),
     "a trigger": request("POST", "/api/workflow/trigger/EXECUTION", b"{}"),
     "a trigger without a body": request("POST", "/api/workflow/trigger/EXECUTION/"),
+    "a trigger that waits": request("POST", "/api/workflow/trigger/EXECUTION?w%61it=20", b"{}"),
+    "a trigger that waits too long": request("POST", "/api/workflow/trigger/EXECUTION?wait=26", b"{}"),
+    "a trigger that waits twice": request("POST", "/api/workflow/trigger/EXECUTION?wait=1&wait=1", b"{}"),
+    "a trigger with another parameter": request("POST", "/api/workflow/trigger/EXECUTION?nodes=false", b"{}"),
     "a trigger of nothing": request("POST", "/api/workflow/trigger/nope", b"{}"),
     "a plan": request("POST", "/api/workflow/plan", GOOD),
     "a cancel of nothing": request("POST", "/api/workflows/nope/cancel"),
@@ -184,7 +188,7 @@ class Sides:
 
 @pytest.fixture
 def sides(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sides]:
-    made = application(valkey_url, MemoryQueue(), max_body_bytes=LIMIT)
+    made = application(valkey_url, MemoryQueue(), max_body_bytes=LIMIT, first_hop_seconds=5)
     monkeypatch.setattr("chalicelib.composition.application", lambda: made)
     monkeypatch.setattr(web.app, "__class__", web.app.__class__)  # creating the server changes it
     server = local_server.create(web.app, "127.0.0.1", 0, max_body_bytes=LIMIT).server
@@ -220,6 +224,8 @@ def test_the_same_request_gets_the_same_answer(sides: Sides) -> None:
         if there != here:
             different[name] = (there, here)
         assert here[0] < 500, (name, here)
+        if name == "a trigger that waits":
+            assert here[0] == 200 and '"output": {"a": null}' in here[2], here
     assert not different
 
 

@@ -16,6 +16,7 @@ import app as web
 from chalicelib import errors
 from chalicelib.models.views import Health, Progress, ResultsView, StatusView, Submitted, Triggered
 from chalicelib.states import InstanceStatus
+from chalicelib.usecases.runs import Run
 from chalicelib.web import parameters, requests
 
 NOW = "2026-01-02T03:04:05.678Z"
@@ -28,6 +29,7 @@ class FakeService:
         self.calls: list[tuple[Any, ...]] = []
         self.error: Exception | None = None
         self.healthy = True
+        self.finished: str | None = None
 
     def _note(self, *call: Any) -> None:
         self.calls.append(call)
@@ -41,6 +43,12 @@ class FakeService:
     def trigger(self, execution_id: str, body: bytes, idempotency_key: str | None) -> Triggered:
         self._note("trigger", execution_id, body, idempotency_key)
         return Triggered(instance_id="ins_1", execution_id=execution_id, created_at=NOW)
+
+    def start(
+        self, execution_id: str, body: bytes, idempotency_key: str | None, wait_seconds: float, *, mount: str = ""
+    ) -> Run:
+        self._note("start", execution_id, body, idempotency_key, wait_seconds, mount)
+        return Run(Triggered(instance_id="ins_1", execution_id=execution_id, created_at=NOW), self.finished)
 
     def status(self, id: str, wait_seconds: float = 0, *, nodes: bool = True) -> StatusView:
         self._note("status", id, wait_seconds, nodes)
@@ -77,6 +85,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> FakeService:
         parts=[],
         submission=service,
         triggering=service,
+        runs=service,
         status=SimpleNamespace(of=service.status),
         results=SimpleNamespace(of=service.results),
         health=SimpleNamespace(check=service.health),
@@ -170,6 +179,48 @@ def test_trigger(client: Client, service: FakeService, body: Any) -> None:
     assert service.calls == [("trigger", "exe_1", body or b"", None)]
 
 
+@pytest.mark.parametrize(("query", "seconds"), [("?wait=25", 25), ("?wait=0.5", 0.5)])
+def test_a_trigger_that_waits(client: Client, service: FakeService, query: str, seconds: float) -> None:
+    for body, status in ((None, 202), ('{"status":"FAILED","output":1.0}', 200)):
+        service.finished = body
+        response = client.http.post(f"/api/workflow/trigger/exe_1{query}", headers={"Idempotency-Key": "k-1"})
+        assert response.status_code == status
+        assert response.headers["Content-Type"] == "application/json"
+        assert response.headers["Location"] == "/api/workflows/ins_1"
+        assert service.calls.pop() == ("start", "exe_1", b"", "k-1", seconds, "")
+        if status == 202:
+            assert response.body == client.http.post("/api/workflow/trigger/exe_1").body
+            service.calls.clear()
+        else:
+            assert response.body == b'{"status":"FAILED","output":1.0}'
+
+
+def test_a_trigger_that_waits_for_no_time_does_not_wait(client: Client, service: FakeService) -> None:
+    assert client.http.post("/api/workflow/trigger/exe_1?wait=0").status_code == 202
+    assert service.calls == [("trigger", "exe_1", b"", None)]
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("wait=26", "a number of seconds from 0 to 25"),
+        ("wait=-1", "from 0 to 25"),
+        ("wait=nan", "from 0 to 25"),
+        ("wait=x", "from 0 to 25"),
+        ("wait=", "is empty"),
+        ("wait=1&wait=1", "2 times: give it once"),
+        ("waits=1", "did you mean `wait`?"),
+    ],
+)
+def test_a_trigger_with_a_wait_that_is_no_number_of_seconds(
+    client: Client, service: FakeService, query: str, says: str
+) -> None:
+    document = problem(client.http.post(f"/api/workflow/trigger/exe_1?{query}"), 422)
+    [fault] = document["errors"]
+    assert fault["pointer"] == f"/query/{query.split('=')[0]}" and says in fault["detail"]
+    assert service.calls == []
+
+
 @pytest.mark.parametrize(
     ("query", "seconds", "nodes"),
     [("", 0, True), ("?wait=0", 0, True), ("?wait=2.5&nodes=true", 2.5, True), ("?wait=25&nodes=false", 25, False)],
@@ -227,8 +278,8 @@ def test_a_parameter_that_nobody_takes(
     assert says in document["errors"][0]["detail"] and service.calls == []
 
 
-@pytest.mark.parametrize("target", ["/api/workflow?dry_run=true", "/api/workflow/trigger/exe_1?wait=5"])
-def test_a_post_takes_none(client: Client, service: FakeService, target: str) -> None:
+@pytest.mark.parametrize("target", ["/api/workflow?dry_run=true", "/api/workflows/x/rerun?wait=5"])
+def test_other_posts_take_none(client: Client, service: FakeService, target: str) -> None:
     problem(client.http.post(target, body=b"{}"), 422)
     assert service.calls == []
 

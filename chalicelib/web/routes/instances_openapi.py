@@ -18,11 +18,7 @@ _EPOCH = parts.query(
     "As they were in an earlier run of the instance; 0, as without it: in its newest one.",
     {"type": "integer", "minimum": 0, "maximum": 999_999, "default": 0},
 )
-_WAIT = parts.query(
-    "wait",
-    "Answer only once the instance is terminal, or after so many seconds.",
-    {"type": "number", "minimum": 0, "maximum": requests.WAIT_MAX_SECONDS, "default": 0},
-)
+_WAIT = parts.wait("Answer only once the instance is terminal, or after so many seconds.")
 _NODES = parts.query(
     "nodes",
     "`false` leaves the nodes out: the same time whatever the size of the workflow.",

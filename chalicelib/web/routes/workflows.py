@@ -15,6 +15,7 @@ from chalicelib.web.answers import answer, location
 if TYPE_CHECKING:
     from chalicelib.usecases.control import Control
     from chalicelib.usecases.listing import Listings
+    from chalicelib.usecases.runs import Runs
     from chalicelib.usecases.submission import Submission
     from chalicelib.usecases.triggering import Triggering
 
@@ -26,6 +27,8 @@ class Parts(Protocol):
     def submission(self) -> Submission: ...
     @property
     def triggering(self) -> Triggering: ...
+    @property
+    def runs(self) -> Runs: ...
     @property
     def listings(self) -> Listings: ...
     @property
@@ -67,9 +70,14 @@ def routes(parts: Callable[[], Parts], protected: dict[str, Any]) -> Blueprint:
     @here.route("/api/workflow/trigger/{execution_id}", methods=["POST"], **protected)
     @problems.translated
     def trigger(execution_id: str) -> Response:
-        """Start an instance."""
+        """Start an instance; with `?wait=`, answer with its output if it ends within these seconds."""
+        wait_seconds = requests.wait_seconds(request())
         body, key = requests.body(request()), requests.idempotency_key(request())
-        triggered = parts().triggering.trigger(execution_id, body, key)
-        return answer(triggered, 202, location(request(), triggered.instance_id))
+        if not wait_seconds:
+            triggered = parts().triggering.trigger(execution_id, body, key)
+            return answer(triggered, 202, location(request(), triggered.instance_id))
+        run = parts().runs.start(execution_id, body, key, wait_seconds, mount=requests.mount(request()))
+        where = location(request(), run.triggered.instance_id)
+        return answer(run.triggered, 202, where) if run.finished is None else answer(run.finished, 200, where)
 
     return here

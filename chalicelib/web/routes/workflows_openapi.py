@@ -9,6 +9,7 @@ from chalicelib.web import examples
 from chalicelib.web import openapi_parts as parts
 from chalicelib.web.openapi_parts import Json
 
+_WAIT = parts.wait("How many seconds to wait for the end of the instance, which is answered with its output (200).")
 _AFTER_SUBMIT = {
     "trigger": parts.link("triggerWorkflow", "execution_id", "$response.body#/execution_id", "start it"),
     "status": parts.link("getStatus", "instance_id", "$response.body#/execution_id", "its newest instance"),
@@ -55,10 +56,12 @@ def paths() -> Json:
             "post": parts.operation(
                 "triggerWorkflow",
                 "Start an instance of a workflow",
-                "A workflow can be triggered many times; each time is an instance of its own.",
-                parameters=[parts.EXECUTION, parts.KEY],
+                "A workflow can be triggered many times; each time is an instance of its own, which runs on "
+                "whatever becomes of the request.",
+                parameters=[parts.EXECUTION, parts.KEY, _WAIT],
                 requestBody=parts.body("Trigger", examples.TRIGGERS, required=False),
-                success=parts.success(HTTPStatus.ACCEPTED, "Triggered", "Started", ["Location"], parts.AFTER_START),
+                success=parts.success(HTTPStatus.OK, "Finished", "With `wait`: ended", ["Location"], parts.AFTER_START)
+                | parts.success(HTTPStatus.ACCEPTED, "Triggered", "Started", ["Location"], parts.AFTER_START),
                 failures=[*parts.BODIES, errors.NotFound, errors.Unavailable, errors.NewerSchema, errors.Overloaded],
             )
         },

@@ -49,7 +49,8 @@ class InstanceView {
     }
     if (this._closed) return;
     this._build();
-    this._polling = live(() => this._turn(), EVERY);
+    // The first look waits, so the end of a small instance is shown when it comes. The trigger does not wait: a long one would be shown later.
+    this._polling = live((wait) => this._turn(wait), EVERY, this.model.live ? EVERY : 0);
   }
 
   /** Shows another tab or node of the same instance, without a new view. */
@@ -120,9 +121,9 @@ class InstanceView {
     this._tabs.querySelector("[aria-selected=true]").focus();
   }
 
-  async _turn() {
+  async _turn(wait) {
     try {
-      if (await this.model.refresh()) this._update();
+      if (await this.model.refresh(wait)) this._update();
       this._silent = false;
     } catch (problem) {
       if (!this._silent) toast(problem.message, { bad: true });

@@ -2,8 +2,11 @@
 
 const SHARE = 8;
 
-/** Calls `work` until it resolves to false. Waits `pause` ms (or the number that it resolves to) in between, or eight times its duration if that is longer. Returns {now, stop}. */
-export function live(work, pause) {
+/**
+ * Calls `work` until it resolves to false. Waits `pause` ms (or the number that it resolves to) in between, or eight times its duration if that is longer.
+ * The first call gets `wait`, the ms that the service may take for it on purpose, so they do not count. Returns {now, stop}.
+ */
+export function live(work, pause, wait = 0) {
   let timer = 0;
   let running = false;
   let again = false;
@@ -16,8 +19,9 @@ export function live(work, pause) {
       return;
     }
     running = true;
-    const begun = performance.now();
-    const more = await work();
+    const begun = performance.now() + wait;
+    const more = await work(wait);
+    wait = 0;
     running = false;
     if (!wanted) return;
     if (again) {

@@ -37,10 +37,10 @@ export class Model {
     return this.id !== null && !this.live && this.status.webhook?.status === "PENDING";
   }
 
-  /** Reads the newest status, and the nodes, which may be many, only if something changed. Resolves to whether it did. */
-  async refresh() {
+  /** Reads the newest status, after at most `wait` ms if it has not ended; and the nodes, which may be many, only if something changed. Resolves to whether it did. */
+  async refresh(wait) {
     if (!this.id) return false;
-    const brief = await get(path`workflows/${this.id}`, { nodes: "false" });
+    const brief = await get(path`workflows/${this.id}`, { nodes: "false", wait: wait ? wait / 1000 : null });
     if (mark(brief) === mark(this.status)) return false;
     if (end(brief) !== end(this.status)) this._results = null;
     this.status = await get(path`workflows/${this.id}`);
