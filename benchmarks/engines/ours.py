@@ -51,24 +51,22 @@ class Client:
     def _trigger(self, execution_id: str, instances: int) -> dict[str, float]:
         latencies: dict[str, float] = {}
         begun: dict[http.client.HTTPConnection, float] = {}
-        instance: dict[http.client.HTTPConnection, str] = {}
         with selectors.DefaultSelector() as selector:
             for connection in self._connections[:instances]:
                 begun[connection] = time.perf_counter()
-                connection.request("POST", f"/api/workflow/trigger/{execution_id}")
+                connection.request("POST", f"/api/workflow/trigger/{execution_id}?wait=25")
                 selector.register(connection.sock, selectors.EVENT_READ, connection)
             while len(latencies) < instances:
                 for key, _ in selector.select():
                     connection = key.data
                     answer = _answer(connection)
-                    if "nodes" not in answer:
-                        instance[connection] = answer["instance_id"]
-                    elif answer["status"] in TERMINAL:
-                        latencies[instance[connection]] = time.perf_counter() - begun[connection]
+                    if answer["status"] in TERMINAL:
+                        latencies[answer["instance_id"]] = time.perf_counter() - begun[connection]
                         selector.unregister(connection.sock)
-                        _check(answer)
+                        if answer["status"] != "COMPLETED":
+                            raise RuntimeError(f"{answer['status']}: {answer['error']}")
                         continue
-                    connection.request("GET", f"/api/workflows/{instance[connection]}?wait=25")
+                    connection.request("GET", f"/api/workflows/{answer['instance_id']}?wait=25&nodes=false")
         return latencies
 
 
@@ -78,12 +76,6 @@ def _answer(connection: http.client.HTTPConnection) -> Any:
     if response.status >= 300:
         raise RuntimeError(f"{response.status}: {body[:200].decode(errors='replace')}")
     return json.loads(body)
-
-
-def _check(status: Any) -> None:
-    progress = status["progress"]
-    if status["status"] != "COMPLETED" or progress["completed"] != progress["total"]:
-        raise RuntimeError(f"{status['status']}: {progress}")
 
 
 def versions() -> dict[str, str]:
