@@ -26,15 +26,14 @@ class Dispatch(Protocol):
         """Enqueue ready nodes from this process."""
 
 
-# Claims what can run here of the nodes that an instance begins with. Returns those to be sent, and the call that runs
-# what was claimed.
-Claim = Callable[[Ref, "Plan", Sequence[Ready]], tuple[Sequence[Ready], Callable[[], None]]]
+# Runs what can run here of the nodes that an instance begins with. Returns all ready nodes that are to be sent.
+Begin = Callable[[Ref, "Plan", Sequence[Ready]], Sequence[Ready]]
 
 
 class FirstHop(Protocol):
     """Begins an instance in the process that created it."""
 
-    def turn(self, plan: Plan, roots: Sequence[int]) -> AbstractContextManager[Claim]:
+    def turn(self, plan: Plan, roots: Sequence[int]) -> AbstractContextManager[Begin]:
         """Wait for this process to have time for an instance with these roots, which is created in the block."""
 
 

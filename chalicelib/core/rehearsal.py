@@ -35,12 +35,13 @@ class Job(NamedTuple):
 class _Invocation:
     """What the threads of one invocation of a worker share. `ended` are jobs that wait to be committed.
 
-    `first_hop`: it is a trigger that runs at most `nodes` itself.
+    `first_hop`: it is a trigger that runs at most `nodes` itself, and sends what is `left` when these have ended.
     """
 
     started_at: float
     first_hop: bool = False
     nodes: int = 0
+    left: list[int] = field(default_factory=list)
     threads: int = 0
     committing: bool = False
     ended: deque[Job] = field(default_factory=deque)
@@ -122,12 +123,12 @@ class Rehearsal:
         hop_until = self._now + self._rules.first_hop_seconds
         if mine:
             yield from self._claim(mine)
-        yield from self._dispatch([node for node in ready if node not in mine], measured=False)
-        yield from self._settle(self._plan.roots, measured=False)
         invocation = _Invocation(self._now, first_hop=True, nodes=most)
         jobs = [Job(node, hop_until) for node in mine]
         while jobs:
             jobs = yield from self._turn(invocation, jobs)
+        yield from self._dispatch([node for node in ready if node not in mine] + invocation.left, measured=False)
+        yield from self._settle(self._plan.roots, measured=False)
 
     def _in_place(self, node: int) -> bool:
         return self._profiles[node].instant and not self._plan.nodes[node].secrets
@@ -220,7 +221,10 @@ class Rehearsal:
         if not self._nodes_left:
             self._totals.makespan_seconds = self._now
         measured = not invocation.first_hop
-        yield from self._dispatch(ready, measured=measured)
+        if invocation.first_hop:
+            invocation.left += ready
+        else:
+            yield from self._dispatch(ready, measured=measured)
         for node in nodes:
             yield from self._settle(self._plan.children[node], measured=measured)
         if claimed and self._must_read_results(nodes, claimed):

@@ -69,7 +69,7 @@ class Triggering:
     def _start(self, ref: Ref, plan: Plan, wanted: Trigger) -> Triggered:
         items, cursor = plan.unblocks(-1)
         roots = items[::2]
-        with self._first_hop.turn(plan, roots) as claim:
+        with self._first_hop.turn(plan, roots) as begin:
             outcome, created_at = self._store.create(
                 ref,
                 total=len(plan.nodes),
@@ -81,11 +81,10 @@ class Triggering:
             if not self._store.note_latest(ref.execution_id, ref.instance_id):
                 self._withdraw(ref, outcome)
                 raise no_workflow(ref.execution_id)
-            rest, run = claim(ref, plan, [Ready(root, 1) for root in roots])
-            self._dispatch.unblocked(ref, plan, rest)
-            self._settler.settle(ref, plan, -1, cursor, failed=False)
             log.info("instance created", extra={"instance_id": ref.instance_id, "execution_id": ref.execution_id})
-            run()
+            left = begin(ref, plan, [Ready(root, 1) for root in roots])
+        self._dispatch.unblocked(ref, plan, left)
+        self._settler.settle(ref, plan, -1, cursor, failed=False)
         return Triggered(
             instance_id=ref.instance_id, execution_id=ref.execution_id, created_at=present.rfc3339(created_at)
         )

@@ -92,7 +92,11 @@ class Committer:
         )
         best_effort(self._metrics.nodes, ends)
         best_effort(self._settler.note_end, ref, plan, committed.status)
-        self._dispatch.unblocked(ref, plan, committed.ready)
+        in_place = entries[0].ended.job.in_place
+        if in_place is not None:
+            in_place.left += committed.ready
+        else:
+            self._dispatch.unblocked(ref, plan, committed.ready)
         for entry, outcome in zip(entries, committed.outcomes, strict=True):
             if outcome is Outcome.COMMITTED:
                 self._settler.settle(ref, plan, entry.ended.job.node, entry.cursor, failed=False)

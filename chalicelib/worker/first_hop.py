@@ -3,8 +3,8 @@
 Nearly every workflow begins with `input`. So it needs no message to begin, and a small one has ended when the trigger
 answers. Leases, attempts and commits are those of any worker: a process that dies here has lost some leases.
 
-A local server answers many requests at once. If all of them ran Python at the same time, each call to Redis would wait
-for the others' processor time, and the hops would take longer than the queue; so a few run, and the others wait.
+A local server answers many requests at once. If they all ran Python at the same time, each call to Redis would wait for
+the others' processor time, and the hops would take longer than the queue. So they take turns, and send outside of them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,15 @@ from chalicelib.best_effort import best_effort
 from chalicelib.core import failure
 from chalicelib.core.plan import Plan
 from chalicelib.core.work import Ready, Ref
-from chalicelib.scheduling import Claim
+from chalicelib.scheduling import Begin
 from chalicelib.worker.claimer import Claimer
-from chalicelib.worker.job import InPlace, Job
+from chalicelib.worker.job import InPlace
 from chalicelib.worker.run_loop import RunLoop
 from chalicelib.worker.sizing import Requirements
 
 # The time of an invocation is no limit here: what runs is over in an instant.
 _NO_DEADLINE = 60.0
-# How many instances one process begins at the same time. Some of them wait for SQS.
-AT_ONCE = 1
-# A trigger that cannot begin its instance after as many seconds leaves it to the queue.
+# A trigger that waited as many seconds for its turn leaves the instance to the queue.
 PATIENCE = 0.5
 
 log = logging.getLogger("dag.node")
@@ -53,24 +51,23 @@ class InlineFirstHop:
         self._seconds = seconds
         self._nodes = nodes
         self._clock = clock
-        self._turns = threading.BoundedSemaphore(AT_ONCE)
+        self._turn = threading.Lock()
 
     @contextmanager
-    def turn(self, plan: Plan, roots: Sequence[int]) -> Iterator[Claim]:
+    def turn(self, plan: Plan, roots: Sequence[int]) -> Iterator[Begin]:
         in_place = any(self._requirements.in_place(plan, root) for root in roots)
-        if not in_place or not self._turns.acquire(timeout=PATIENCE):
+        if not in_place or not self._turn.acquire(timeout=PATIENCE):
             yield leave
             return
         try:
-            yield self._claim
+            yield self._begin
         finally:
-            self._turns.release()
+            self._turn.release()
 
-    def _claim(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> tuple[Sequence[Ready], Callable[[], None]]:
+    def _begin(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> Sequence[Ready]:
         mine = [one for one in ready if self._requirements.in_place(plan, one.node)][: self._nodes]
-        if not mine:
-            return ready, _nothing
-        now = self._clock()
+        now, in_place = self._clock(), InPlace(self._nodes)
+        fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
         try:
             jobs = self._claimer.claim(
                 ref,
@@ -80,33 +77,26 @@ class InlineFirstHop:
                 hop_until=now + self._seconds,
                 delivery=None,
                 message=False,
-                in_place=InPlace(self._nodes),
+                in_place=in_place,
             )
         except Exception as error:  # a message will ask for them, or find that they were claimed
-            fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
             best_effort(log.warning, "first hop left to the queue", extra=fields | {"error": failure.message_of(error)})
-            return ready, _nothing
-        claimed = {job.node for job in jobs}
-        return [one for one in ready if one.node not in claimed], lambda: self._run(jobs)
-
-    def _run(self, jobs: Sequence[Job]) -> None:
+            return ready
         try:
             self._run_loop.run(jobs)
         except Exception:  # the instance exists, and the sweep goes on with it: the trigger has succeeded
-            best_effort(log.exception, "first hop failed")
+            best_effort(log.exception, "first hop failed", extra=fields)
+        claimed = {job.node for job in jobs}
+        return [one for one in ready if one.node not in claimed] + in_place.left
 
 
 class NoFirstHop:
     """FIRST_HOP_SECONDS=0: every node is sent to the queue."""
 
-    def turn(self, plan: Plan, roots: Sequence[int]) -> AbstractContextManager[Claim]:
+    def turn(self, plan: Plan, roots: Sequence[int]) -> AbstractContextManager[Begin]:
         return nullcontext(leave)
 
 
-def leave(ref: Ref, plan: Plan, ready: Sequence[Ready]) -> tuple[Sequence[Ready], Callable[[], None]]:
-    """Leave all nodes to the queue. See scheduling.Claim."""
-    return ready, _nothing
-
-
-def _nothing() -> None:
-    return None
+def leave(ref: Ref, plan: Plan, ready: Sequence[Ready]) -> Sequence[Ready]:
+    """Leave all nodes to the queue. See scheduling.Begin."""
+    return ready

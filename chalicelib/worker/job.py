@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chalicelib.core.plan import Plan
-from chalicelib.core.work import Ref
+from chalicelib.core.work import Ready, Ref
 from chalicelib.metrics.protocol import NodeEnd
 
 
@@ -31,9 +31,10 @@ class Delivery:
 
 @dataclass(slots=True)
 class InPlace:
-    """What runs in the process of a trigger, which answers a request meanwhile: `nodes` more at most."""
+    """What runs in the process of a trigger: `nodes` more at most. `left` is ready, and is sent when it has ended."""
 
     nodes: int
+    left: list[Ready] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
