@@ -33,13 +33,13 @@ log = logging.getLogger("dag.node")
 
 
 class InlineFirstHop:
-    """`seconds` and `nodes` bound what one call runs. See scheduling.FirstHop."""
+    """`seconds` and `nodes` bound what one call runs, and `run_loop` makes what runs it. See scheduling.FirstHop."""
 
     def __init__(
         self,
         *,
         claimer: Claimer,
-        run_loop: RunLoop,
+        run_loop: Callable[[], RunLoop],
         requirements: Requirements,
         seconds: float,
         nodes: int,
@@ -83,7 +83,7 @@ class InlineFirstHop:
             best_effort(log.warning, "first hop left to the queue", extra=fields | {"error": failure.message_of(error)})
             return ready
         try:
-            self._run_loop.run(jobs)
+            self._run_loop().run(jobs)
         except Exception:  # the instance exists, and the sweep goes on with it: the trigger has succeeded
             best_effort(log.exception, "first hop failed", extra=fields)
         claimed = {job.node for job in jobs}

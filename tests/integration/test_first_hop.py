@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from chalicelib import ids
 from chalicelib.composition import Application
+from chalicelib.core.plan import Plan
 from chalicelib.errors import Unavailable
 from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import decode
-from tests.support.harness import application, drain, run
+from tests.support.harness import Workers, application, drain, run, wait_until
 from tests.support.invariants import check_invariants
 
 Make = Callable[..., tuple[Application, MemoryQueue]]
@@ -193,4 +196,31 @@ def test_whoever_sends_what_it_leaves(make: Make, scheduling: str, monkeypatch: 
         monkeypatch.setattr(app.dispatch._invoker, "invoke", lambda instance_id: app.scheduler.run(instance_id))  # type: ignore[attr-defined]
     instance_id = run(app, workflow(node("a", "input"), node("b", "waits", "a"), node("c", "waits")))
     assert sent(queue) == [1, 2]
+    finish(app, queue, instance_id)
+
+
+def test_workers_of_the_same_process_commit_none_of_its_nodes(make: Make) -> None:
+    """A thread commits for others. What it made ready would be nobody's to send, and wait for the sweep."""
+    app, queue = make()
+    nodes = [node("a", "input"), *(node(f"b{n}", "noop", "a") for n in range(3)), node("c", "waits", "b0", "b1", "b2")]
+    execution_id = app.submission.submit(
+        json.dumps(workflow(*nodes, node("d", "noop", "c"))).encode(), None
+    ).execution_id
+    with Workers(app, queue, workers=2, sweep_seconds=3600), ThreadPoolExecutor(8) as clients:
+        triggers = [clients.submit(app.triggering.trigger, execution_id, b"", None) for _ in range(100)]
+        ids = [future.result().instance_id for future in triggers]
+        wait_until(lambda: all(app.store.status(id) == "COMPLETED" for id in ids), seconds=20, what="the ends of all")
+    for id in ids:
+        check_invariants(app.redis, id)
+
+
+def test_a_trigger_that_waits_too_long_for_its_turn_leaves_it_to_the_queue(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.worker.first_hop.PATIENCE", 0.01)
+    app, queue = make()
+    plan = Plan.from_json(json.dumps(DIAMOND).encode())
+    with app.first_hop.turn(plan, plan.roots):
+        instance_id = run(app, DIAMOND)
+    assert sent(queue) == [0]
     finish(app, queue, instance_id)
