@@ -7,14 +7,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import handlers, plot, report, trace, workloads
+from benchmarks import catalogue, handlers, plot, report, service, trace, workloads
 from benchmarks.dag import Dag
 from benchmarks.results import Results, Run, percentile, values
 from benchmarks.workloads import Workload, chain, fan, layered
 from chalicelib.core import definition, strictjson
 
-HANDLERS = {"bench_noop": handlers.noop, "bench_fibonacci": handlers.fibonacci}
-NODES = {"chain": 200, "fan": 1002, "layered": 1000, "many": 10, "fib10": 40, "fib33": 10, "montage1k": 994}
+HANDLERS = {"bench_noop": handlers.noop, "bench_fibonacci": handlers.fibonacci, "bench_call": handlers.call}
+NODES = {"chain": 200, "fan": 1002, "layered": 1000, "many": 10, "alone": 10, "fib10": 40, "fib33": 10}
+NODES |= {"montage1k": 994, "calls200": 202, "calls1000": 1002, "sequences": 5, "failing": 5, "beside": 1002}
 
 
 @pytest.mark.parametrize("workload", workloads.ALL, ids=lambda workload: workload.name)
@@ -55,8 +56,28 @@ def test_a_run_is_checked(lines: list[str], fault: str | None) -> None:
     assert trace.fault(lines, Dag.of(chain(2)), ["a", "b"]) == fault
 
 
+def test_the_service_fails_the_same_keys_each_time() -> None:
+    keys = [f"instance-{number}/n0" for number in range(10_000)]
+    failing = [key for key in keys if service.fails(key, service.FAILING)]
+    assert 150 <= len(failing) <= 250 and failing == [key for key in keys if service.fails(key, service.FAILING)]
+    assert not any(service.fails(key, 0.0) for key in keys) and all(service.fails(key, 1.0) for key in keys)
+
+
+def test_what_calls_and_what_runs_where() -> None:
+    five = workloads.sequence("rarely")["dag"]["nodes"]
+    assert five == workloads.sequence("rarely")["dag"]["nodes"]
+    assert all(node["config"]["call"].startswith("rarely-0.") for node in five)
+    waiting = {workload.name for workload in workloads.ALL if workload.waits}
+    assert waiting == {node for node in NODES if node[:5] in ("calls", "seque", "faili", "besid")}
+    ran = {engine.name: {one.name for one in workloads.ALL if engine.runs(one)} for engine in catalogue.ALL}
+    assert ran["ours"] == ran["restate-calls"] == NODES.keys() | {"montage10k"}
+    assert ran["celery-threads"] == waiting and not ran["celery"] & waiting
+
+
 def test_values() -> None:
     many = Workload(name="many", title="", unit="nodes/s", make=lambda: fan(8), instances=2)
+    beside = Workload(name="beside", title="", unit="ms", make=lambda: fan(8), beside=lambda: chain(2))
+    assert values(beside, 10, 9.0, [0.004, 0.002]) == {"p50 ms": 2, "p99 ms": 4}
     assert values(many, 10, 0.5, [0.4, 0.5]) == {"nodes/s": 40, "p50 ms": 400, "p95 ms": 500}
     hops = Workload(name="chain", title="", unit="ms a hop", make=lambda: chain(200))
     assert values(hops, 200, 1.0, [1.0]) == {"ms a hop": 5}
