@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks import service
 from benchmarks.overload import Client
+from examples.run import fan_out
 from tests.support.stack import running_stack
 
 SMALL = {
@@ -84,7 +85,7 @@ def late(client: Client, instance_id: str) -> list[float]:
 def spread(values: list[float]) -> str:
     ordered = sorted(values)
     p99 = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
-    return f"median {statistics.median(ordered):.0f} ms, p99 {p99:.0f} ms, of {len(ordered)}"
+    return f"median {statistics.median(ordered):.1f} ms, p99 {p99:.1f} ms, of {len(ordered)}"
 
 
 def main() -> None:
@@ -105,8 +106,9 @@ def main() -> None:
         for _ in range(given.rounds):
             _, seconds = run(client, wide)
             print(f"1 -> {given.calls} -> 1, calls of {given.seconds} s: {seconds:.2f} s", flush=True)
-        alone = [run(client, small)[1] * 1000 for _ in range(100)]
-        print(f"an instance of two no-ops alone: {spread(alone)}", flush=True)
+        for title, one in (("two no-ops", small), ("1 → 8 → 1", submit(client, fan_out(8)))):
+            alone = [run(client, one)[1] * 1000 for _ in range(300)]
+            print(f"an instance of {title} alone: {spread(alone)}", flush=True)
         beside: list[float] = []
         stop = threading.Event()
         thread = threading.Thread(target=quick_ones, args=(stack.url, small, stop, beside))

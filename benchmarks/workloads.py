@@ -103,7 +103,7 @@ ALL = (
     Workload(
         name="many", title="200 instances of 1 → 8 → 1 at once", unit="nodes/s", make=lambda: fan(8), instances=200
     ),
-    Workload(name="alone", title="one instance of 1 → 8 → 1", unit="ms", make=lambda: fan(8)),
+    Workload(name="alone", title="a new workflow of 1 → 8 → 1, with its submission", unit="ms", make=lambda: fan(8)),
     Workload(name="fib10", title="40 times fibonacci(10) in sequence", unit="s", make=lambda: chain(40, 10)),
     Workload(name="fib33", title="10 times fibonacci(33) in sequence", unit="s", make=lambda: chain(10, 33)),
     Workload(name="montage1k", title="Montage, 994 tasks", unit="nodes/s", make=lambda: montage(1000)),
