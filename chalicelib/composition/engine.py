@@ -121,6 +121,7 @@ class Engine(Infrastructure):
             requirements=self.requirements,
             seconds=seconds,
             nodes=FIRST_HOP_NODES,
+            large=self.settings.large_result_bytes,
             clock=self.clock,
         )
 
