@@ -258,7 +258,7 @@ class Invoker:
         self.invoked.append(instance_id)
 
 
-def test_who_sends_is_a_setting() -> None:
+def test_who_sends_is_a_setting(caplog: pytest.LogCaptureFixture) -> None:
     client = Client()
     queue = sqs.SqsQueue(lambda: client, "u")
     options: dict[str, Any] = {"resend_ms": 1, "weight": lambda _: 100, "room": 100}
@@ -273,6 +273,10 @@ def test_who_sends_is_a_setting() -> None:
     by_lambda.unblocked(REF, PLAN, [])
     assert invoker.invoked == [REF.instance_id] and len(client.batches) == 1
     LambdaDispatch(queue, Invoker(broken=True), **options).unblocked(REF, PLAN, [Ready(1, 1)])
+    [record] = caplog.records
+    assert (record.levelname, record.message) == ("WARNING", "scheduler not invoked")
+    fields = {"instance_id": REF.instance_id, "execution_id": REF.execution_id, "error": "throttled"}
+    assert vars(record).items() >= fields.items()
 
 
 def test_a_message_holds_what_there_is_room_for() -> None:
