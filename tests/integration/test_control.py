@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import ids
 from chalicelib.composition import Application
 from chalicelib.errors import Conflict, InvalidDocument, NotFound
 from chalicelib.handlers import Config, Context, DoNotRetry, handler
@@ -161,6 +162,16 @@ def test_retry_runs_what_failed_and_keeps_the_rest(make: Make) -> None:
         app.control.rerun(instance_id, b"", None)
 
 
+def test_what_has_not_ended_is_not_run_again(make: Make) -> None:
+    app, queue = make()
+    instance_id = run(app, workflow(node("a")))
+    with pytest.raises(Conflict, match=f"^instance `{instance_id}` is PENDING: wait for its end, or cancel it first$"):
+        app.control.rerun(instance_id, b"", None)
+    drain(app, queue)
+    with pytest.raises(Conflict, match=r"every node of .* completed: say in `from` which are to run again"):
+        app.control.rerun(instance_id, b"", None)
+
+
 def test_rerun_from_a_node_with_other_params_and_the_old_results(make: Make) -> None:
     app, queue = make()
     nodes = [node("a", config={"value": 1}), node("b", "a", config={"value": "{{ params.x }}"}), node("c", "b")]
@@ -292,6 +303,28 @@ def test_a_node_may_say_what_would_hold_without_defaults(make: Make) -> None:
     body = workflow(*nodes, defaults={"retry_policy": {"max_attempts": 5}})
     plan = app.resolver.plan(app.submission.submit(json.dumps(body).encode(), None).execution_id)
     assert [one.retry.max_attempts for one in plan.nodes] == [1, 1, 5]
+
+
+def test_an_error_names_the_instance_or_the_node_that_is_not_there(make: Make) -> None:
+    app, queue = make()
+    missing, instance_id = ids.new(ids.INSTANCE), run(app, workflow(node("a")))
+    drain(app, queue)
+    for ask in (
+        lambda: app.control.cancel(missing, b""),
+        lambda: app.control.rerun(missing, b"", None),
+        lambda: app.status.of(missing),
+        lambda: app.history.of(missing, node=None, limit=1, cursor=0),
+    ):
+        with pytest.raises(NotFound, match=f"^there is no instance `{missing}`, or its retention is over$"):
+            ask()
+    for place, detail, ask in (
+        ("/query/node", " in this workflow", lambda: app.history.of(instance_id, node="x" * 99, limit=1, cursor=0)),
+        ("/from/1", "", lambda: app.control.rerun(instance_id, body(**{"from": ["a", "x" * 99]}), None)),
+    ):
+        with pytest.raises(InvalidDocument) as caught:
+            ask()
+        [problem] = caught.value.problems
+        assert (problem.pointer, problem.detail) == (place, f"there is no node `{'x' * 60}`{detail}")
 
 
 def test_lists_are_filtered_and_paged_newest_first(make: Make) -> None:
