@@ -240,9 +240,34 @@ def test_history_tells_every_attempt_and_why(make: Make) -> None:
         ("started", 2),
         ("completed", 2),
     ]
-    first = app.history.of(instance_id, node=None, limit=2, cursor=0)
-    second = app.history.of(instance_id, node=None, limit=100, cursor=int(first.next or 0))
-    assert first.events + second.events == events
+
+
+def test_a_history_is_read_page_by_page(make: Make) -> None:
+    app, queue = make()
+    instance_id = run(app, workflow(node("a"), node("b", "a")))
+    drain(app, queue)
+    events = app.history.of(instance_id, node=None, limit=100, cursor=0).events
+    for limit in (1, 3, len(events)):
+        pages, cursor = [], "0"
+        while cursor:
+            page = app.history.of(instance_id, node=None, limit=limit, cursor=int(cursor))
+            pages.append(page.events)
+            cursor = page.next or ""
+        assert [event for page in pages for event in page] == events and {len(page) for page in pages[:-1]} <= {limit}
+        assert 0 < len(pages[-1]) <= limit
+
+
+def test_history_tells_what_was_run_again_and_what_had_not_ended(make: Make) -> None:
+    app, queue = make()
+    instance_id = run(app, workflow(node("a"), node("b", "a")))
+    for fields, reason in (({}, None), ({"from": ["a", "b"]}, "from a, b")):
+        app.control.cancel(instance_id, b"")
+        why = app.history.of(instance_id, node="b", limit=9, cursor=0).why
+        assert why == {"b": "it had not ended when the instance became CANCELLED"}
+        app.control.rerun(instance_id, body(**fields), None)
+        events = app.history.of(instance_id, node=None, limit=100, cursor=0).events
+        assert [event.reason for event in events if event.event == "rerun"][-1] == reason
+    drain(app, queue)
 
 
 def test_fail_fast_ends_the_others(make: Make) -> None:

@@ -196,14 +196,16 @@ def test_records_that_cannot_be_handled(engine: Engine, monkeypatch: pytest.Monk
     ref = engine.start()
     engine.lines()
     replaced(monkeypatch, engine.app.store, "claim", AWAY)
-    engine.queue.bodies = ["rubbish", encode(Message(ref, (Ready(0, 1, alone=alone),)))]
-    failed = [{"itemIdentifier": "m0"}, {"itemIdentifier": "m1"}]
-    assert engine.work() == {"batchItemFailures": failed}
-    rubbish, away = engine.lines()
-    error = rubbish.pop("error")
-    assert error.startswith("not a message of dag-service: ")
-    assert rubbish == {"level": "ERROR", "event": "record failed", "message_id": "m0"}
+    messages = [encode(Message(ref, (Ready(node, 1, alone=alone),))) for node in (0, 9)]
+    engine.queue.bodies = ["rubbish", *messages]
+    answer = engine.work()
+    assert sorted(one["itemIdentifier"] for one in answer["batchItemFailures"]) == ["m0", "m1", "m2"]
+    rubbish, away, odd = sorted(engine.lines(), key=lambda line: str(line["message_id"]))
+    assert rubbish.pop("error").startswith("not a message of dag-service: ")
+    failed: Line = {"level": "ERROR", "event": "record failed"}
+    assert rubbish == failed | {"message_id": "m0"}
     assert away == {"level": "WARNING", "event": "record failed", "message_id": "m1", "error": str(AWAY)}
+    assert odd == failed | {"message_id": "m2", "error": "the message names a node that its workflow does not have"}
 
 
 def test_a_node_that_its_invocation_cuts_off(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
