@@ -81,6 +81,8 @@ def test_no_transition_touches_it_and_it_goes_on_when_its_release_is_back(app: Q
     for transition in TRANSITIONS.values():
         with pytest.raises(NewerSchema, match=f"schema {keys.SCHEMA + 1}"):
             transition(app.store, instance_id)
+    with pytest.raises(NewerSchema, match=f"`{instance_id}`"):
+        app.store.status(instance_id)
     with pytest.raises(NewerSchema):
         results_of(app, instance_id)
     assert [client.dump(name) for name in keys.instance(instance_id)[:-2]] == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -403,6 +404,34 @@ def test_a_rerun_begins_where_nothing_was(bench: Bench) -> None:
     assert bench.store.rerun(later, epoch=1, nodes=only, params=None, reason="", by=LATER) is Outcome.RERUN
     assert bench.due(later) == {0: 0} and bench.meta(later, "params") == ["{}"]
     assert (bench.record(later, 0) or "").startswith("Q:2:0:0:0:-1:")
+
+
+def test_each_rerun_begins_the_next_epoch_and_owes_nothing_of_the_last_one(bench: Bench) -> None:
+    id = bench.create(0, terms=Terms(webhook=True))
+    for epoch in (1, 2, 3):
+        bench.claim(id, 0, attempt=epoch)
+        assert bench.meta(id, "owes") == [None]
+        bench.complete(id, 0, attempt=epoch)
+        assert bench.meta(id, "status", "epoch", "owes") == ["COMPLETED", str(epoch) if epoch > 1 else None, "1"]
+        nodes = RerunNodes(ready=[0], waiting={}, first=epoch + 1)
+        rerun = functools.partial(bench.store.rerun, id, nodes=nodes, params=None, reason="", by=SENT)
+        assert rerun(epoch=epoch + 1) is Outcome.SUPERSEDED
+        assert rerun(epoch=epoch) is Outcome.RERUN
+
+
+def test_a_failure_is_no_longer_ignored_when_its_node_was_run_again(bench: Bench) -> None:
+    """Two roots, of which the failure of the first one is ignored. In the second epoch only the other one fails."""
+    id = bench.create(0, 1, terms=Terms(ignores=(0,)))
+    bench.claim(id, 0, 1)
+    assert bench.fail(id, 0) is bench.fail(id, 1) is Outcome.FAILED
+    assert bench.meta(id, "status", "failed", "ignored") == ["FAILED", "2", "1"]
+    both = RerunNodes(ready=[0, 1], waiting={}, first=2)
+    assert bench.store.rerun(id, epoch=1, nodes=both, params=None, reason="", by=SENT) is Outcome.RERUN
+    assert bench.meta(id, "failed", "ignored") == ["0", "0"]
+    bench.claim(id, 0, 1, attempt=2)
+    bench.complete(id, 0, attempt=2)
+    bench.fail(id, 1, attempt=2)
+    assert bench.meta(id, "status", "failed", "ignored") == ["FAILED", "1", "0"]
 
 
 def test_calls_are_counted_from_none_where_an_older_release_made_the_instance(bench: Bench) -> None:

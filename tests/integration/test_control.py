@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import ids
 from chalicelib.composition import Application
 from chalicelib.errors import Conflict, InvalidDocument, NotFound
 from chalicelib.handlers import Config, Context, DoNotRetry, handler
@@ -161,6 +162,16 @@ def test_retry_runs_what_failed_and_keeps_the_rest(make: Make) -> None:
         app.control.rerun(instance_id, b"", None)
 
 
+def test_what_has_not_ended_is_not_run_again(make: Make) -> None:
+    app, queue = make()
+    instance_id = run(app, workflow(node("a")))
+    with pytest.raises(Conflict, match=f"^instance `{instance_id}` is PENDING: wait for its end, or cancel it first$"):
+        app.control.rerun(instance_id, b"", None)
+    drain(app, queue)
+    with pytest.raises(Conflict, match=r"every node of .* completed: say in `from` which are to run again"):
+        app.control.rerun(instance_id, b"", None)
+
+
 def test_rerun_from_a_node_with_other_params_and_the_old_results(make: Make) -> None:
     app, queue = make()
     nodes = [node("a", config={"value": 1}), node("b", "a", config={"value": "{{ params.x }}"}), node("c", "b")]
@@ -229,9 +240,34 @@ def test_history_tells_every_attempt_and_why(make: Make) -> None:
         ("started", 2),
         ("completed", 2),
     ]
-    first = app.history.of(instance_id, node=None, limit=2, cursor=0)
-    second = app.history.of(instance_id, node=None, limit=100, cursor=int(first.next or 0))
-    assert first.events + second.events == events
+
+
+def test_a_history_is_read_page_by_page(make: Make) -> None:
+    app, queue = make()
+    instance_id = run(app, workflow(node("a"), node("b", "a")))
+    drain(app, queue)
+    events = app.history.of(instance_id, node=None, limit=100, cursor=0).events
+    for limit in (1, 3, len(events)):
+        pages, cursor = [], "0"
+        while cursor:
+            page = app.history.of(instance_id, node=None, limit=limit, cursor=int(cursor))
+            pages.append(page.events)
+            cursor = page.next or ""
+        assert [event for page in pages for event in page] == events and {len(page) for page in pages[:-1]} <= {limit}
+        assert 0 < len(pages[-1]) <= limit
+
+
+def test_history_tells_what_was_run_again_and_what_had_not_ended(make: Make) -> None:
+    app, queue = make()
+    instance_id = run(app, workflow(node("a"), node("b", "a")))
+    for fields, reason in (({}, None), ({"from": ["a", "b"]}, "from a, b")):
+        app.control.cancel(instance_id, b"")
+        why = app.history.of(instance_id, node="b", limit=9, cursor=0).why
+        assert why == {"b": "it had not ended when the instance became CANCELLED"}
+        app.control.rerun(instance_id, body(**fields), None)
+        events = app.history.of(instance_id, node=None, limit=100, cursor=0).events
+        assert [event.reason for event in events if event.event == "rerun"][-1] == reason
+    drain(app, queue)
 
 
 def test_fail_fast_ends_the_others(make: Make) -> None:
@@ -292,6 +328,28 @@ def test_a_node_may_say_what_would_hold_without_defaults(make: Make) -> None:
     body = workflow(*nodes, defaults={"retry_policy": {"max_attempts": 5}})
     plan = app.resolver.plan(app.submission.submit(json.dumps(body).encode(), None).execution_id)
     assert [one.retry.max_attempts for one in plan.nodes] == [1, 1, 5]
+
+
+def test_an_error_names_the_instance_or_the_node_that_is_not_there(make: Make) -> None:
+    app, queue = make()
+    missing, instance_id = ids.new(ids.INSTANCE), run(app, workflow(node("a")))
+    drain(app, queue)
+    for ask in (
+        lambda: app.control.cancel(missing, b""),
+        lambda: app.control.rerun(missing, b"", None),
+        lambda: app.status.of(missing),
+        lambda: app.history.of(missing, node=None, limit=1, cursor=0),
+    ):
+        with pytest.raises(NotFound, match=f"^there is no instance `{missing}`, or its retention is over$"):
+            ask()
+    for place, detail, ask in (
+        ("/query/node", " in this workflow", lambda: app.history.of(instance_id, node="x" * 99, limit=1, cursor=0)),
+        ("/from/1", "", lambda: app.control.rerun(instance_id, body(**{"from": ["a", "x" * 99]}), None)),
+    ):
+        with pytest.raises(InvalidDocument) as caught:
+            ask()
+        [problem] = caught.value.problems
+        assert (problem.pointer, problem.detail) == (place, f"there is no node `{'x' * 60}`{detail}")
 
 
 def test_lists_are_filtered_and_paged_newest_first(make: Make) -> None:

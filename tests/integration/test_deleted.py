@@ -151,6 +151,16 @@ def test_its_instances_can_still_be_controlled(processes: Callable[[], QueuedApp
     there.control.delete(instance_id)
 
 
+def test_a_plan_may_be_forgotten_by_several_threads(processes: Callable[[], QueuedApplication]) -> None:
+    here = processes()
+    execution_id = submitted(here)
+    here.definitions.get(execution_id)
+    here.control.delete(execution_id)
+    for _ in range(2):
+        here.definitions.forget(execution_id)
+    assert here.definitions.get(execution_id) is None
+
+
 def test_a_submission_that_is_repeated_stores_it_again(processes: Callable[[], QueuedApplication]) -> None:
     here, there = processes(), processes()
     key = ids.new("key")

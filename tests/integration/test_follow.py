@@ -286,7 +286,9 @@ def test_messages_carry_the_trace_as_attributes(queue_urls: QueuePair, carried: 
     assert seen == [carried]
 
 
-def test_a_collector_that_is_away_is_left_alone_for_a_while(traced: Traced, collector: Collector) -> None:
+def test_a_collector_that_is_away_is_left_alone_for_a_while(
+    traced: Traced, collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
     app, _, spans = traced
     collector.status, before = 400, collector.requests  # the exporter itself retries what can be retried
     try:
@@ -296,6 +298,8 @@ def test_a_collector_that_is_away_is_left_alone_for_a_while(traced: Traced, coll
     finally:
         collector.status = 200
     assert collector.requests == before + 1
+    [line] = [record for record in caplog.records if record.message == "spans not exported"]
+    assert (line.levelname, vars(line)["spans"], vars(line)["pause_seconds"]) == ("WARNING", 3, 30)
 
 
 @handler("says_sync")

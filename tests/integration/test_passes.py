@@ -320,16 +320,20 @@ def test_a_sweep_looks_at_all_that_is_overdue_however_many_there_are(
 def test_an_instance_that_cannot_be_handled_keeps_a_sweep_from_no_other(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = world.start(node("a"), shard="01")
+    caplog.set_level(logging.INFO, "scheduler")
+    broken = [world.start(node("a"), shard="01") for _ in range(2)]
     world.clock.advance(3000)
     fine = [world.start(node("a"), node("b"), shard="01") for _ in range(2)]
-    break_workflow(world, broken)
+    for ref in broken:
+        break_workflow(world, ref)
     world.scheduler._definitions = Definitions(world.store)
     world.clock.advance(1000)
-    assert world.sweep().run() == Swept(3, 4, 1)
-    assert world.diary.entries == [("swept", 4, 1, 1.0)]
-    assert lines(caplog) == [("ERROR", "sweep failed on an instance")]
-    assert caplog.records[0].instance_id == broken.instance_id  # type: ignore[attr-defined]
+    assert world.sweep().run() == Swept(4, 4, 2)
+    assert world.diary.entries == [("swept", 4, 2, 1.0)]
+    *failed, swept = caplog.records
+    assert [(r.levelname, r.message) for r in failed] == [("ERROR", "sweep failed on an instance")] * 2
+    assert {vars(r)["instance_id"] for r in failed} == {ref.instance_id for ref in broken}
+    assert vars(swept).items() >= {"message": "swept", "instances": 4, "nodes": 4, "failed": 2}.items()
     assert {ref.instance_id for ref in fine} & set(world.store.overdue(limit=5)) == set()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from chalicelib import ids
 from chalicelib.composition import Application
@@ -33,6 +34,7 @@ calls: list[tuple[str, int, str]] = []
 class Does(Config):
     what: str = ""
     value: Any = None
+    deep: dict[str, str] = Field(default_factory=dict)
 
 
 @handler("does")
@@ -142,7 +144,8 @@ def test_a_node_out_of_attempts_fails_with_a_bounded_error(make: Make) -> None:
         ({"what": "nan"}, "NaN"),
         ({"what": "large"}, "MAX_RESULT_BYTES"),
         ({"value": "{{ params.missing.x }}"}, "has no `missing`"),
-        ({"what": "{{ params.number }}"}, "does not fit"),
+        ({"what": "{{ params.number }}"}, "does not fit `does` once its templates are filled in: what: Input should"),
+        ({"deep": {"inner": "{{ params.number }}"}}, "filled in: deep.inner: Input should be a valid string"),
     ],
 )
 def test_what_no_retry_can_mend_fails_at_once(make: Make, config: dict[str, Any], word: str) -> None:
@@ -513,6 +516,10 @@ def test_idempotency_keys(make: Make) -> None:
         app.submission.submit(body.replace(b'"w"', b'"v"'), key)
     triggers = [app.triggering.trigger(first.execution_id, b"", key) for _ in range(2)]
     assert triggers[0] == triggers[1]
+    # The key means something else in each scope, and is where another release put it.
+    scopes = {"submit": again[0].execution_id, f"trigger/{first.execution_id}": triggers[0].instance_id}
+    for scope, id in scopes.items():
+        assert app.store.reserve(scope, key, fingerprint="another", id="another")[1] == id
     with pytest.raises(IdempotencyConflict):
         app.triggering.trigger(first.execution_id, b'{"params":{"x":1}}', key)
     drain(app, queue)

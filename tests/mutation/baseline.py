@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 
 from tests.mutation.mutant import LUA, ROOT, Mutant
@@ -81,7 +82,22 @@ class Baseline:
             last = body[0].lineno - 1 if body else smallest.end_lineno or smallest.lineno
             lines = lines | set(range(smallest.lineno, max(last, smallest.lineno) + 1))
             return [name for name, test in self.tests.items() if lines & set(test.lines.get(file, ()))]
-        return [name for name, test in self.tests.items() if test.lines.get(file)]
+        # A value of the module or a class, which was read when the project was imported. A file that has no function of
+        # its own, but dataclasses, is reached by those that import it.
+        return self._running({file}) or self._running(_importers(file))
+
+    def _running(self, files: set[str]) -> list[str]:
+        return [name for name, test in self.tests.items() if any(test.lines.get(file) for file in files)]
+
+
+def _importers(file: str) -> set[str]:
+    """Return the files that import the module by its name, or from it."""
+    folder, _, name = file.removesuffix(".py").replace("/", ".").rpartition(".")
+    importing = re.compile(
+        rf"^\s*from ({re.escape(folder)}\.{name} import|{re.escape(folder)} import .*\b{name}\b)", re.M
+    )
+    sources = [*ROOT.glob("chalicelib/**/*.py"), *ROOT.glob("scheduler/*.py")]
+    return {str(path.relative_to(ROOT)) for path in sources if importing.search(path.read_text("utf-8"))}
 
 
 def _is_there(name: str) -> bool:

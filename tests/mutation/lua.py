@@ -35,8 +35,8 @@ INSTEAD = {
 # A statement begins after one of these.
 BEGINS = {"then", "do", "else", "repeat", "end", ";"}
 ENDS = {"end", "else", "elseif", "then", "do", "return", "local", "if", "for", "while", "until"}
-# Commands that take a set: after this many arguments the order is irrelevant.
-SETS = {"'DEL'": 9, "'ZREM'": 1, "'HDEL'": 1}
+# Commands whose arguments, after the key, are a set.
+SETS = {"'DEL'", "'ZREM'", "'HDEL'"}
 OPENS, CLOSES = {"(", "[", "{"}, {")", "]", "}"}
 JOINS = {
     "and",
@@ -129,8 +129,8 @@ def _of_condition(all_: list[Token], i: int) -> Iterator[tuple[int, int, str]]:
 
 
 def _of_arguments(text: str, all_: list[Token], i: int) -> Iterator[tuple[int, int, str]]:
-    """Swap neighbours, and leave each one out."""
-    if all_[i - 2].text == "function" or all_[i - 1].text in ("min", "max"):
+    """Swap neighbours whose order matters."""
+    if all_[i - 2].text == "function" or all_[i - 1].text in ("min", "max") or all_[i + 1].text in SETS:
         return
     depth, starts, spans = 0, i + 1, []
     for k in range(i, len(all_)):
@@ -142,7 +142,7 @@ def _of_arguments(text: str, all_: list[Token], i: int) -> Iterator[tuple[int, i
             starts = k + 1
         if depth == 0:
             break
-    first = (1 + SETS.get(all_[i + 1].text, 0)) if all_[i - 1].text == "call" else 0
+    first = 1 if all_[i - 1].text == "call" else 0
     for (a, b), (c, d) in zip(spans[first:], spans[first + 1 :], strict=False):
         yield a, d, text[c:d] + text[b:c] + text[a:b]
 

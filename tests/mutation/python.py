@@ -62,7 +62,9 @@ def dropped_call(node: cst.Expr) -> Iterable[cst.BaseSmallStatement]:
 
 
 def swapped_arguments(node: cst.Call) -> Iterable[cst.Call]:
-    """Swap two neighbours that are passed by position."""
+    """Swap two neighbours that are passed by position, where their order matters."""
+    if isinstance(node.func, cst.Name) and node.func.value in ("min", "max"):
+        return
     for i, (left, right) in enumerate(zip(node.args, node.args[1:], strict=False)):
         if not (left.keyword or right.keyword or left.star or right.star):
             swapped = [left.with_changes(value=right.value), right.with_changes(value=left.value)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
+import importlib
 import json
 import os
 import resource
@@ -27,7 +28,7 @@ from _pytest.runner import runtestprotocol
 
 from chalicelib.store.scripts import Scripts
 from tests.mutation import baseline, patch
-from tests.mutation.mutant import LUA, PACKAGES, ROOT, Mutant, read
+from tests.mutation.mutant import LUA, PACKAGES, ROOT, Mutant, files, read
 
 TESTS = ["tests/mutation/short_runs.py", "tests/contract", "tests/unit", "tests/hostile", "tests/integration"]
 TESTS += ["tests/simulation/test_quiet.py"]
@@ -160,6 +161,9 @@ class Forks(Session):
 
     def loop(self, items: list[pytest.Item]) -> None:
         by_name = {item.nodeid: item for item in items}
+        for package in PACKAGES:  # the parts of the application are imported when one is first asked for
+            for name in files(package) if package != "lua" else ():
+                importlib.import_module(name.removesuffix(".py").replace("/", ".").removesuffix(".__init__"))
         self._url = self.warm.module.SERVER["url"]  # type: ignore[attr-defined]
         gc.collect()
         gc.freeze()
@@ -259,5 +263,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    assert PACKAGES
     sys.exit(main())

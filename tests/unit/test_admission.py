@@ -91,12 +91,16 @@ def test_one_reading_serves_for_a_while(asked: Asked) -> None:
 
 
 @pytest.mark.parametrize("error", [Unavailable("away"), KeyError("Attributes")])
-def test_a_reading_that_goes_wrong_refuses_nobody(asked: Asked, error: Exception) -> None:
+def test_a_reading_that_goes_wrong_refuses_nobody(
+    asked: Asked, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     times = [0.0]
     made = gate(asked, times)
     asked.waiting = 1000
     asked.error = error
     made.trigger()
+    [record] = caplog.records
+    assert (record.levelname, record.message, vars(record)["error"]) == ("WARNING", "load not known", str(error))
     asked.error = None
     times[0] += FRESH_SECONDS
     with pytest.raises(Overloaded):

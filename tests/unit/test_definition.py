@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from chalicelib.core import definition
 from chalicelib.errors import InvalidDocument
@@ -25,11 +25,28 @@ class Typed(Config):
 def typed(config: Typed) -> None: ...
 
 
+class Either(Config):
+    """A fault of it as a whole is in the config itself, and not in one of its fields."""
+
+    one: str | None = None
+    other: dict[str, str] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Either:
+        if (self.one is None) == (self.other is None):
+            raise ValueError("give either `one` or `other`")
+        return self
+
+
+@handler("either")
+def either(config: Either) -> None: ...
+
+
 @handler("http")
 def http(config: HttpCall) -> None: ...
 
 
-HANDLERS = {"noop": noop, "typed": typed, "http": http}
+HANDLERS = {"noop": noop, "typed": typed, "http": http, "either": either}
 
 
 def node(id: Any = "a", *dependencies: Any, handler: Any = "noop", **more: Any) -> dict[str, Any]:
@@ -89,7 +106,7 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("reserved id", workflow(node("params")), f"{N}/0/id", "reserved"),
     ("duplicate id", workflow(node(), node()), f"{N}/1/id", "already the id of /dag/nodes/0"),
     ("unknown handler", workflow(node(handler="nop")), f"{N}/0/handler", "did you mean `noop`?"),
-    ("far handler", workflow(node(handler="zzzz")), f"{N}/0/handler", "Known: http, noop, typed"),
+    ("far handler", workflow(node(handler="zzzz")), f"{N}/0/handler", "Known: either, http, noop, typed"),
     ("self dependency", workflow(node("a", "a")), f"{N}/0/dependencies/0", "depends on itself"),
     ("unknown dependency", workflow(node("abc"), node("b", "abd")), f"{N}/1/dependencies/0", "did you mean `abc`?"),
     ("doubled dependency", workflow(node(), node("b", "a", "a")), f"{N}/1/dependencies/1", "twice"),
@@ -102,6 +119,13 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("config nested", workflow(node(handler="typed", config={"inner": {"k": "x"}})), f"{N}/0/config/inner/k", "whole"),
     ("config unknown", workflow(node(handler="typed", config={"nmber": 1})), f"{N}/0/config/nmber", "`number`?"),
     ("config missing", workflow(node(handler="http", config={})), f"{N}/0/config/url", "`url` is missing"),
+    ("config as a whole", workflow(node(handler="either")), f"{N}/0/config", "give either `one` or `other`"),
+    (
+        "config of a thousand faults",
+        workflow(node(handler="typed", config={"many": ["x"] * 1001})),
+        f"{N}/0/config",
+        "has 1,001 faults, too many to list",
+    ),
     ("retry type", workflow(node(retry_policy=[])), f"{N}/0/retry_policy", "must be an object"),
     ("retry range", workflow(node(retry_policy={"max_attempts": 0})), f"{N}/0/retry_policy/max_attempts", "at least 1"),
     ("retry string", workflow(node(retry_policy={"max_attempts": "3"})), f"{N}/0/retry_policy/max_attempts", "whole"),
@@ -196,6 +220,14 @@ def test_a_long_cycle_is_named_node_by_node() -> None:
 )
 def test_what_a_template_decides_is_left_to_the_run(config: dict[str, Any]) -> None:
     definition.check(workflow(node(handler="typed", config=config)), HANDLERS, max_nodes=10)
+
+
+def test_a_fault_of_a_whole_config_is_left_to_the_run_if_a_template_is_anywhere_in_it() -> None:
+    for config in ({"one": "{{ params.x }}", "other": {}}, {"one": "x", "other": {"a": "{{ params.x }}"}}):
+        definition.check(workflow(node(handler="either", config=config)), HANDLERS, max_nodes=10)
+    assert list(problems(workflow(node(handler="either", config={"one": "x", "other": {"a": "b"}})))) == [
+        f"{N}/0/config"
+    ]
 
 
 def test_valid_references() -> None:

@@ -42,11 +42,20 @@ def logged() -> Iterator[tuple[str, set[str]]]:
         yield event, {logging.getLevelName(level)}
 
 
+# Each row of the table: the event and its levels.
+ROWS = re.findall(r"^\| ([a-z ]+) \| ([A-Z, ]+) \|", (ROOT / "docs/events.md").read_text("utf-8"), re.M)
+
+
 def test_the_table_is_what_the_code_says() -> None:
     in_code: dict[str, set[str]] = defaultdict(set)
     for name, levels in logged():
         in_code[name] |= levels
-    rows = re.findall(r"^\| ([a-z ]+) \| ([A-Z, ]+) \|", (ROOT / "docs/events.md").read_text("utf-8"), re.M)
-    assert {name: set(levels.split(", ")) for name, levels in rows} == in_code
-    assert len(rows) == len(in_code) > 30
+    assert {name: set(levels.split(", ")) for name, levels in ROWS} == in_code
+    assert len(ROWS) == len(in_code) > 30
     assert all(re.fullmatch("[a-z ]{4,40}", name) for name in in_code)
+
+
+def test_every_event_is_named_in_a_test_of_the_code_that_logs_it() -> None:
+    folders = ("unit", "contract", "integration")
+    texts = [path.read_text("utf-8") for folder in folders for path in (ROOT / "tests" / folder).glob("test_*.py")]
+    assert [name for name, _ in ROWS if not any(f'"{name}"' in text for text in texts)] == []

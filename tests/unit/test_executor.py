@@ -306,12 +306,21 @@ def returns_an_awaitable(config: Config) -> Any:
     return coroutine.function(config)
 
 
+@handler("returns_one_at_once", instant=True)
+def returns_one_at_once(config: Config) -> Any:
+    async def later() -> str:
+        await asyncio.sleep(0.05)
+        return "async"
+
+    return later()
+
+
 @handler("returns_one_that_is_too_long")
 def returns_one_that_is_too_long(config: Config) -> Any:
     return async_waits.function(config)
 
 
 def test_what_a_handler_leaves_to_be_awaited_is_awaited_within_its_time() -> None:
-    assert run(ThreadExecutor(), returns_an_awaitable) == "async"
+    assert run(ThreadExecutor(), returns_an_awaitable) == run(ThreadExecutor(), returns_one_at_once) == "async"
     with pytest.raises(TimeoutError, match=r"longer than its 0\.1 s"):
         run(ThreadExecutor(), returns_one_that_is_too_long, 0.1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import ipaddress
 import json
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from pydantic import ValidationError
 
 from chalicelib.errors import DoNotRetry
-from chalicelib.handlers.addresses import RefusedAddress
+from chalicelib.handlers.addresses import AddressGuard, RefusedAddress
 from chalicelib.handlers.api import Context
 from chalicelib.handlers.egress import HttpClient
 from chalicelib.handlers.failures import CallFailed
@@ -188,6 +189,13 @@ def test_not_a_url(client: HttpClient, url: str) -> None:
         call(client, url=url)
 
 
+@pytest.mark.parametrize("url", ["ftp://{}/", "http://{}:port/", "http://[{}%25lo]/", "http://{}../"])
+def test_an_error_quotes_no_more_than_the_beginning_of_a_url(client: HttpClient, url: str) -> None:
+    with pytest.raises(DoNotRetry) as caught:
+        call(client, url=url.format("f" * 1000))
+    assert len(str(caught.value).split("`")[1]) == 200
+
+
 PRIVATE = [
     "127.0.0.1",
     "2130706433",
@@ -231,6 +239,38 @@ def test_private_addresses_are_refused(host: str) -> None:
 def test_the_metadata_address_is_never_called(client: HttpClient, host: str) -> None:
     with pytest.raises(RefusedAddress, match="credentials"):
         call(client, url=f"http://{host}/latest/meta-data/")
+
+
+# IPv4-mapped, NAT64, 6to4 and Teredo, which inverts the bits.
+CARRIERS: list[Callable[[int], int]] = [
+    lambda ipv4: 0xFFFF << 32 | ipv4,
+    lambda ipv4: 0x64_FF9B << 96 | ipv4,
+    lambda ipv4: 0x2002 << 112 | ipv4 << 80,
+    lambda ipv4: 0x2001_0000 << 96 | 0x0808_0808 << 64 | ipv4 ^ 0xFFFF_FFFF,
+]
+
+
+@pytest.mark.parametrize("carry", CARRIERS, ids=["mapped", "NAT64", "6to4", "Teredo"])
+def test_an_ipv6_address_is_judged_by_the_ipv4_address_that_it_carries(carry: Callable[[int], int]) -> None:
+    def address(ipv4: str, *, allow_private: bool) -> str:
+        carrier = str(ipaddress.IPv6Address(carry(int(ipaddress.IPv4Address(ipv4)))))
+        guard = AddressGuard(allow_private=allow_private, resolve=lambda host, port: [carrier])
+        assert guard.address("a.example", 80) == carrier
+        return carrier
+
+    for private in (False, True):
+        assert address("93.184.216.34", allow_private=private)
+        with pytest.raises(RefusedAddress, match="clouds keep credentials there"):
+            address("169.254.169.254", allow_private=private)
+    assert address("10.0.0.1", allow_private=True)
+    with pytest.raises(RefusedAddress, match="ALLOW_PRIVATE_ADDRESSES"):
+        address("10.0.0.1", allow_private=False)
+
+
+def test_the_zone_of_an_address_makes_it_no_other_one() -> None:
+    guard = AddressGuard(allow_private=True, resolve=lambda host, port: ["fd00:ec2::254%eth0"])
+    with pytest.raises(RefusedAddress, match="clouds keep credentials there"):
+        guard.address("a.example", 80)
 
 
 def test_a_name_that_resolves_to_a_private_address() -> None:

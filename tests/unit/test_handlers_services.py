@@ -12,6 +12,7 @@ import types
 import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +58,8 @@ class Model(BaseHTTPRequestHandler):
         data = json.dumps({"error": self.headers["Authorization"]} if status != 200 else answer).encode()
         if request["model"] == "rubbish":
             data = b"<html>"
+        if self.headers["Content-Type"] != "application/json":
+            status, data = 415, b"this is no JSON"
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -101,7 +104,13 @@ def test_openai_compatible(base: str) -> None:
 def test_the_services_errors_never_show_the_key(base: str, model: str, error: type[Exception]) -> None:
     with pytest.raises(error) as raised:
         ask({"prompt": "x", "model": model}, base_url=base, api_key="sk-secret")
-    assert model in str(raised.value) and "sk-secret" not in str(raised.value)
+    assert str(raised.value) == f'the model service answered {model}: {{"error": "Bearer ***"}}'
+
+
+def test_an_error_quotes_no_more_than_the_beginning_of_the_services_answer() -> None:
+    with scripted(ok("x" * 301).replace(b"200 OK", b"400 Bad Request")) as script, pytest.raises(DoNotRetry) as raised:
+        ask({"prompt": "x"}, base_url=script.url, model="m")
+    assert str(raised.value) == f"the model service answered 400: {'x' * 300}"
 
 
 def test_rubbish_from_the_service(base: str) -> None:
@@ -198,8 +207,11 @@ def invoke(client: Lambda, **config: Any) -> Any:
 def test_invoke_lambda() -> None:
     client = Lambda(b'{"a":1}')
     assert invoke(client, payload={"x": "é"}, qualifier="live") == {"a": 1}
-    assert client.requests[0]["Qualifier"] == "live" and json.loads(client.requests[0]["Payload"]) == {"x": "é"}
-    assert invoke(Lambda(b"")) is None
+    [request] = client.requests
+    assert json.loads(request.pop("Payload")) == {"x": "é"}
+    assert request == {"FunctionName": "f", "InvocationType": "RequestResponse", "Qualifier": "live"}
+    assert invoke(plain := Lambda(b"")) is None
+    assert plain.requests == [{"FunctionName": "f", "InvocationType": "RequestResponse", "Payload": b"{}"}]
     failing = Lambda(b'{"errorType":"KeyError","errorMessage":"x"}', error="Unhandled")
     with pytest.raises(FunctionFailed, match="KeyError: x"):
         invoke(failing)
@@ -252,6 +264,26 @@ def test_modules_that_cannot_be_used_are_named(module: str, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "clashing_handlers", clashing)
     with pytest.raises(BadHandlers, match=module):
         find(handler_modules=module)
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("\nraise RuntimeError('no\\n  licence')", "RuntimeError: no licence (broken_handlers.py, line 2)"),
+        ("import sys\nsys.exit('I leave')", "SystemExit: I leave (broken_handlers.py, line 2)"),
+        ("import missing_module", "ModuleNotFoundError: No module named 'missing_module' (broken_handlers.py, line 1)"),
+        ("raise OSError('x' * 999)", f"OSError: {'x' * 291} (broken_handlers.py, line 1)"),
+        ("1 +", "SyntaxError: invalid syntax (broken_handlers.py, line 1)"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_named_with_its_error_and_line(
+    source: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_handlers.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BadHandlers) as caught:
+        find(handler_modules="broken_handlers")
+    assert caught.value.faults == (f"HANDLER_MODULES=broken_handlers: it cannot be imported: {fault}",)
 
 
 def test_a_handler_needs_a_model() -> None:

@@ -40,3 +40,16 @@ def test_tries_end_with_their_number_or_the_time(
     assert len(tried) == tries
     # A connection is closed after each timeout, or the late answer would be read as the next one.
     assert isinstance(error, AuthenticationError) or len(closed) == tries
+
+
+def test_an_error_that_its_caller_calls_final_is_not_tried_again() -> None:
+    tried: list[Exception] = []
+
+    def attempt() -> None:
+        tried.append(TimeoutError() if len(tried) < 2 else ConnectionError())
+        raise tried[-1]
+
+    retry = LoginRetry(NoBackoff(), 6, seconds=60)
+    with pytest.raises(ConnectionError):
+        retry.call_with_retry(attempt, lambda error: None, is_retryable=lambda error: isinstance(error, TimeoutError))
+    assert len(tried) == 3

@@ -157,7 +157,7 @@ class Loaded:
         return {"PENDING": 1, "RUNNING": 1, "COMPLETED": 7}
 
 
-def test_gauges_leave_out_what_cannot_be_read() -> None:
+def test_gauges_leave_out_what_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
     queue = MemoryQueue()
     queue.bodies = ["one"]
     store: Any = Loaded()
@@ -171,7 +171,10 @@ def test_gauges_leave_out_what_cannot_be_read() -> None:
         "dag_dead_letters_waiting": 0,
     }
     assert [gauge.series for gauge in Gauges(away, away, queue, None).read()] == ["dag_messages_waiting"]
+    caplog.clear()
     assert len(list(Gauges(store, store, away, None).read())) == 3
+    [record] = caplog.records
+    assert (record.levelname, record.message, vars(record)["error"]) == ("WARNING", "gauges not known", "it is away")
 
 
 def test_an_invocation_is_paid_for_whatever_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:

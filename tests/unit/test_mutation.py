@@ -8,7 +8,7 @@ import re
 import pytest
 
 from chalicelib.store import scripts
-from tests.mutation import lua, patch, report
+from tests.mutation import baseline, lua, patch, report
 from tests.mutation.mutant import Mutant, files, read
 
 TEXT = """-- a comment with if and == and 1
@@ -61,6 +61,14 @@ def test_lua_is_broken_token_by_token_and_statement_by_statement() -> None:
         f"{note} => if a then note(now, {{ event = 'Xb' }}) end",
     }
     assert made(TEXT) == expected
+
+
+def test_members_of_a_set_are_not_swapped() -> None:
+    for command in ("'HDEL', META", "'DEL'", "'ZREM', DUE"):
+        line = f"redis.call({command}, 'a', 'b')"
+        assert made(line) == {
+            f"{line} => {after}" for after in ("", line.replace("'a", "'Xa"), line.replace("'b", "'Xb"))
+        }
 
 
 def test_every_script_has_mutants_and_no_comment_is_one() -> None:
@@ -116,6 +124,25 @@ def test_a_python_mutant_is_in_every_place_that_has_the_function() -> None:
 
     assert in_a_fork(function) and in_a_fork(constant) and in_a_fork(default)
     assert policy.delay_ms(2, lambda low, high: high) is None
+
+
+def test_a_file_without_functions_is_reached_by_the_tests_of_those_that_import_it() -> None:
+    file, importer = "chalicelib/core/records.py", "chalicelib/store/replies.py"
+    tests = {
+        "of it": baseline.Test(1, {importer: [43]}, [], False, ""),
+        "other": baseline.Test(1, {"chalicelib/ids.py": [9]}, [], False, ""),
+    }
+    kept = baseline.Baseline("", tests)
+    mutant = python(file, "forgotten: int = 0", "forgotten: int = 1")
+    assert kept.tests_for(mutant, read(file)) == ["of it"]
+
+    def default() -> bool:
+        from chalicelib.core.records import Snapshot
+
+        assert patch.put_in(mutant)
+        return Snapshot("in-1", "ex-1", "RUNNING", {}, 5, None, None, None, None).forgotten == 1
+
+    assert in_a_fork(default)
 
 
 def test_a_lua_mutant_is_in_every_store_that_is_made_from_then_on() -> None:

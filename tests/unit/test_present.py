@@ -183,6 +183,12 @@ def test_results_are_shown_by_id_and_the_output_apart() -> None:
     assert shown(one, {0: b"1"}).output is None
 
 
+def test_each_field_of_the_results_is_written_once_in_the_order_of_the_model() -> None:
+    for made in (DIAMOND, plan(("o", ()), handlers={"o": "output"})):
+        fields = json.loads(present.results(SNAPSHOT, 1, made, {0: b"1"}, {}), object_pairs_hook=list)
+        assert [name for name, _ in fields] == list(ResultsView.model_fields)
+
+
 def test_the_end_of_an_instance_is_shown_with_its_output_as_it_is_stored() -> None:
     large = {3: LargeResult(bytes=10, sha256="ab", href="/x")}
     ended = replace(SNAPSHOT, status="FAILED", finished_at=T0 + 3, error_node=1)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,9 +19,11 @@ from chalicelib.core.plan import Plan, PlanNode
 from chalicelib.core.retry import Retry
 from chalicelib.core.weight import BATCH, ROOM
 from chalicelib.core.work import Message, Ready, Ref
+from chalicelib.errors import Unavailable
 from chalicelib.handlers.api import Config, handler
 from chalicelib.handlers.flow import noop
 from chalicelib.queues import sqs
+from chalicelib.queues.invoker import LambdaInvoker
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import BadMessage, decode, encode
 from chalicelib.worker.sizing import Sizing
@@ -68,6 +73,17 @@ def test_batches_hold_ten_and_stay_under_the_size() -> None:
     assert all(sum(len(body) for _, body in batch) <= sqs.MAX_BYTES for batch in batches)
 
 
+@pytest.mark.parametrize(("room", "lengths"), [(3, [3, 3, 1]), (2, [2, 2, 2, 1])])
+def test_a_batch_is_filled_to_the_last_byte(monkeypatch: pytest.MonkeyPatch, room: int, lengths: list[int]) -> None:
+    messages = [message(n) for n in range(7)]
+    monkeypatch.setattr(sqs, "MAX_BYTES", room * len(encode(messages[0])))
+    assert [len(batch) for batch in sqs.batches(messages)] == lengths
+    monkeypatch.setattr(sqs, "MAX_BYTES", sqs.MAX_BYTES - 1)
+    assert len(next(sqs.batches(messages))) == room - 1
+    monkeypatch.setattr(sqs, "MAX_BYTES", 1)  # a message that is too large is sent, and refused, by itself
+    assert [len(batch) for batch in sqs.batches(messages)] == [1] * 7
+
+
 @pytest.mark.parametrize(
     ("delay", "seconds", "rest"),
     [(0, 0, 0), (1, 0, 1), (1000, 1, 0), (1001, 1, 1), (2999, 2, 999), (900_000, 900, 0), (10**9, 900, 0)],
@@ -105,6 +121,98 @@ def test_refused_entries_come_back_and_do_not_stop_the_others() -> None:
     messages = [message(n) for n in range(12)]
     assert sqs.SqsQueue(lambda: client, "u").send(messages) == [messages[1], messages[11]]
     assert sqs.SqsQueue(lambda: Client(broken=True), "u").send(messages) == messages
+
+
+URL = "https://sqs.us-east-1.amazonaws.com/000000000000/dag"
+ACCEPTED: dict[str, Any] = {"Successful": [], "Failed": []}
+
+
+@pytest.fixture
+def aws() -> Iterator[Stubber]:
+    """A client of SQS that checks each request against AWS's model and the expected one, and sends nothing."""
+    with Stubber(boto3.client("sqs")) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def queue_on(aws: Stubber, carried: dict[str, str] | None = None) -> sqs.SqsQueue:
+    return sqs.SqsQueue(lambda: aws.client, URL, lambda instance_id: carried or {})
+
+
+def test_a_message_is_sent_with_its_delay_and_its_trace(aws: Stubber) -> None:
+    messages = [message(1), message(2, delay_ms=2500)]
+    trace = {"MessageAttributes": {"traceparent": {"DataType": "String", "StringValue": f"00-{REF.instance_id}"}}}
+    entries = [
+        {"Id": "0", "MessageBody": encode(messages[0]), "DelaySeconds": 0, **trace},
+        {"Id": "1", "MessageBody": encode(messages[1]), "DelaySeconds": 2, **trace},
+    ]
+    aws.add_response("send_message_batch", ACCEPTED, {"QueueUrl": URL, "Entries": entries})
+    queue = sqs.SqsQueue(lambda: aws.client, URL, lambda instance_id: {"traceparent": f"00-{instance_id}"})
+    assert queue.send(messages) == []
+
+
+def test_a_message_without_a_trace_has_no_attributes(aws: Stubber) -> None:
+    entries = [{"Id": "0", "MessageBody": encode(message()), "DelaySeconds": 0}]
+    aws.add_response("send_message_batch", ACCEPTED, {"QueueUrl": URL, "Entries": entries})
+    assert queue_on(aws).send([message()]) == []
+
+
+def test_what_sqs_refuses_is_logged_with_its_reason(aws: Stubber, caplog: pytest.LogCaptureFixture) -> None:
+    answers: list[dict[str, Any]] = [{"Code": "TooLong", "Message": "it is too long"}, {"Code": "Odd"}]
+    failed = [{"Id": str(number), "SenderFault": True, **answer} for number, answer in enumerate(answers)]
+    aws.add_response("send_message_batch", ACCEPTED | {"Failed": failed})
+    aws.add_client_error("send_message_batch", "Throttling", "slow down")
+    messages = [message(n) for n in range(11)]
+    assert queue_on(aws).send(messages) == [messages[0], messages[1], messages[10]]
+    *each, batch = ((r.levelno, r.getMessage(), vars(r)) for r in caplog.records)
+    ref = {"instance_id": REF.instance_id, "execution_id": REF.execution_id}
+    for (level, event, fields), error in zip(each, ("it is too long", "Odd"), strict=True):
+        assert (level, event) == (logging.WARNING, "queue refused a message")
+        assert fields.items() >= (ref | {"error": error}).items()
+    assert batch[:2] == (logging.WARNING, "queue refused a batch")
+    assert batch[2]["instances"] == [REF.instance_id] and "slow down" in batch[2]["error"]
+
+
+def test_the_backlog_is_what_waits_for_a_worker(aws: Stubber) -> None:
+    name = "ApproximateNumberOfMessages"
+    for _ in range(2):
+        aws.add_response(
+            "get_queue_attributes", {"Attributes": {name: "12"}}, {"QueueUrl": URL, "AttributeNames": [name]}
+        )
+    queue = queue_on(aws)
+    queue.ping()
+    assert queue.backlog() == 12
+
+
+def test_a_queue_that_does_not_answer_is_unavailable(aws: Stubber) -> None:
+    aws.add_client_error("get_queue_attributes", "AccessDenied", "not for you")
+    aws.add_response("get_queue_attributes", {"Attributes": {}})
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=r"^the queue cannot be reached: .*(not for you|ApproximateNumber)"):
+            queue_on(aws).ping()
+
+
+def test_the_scheduler_function_is_invoked_without_waiting_for_its_end() -> None:
+    with Stubber(boto3.client("lambda")) as aws:
+        payload = json.dumps({"instance_id": REF.instance_id, "traceparent": f"00-{REF.instance_id}"}).encode()
+        request = {"FunctionName": "scheduler", "InvocationType": "Event", "Payload": payload}
+        aws.add_response("invoke", {"StatusCode": 202}, request)
+        carrier = lambda instance_id: {"traceparent": f"00-{instance_id}"}  # noqa: E731
+        LambdaInvoker(lambda: aws.client, "scheduler", carrier).invoke(REF.instance_id)
+        aws.assert_no_pending_responses()
+
+
+def test_a_queue_in_memory_loses_and_doubles_some_messages_and_handles_the_others() -> None:
+    queue = MemoryQueue(seed=1, lose=0.3, double=0.3)
+    assert queue.send([message(n) for n in range(100)]) == [] and queue.sent == 100
+    bodies = queue.take(1000)
+    taken = [decode(body).nodes[0].node for body in bodies]
+    assert 50 < len(set(taken)) < 90 and len(taken) > len(set(taken)) + 10
+    assert taken != sorted(taken) and {taken.count(node) for node in taken} == {1, 2}
+    assert queue.backlog() == 0
+    sure = MemoryQueue()
+    sure.send([message(n) for n in range(12)])
+    assert [decode(body).nodes[0].node for body in sure.take()] == list(range(10)) and sure.backlog() == 2
 
 
 class SlowQueue:
@@ -150,7 +258,7 @@ class Invoker:
         self.invoked.append(instance_id)
 
 
-def test_who_sends_is_a_setting() -> None:
+def test_who_sends_is_a_setting(caplog: pytest.LogCaptureFixture) -> None:
     client = Client()
     queue = sqs.SqsQueue(lambda: client, "u")
     options: dict[str, Any] = {"resend_ms": 1, "weight": lambda _: 100, "room": 100}
@@ -165,6 +273,10 @@ def test_who_sends_is_a_setting() -> None:
     by_lambda.unblocked(REF, PLAN, [])
     assert invoker.invoked == [REF.instance_id] and len(client.batches) == 1
     LambdaDispatch(queue, Invoker(broken=True), **options).unblocked(REF, PLAN, [Ready(1, 1)])
+    [record] = caplog.records
+    assert (record.levelname, record.message) == ("WARNING", "scheduler not invoked")
+    fields = {"instance_id": REF.instance_id, "execution_id": REF.execution_id, "error": "throttled"}
+    assert vars(record).items() >= fields.items()
 
 
 def test_a_message_holds_what_there_is_room_for() -> None:

@@ -51,6 +51,12 @@ def test_a_secret_that_is_part_of_another_does_not_cut_into_it() -> None:
         assert redactor.text("xxabcdyy abcd") == redactor.value("xxabcdyy abcd") == f"{MASK} {MASK}"
 
 
+def test_a_secret_made_of_the_mask_is_masked_and_leaves_nothing_of_itself() -> None:
+    redactor = Redactor(["****"])
+    for length, left in ((3, "***"), (4, MASK), (5, MASK), (9, MASK)):
+        assert redactor.text(f"<{'*' * length}>") == f"<{left}>"
+
+
 def test_numbers_and_truth() -> None:
     redactor = Redactor(["4711", "true", "1.5e3"])
     assert redactor.value([4711, 14711, -4711, 47.11, 4711.5, True, False, None, 1, "4711"]) == [
