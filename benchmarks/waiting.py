@@ -29,12 +29,12 @@ SMALL = {
     "dag": {"nodes": [{"id": "a", "handler": "input"}, {"id": "b", "handler": "noop", "dependencies": ["a"]}]},
 }
 BACKOFF = 0.2
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
 _ERROR = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """GET /SECONDS answers after as many; GET /0/once/KEY fails the first time."""
+    """GET /SECONDS answers after as many, /SECONDS/long/BYTES with as long a text; /0/once/KEY fails the first time."""
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -42,7 +42,8 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             await asyncio.sleep(float(path.split("/")[1]))
             first = "/once/" in path and path not in _SEEN
             _SEEN.add(path)
-            writer.write(_ERROR if first else _ANSWER)
+            body = b'"%s"' % (b"x" * int(path.rpartition("/")[2])) if "/long/" in path else b"{}"
+            writer.write(_ERROR if first else _ANSWER % (len(body), body))
             await writer.drain()
     writer.close()
 

@@ -7,11 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import handlers, plot, report, trace, workloads
+from benchmarks import handlers, plot, report, trace, workloads, zip_waiting
 from benchmarks.dag import Dag
 from benchmarks.results import Results, Run, percentile, values
 from benchmarks.workloads import Workload, chain, fan, layered
 from chalicelib.core import definition, strictjson
+from chalicelib.core.work import Message, Ready, Ref
+from chalicelib.queues.message import decode, encode
 
 HANDLERS = {"bench_noop": handlers.noop, "bench_fibonacci": handlers.fibonacci}
 NODES = {"chain": 200, "fan": 1002, "layered": 1000, "many": 10, "fib10": 40, "fib33": 10, "montage1k": 994}
@@ -106,3 +108,18 @@ def test_the_plot_has_a_mark_for_every_ratio() -> None:
 def test_results_survive_json() -> None:
     made = results()
     assert Results.of_json(json.loads(json.dumps(made.as_json()))) == made
+
+
+@pytest.mark.parametrize(("nodes", "sizes"), [(3, [1] * 3), (200, [20] * 10), (805, [81] * 5 + [80] * 5)])
+def test_an_event_for_the_zip_spreads_its_nodes_over_ten_messages(nodes: int, sizes: list[int]) -> None:
+    ref = Ref("in-01a20aef85620b5b4cabb4fc17d83e", "ex-01a20aef8512012287cd7dd905aa01")
+    all_nodes = [Ready(node, 1) for node in range(nodes)]
+    sent = [encode(Message(ref, tuple(all_nodes[first : first + 20]))) for first in range(0, nodes, 20)]
+    messages = [decode(record["body"]) for record in zip_waiting.event(sent)["Records"]]
+    assert [len(message.nodes) for message in messages] == sizes
+    assert sorted(ready.node for message in messages for ready in message.nodes) == list(range(nodes))
+
+
+def test_the_row_of_the_zip_has_the_medians() -> None:
+    rounds = [zip_waiting.Figures(5.0 + late, late, 1.25, 80.2, 401, 207, 0.0028) for late in (0.9, 0.5, 0.6)]
+    assert zip_waiting.row(0.289, 200, rounds) == "| 0.29 | 200 | 5.60 | 0.60 | 1.2 | 80 | 401 | 207 | 0.0028 |"
