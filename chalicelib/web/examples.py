@@ -94,6 +94,8 @@ FORECAST: dict[str, Any] = {
         "worker_invocations": 1,
         "scheduler_invocations": 0,
         "lambda_seconds": 3.266864,
+        "gb_seconds": 1.633432,
+        "gb_seconds_per_node_second": 0.502594,
         "redis_calls": 7,
         "redis_commands": 85,
     },
