@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 
 FAILING = 0.02
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
 _ERROR = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -23,7 +23,10 @@ def fails(key: str, share: float) -> bool:
 
 
 class Service:
-    """GET /-SECONDS/KEY answers after as many. With `once` or `rarely` in front, all or 2 % of the keys fail first."""
+    """GET /-SECONDS/KEY answers after as many, /-SECONDS/long/BYTES with as long a text.
+
+    With `once` or `rarely` in front of the seconds, all or 2 % of the keys fail the first time.
+    """
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -39,7 +42,8 @@ class Service:
                 failed = key not in self._seen and fails(key, share)
                 if share:
                     self._seen.add(key)
-                writer.write(_ERROR if failed else _ANSWER)
+                body = b'"%s"' % (b"x" * int(key.removeprefix("long/"))) if key.startswith("long/") else b"{}"
+                writer.write(_ERROR if failed else _ANSWER % (len(body), body))
                 await writer.drain()
         writer.close()
 
