@@ -137,7 +137,6 @@ class Turn:
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._exits.close()
-        print(self._log.read_text()[-3000:]) if os.environ.get("SHOW") else None
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
