@@ -109,7 +109,7 @@ bench: install $(BENCH_ENGINES:%=.venv-bench-%/.installed) .venv-bench-restate/n
 
 .venv-bench-restate/node_modules: .venv-bench-restate/.installed
 	-@if command -v npm >/dev/null; then \
-		npm install --silent --no-audit --no-fund --prefix .venv-bench-restate $(RESTATE_SERVER); \
+		npm install --silent --no-audit --no-fund --ignore-scripts --prefix .venv-bench-restate $(RESTATE_SERVER); \
 	else echo "Restate is left out: its server comes by npm, and there is no node here"; fi
 
 .PHONY: install

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from local.processes import spawn, stop, wait_ready
@@ -16,8 +17,8 @@ USER = "postgres"  # of Debian's package
 
 
 def _bin() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    return found[-1].parent if found else None
+    found = list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    return max(found, key=lambda path: float(path.parts[-3])).parent if found else None
 
 
 def is_there() -> bool:
@@ -30,7 +31,7 @@ def version() -> str:
     return found[0] if found else ""
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(directory: Path) -> Iterator[str]:
     """Run it with the settings of Debian, fsync included; yields the URL of a database."""
     bins = _bin()
@@ -40,7 +41,7 @@ def running(directory: Path) -> Iterator[str]:
         folder.mkdir()
     as_user: list[str] = []
     if os.geteuid() == 0:
-        as_user = ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups"]
+        as_user = ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", "--pdeathsig", "KILL"]
         directory.chmod(0o711)  # the other user must reach its folders
         for folder in (data, sockets):
             shutil.chown(folder, USER, USER)
@@ -53,4 +54,7 @@ def running(directory: Path) -> Iterator[str]:
         subprocess.run([bins / "createdb", "-h", sockets, "-U", "bench", "bench"], check=True)
         yield f"postgresql://bench@/bench?host={sockets}"
     finally:
-        stop(process, seconds=10)
+        process.send_signal(signal.SIGINT)  # SIGTERM would wait for open connections
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        stop(process, seconds=0)

@@ -41,8 +41,8 @@ def node(id: str, parents: Iterable[str] = (), fibonacci: int | None = None) -> 
 
 
 def calling(id: str, parents: Iterable[str], call: str) -> dict[str, Any]:
-    """A node that calls the service; it has more attempts, 0.2 s later each."""
-    policy = {"max_attempts": 5, "initial_backoff_seconds": 0.2, "backoff_multiplier": 1}
+    """A node that calls the service. Further attempts are some 0.2 s later: dag-service draws up to twice that."""
+    policy = {"max_attempts": 5, "initial_backoff_seconds": 0.4, "backoff_multiplier": 1}
     made = node(id, parents)
     return made | {"handler": "bench_call", "config": {"call": call}, "retry_policy": policy}
 
