@@ -98,13 +98,19 @@ deploy-local: install ## the same into LocalStack with Docker (localstack-compos
 		$(BIN)/python -m deploy deploy --stage dev RedisUrl=redis://valkey:6379/0 $(PARAMS)
 
 # An engine that cannot be installed is left out of the report, which says so.
-BENCH_ENGINES := celery rq dask dbos dagster prefect
+BENCH_ENGINES := celery rq dask dbos dagster prefect restate
+RESTATE_SERVER := @restatedev/restate-server@1.7.12
 .PHONY: bench
-bench: install $(BENCH_ENGINES:%=.venv-bench-%/.installed) ## dag-service and its peers, side by side (BENCH_ARGS=--quick: 3 minutes)
+bench: install $(BENCH_ENGINES:%=.venv-bench-%/.installed) .venv-bench-restate/node_modules ## dag-service and its peers, side by side (BENCH_ARGS=--quick: 3 minutes)
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .venv-bench-%/.installed: locks/bench-%.txt
 	-@local/install.sh .venv-bench-$* $* $<
+
+.venv-bench-restate/node_modules: .venv-bench-restate/.installed
+	-@if command -v npm >/dev/null; then \
+		npm install --silent --no-audit --no-fund --ignore-scripts --prefix .venv-bench-restate $(RESTATE_SERVER); \
+	else echo "Restate is left out: its server comes by npm, and there is no node here"; fi
 
 .PHONY: install
 install: $(VENV)/.installed $(VENV_LOCALSTACK)/.installed ## the two virtual environments, where missing or out of date

@@ -42,7 +42,11 @@ class Runner:
 
     def _turn(self, number: int, engine: Engine) -> None:
         """Run all workloads. A run over the cap leaves the engine in an unknown state, so the rest gets a new start."""
-        left = [workload for workload in self._chosen if (engine.name, workload.name) not in self._given_up]
+        left = [
+            workload
+            for workload in self._chosen
+            if engine.runs(workload) and (engine.name, workload.name) not in self._given_up
+        ]
         while left:
             started = False
             try:
@@ -69,7 +73,8 @@ class Runner:
         while not found and len(failures) < TRIES:
             try:
                 answer = running.run(workload, self._results.cap_seconds)
-                found = values(workload, nodes, answer["seconds"], list(answer["latencies"].values()))
+                latencies = answer["beside"] if workload.beside else list(answer["latencies"].values())
+                found = values(workload, nodes, answer["seconds"], latencies)
             except turn.Lost as error:
                 failures.append(str(error))
         self._note(number, engine, workload, found, failures)

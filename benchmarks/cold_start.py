@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
 import statistics
 import sys
 import tempfile
@@ -20,18 +18,15 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from benchmarks import process
 from benchmarks.floor import running_localstack
 from benchmarks.turn import running_valkey
+from benchmarks.unpacked import Zip, packaged
 from local import package, queues
-from local.functions import runtime
 from local.functions.environment import Environment
-from local.functions.template import Template
 
 RUNS = 9
-STAGE = "dev"
-TICK = os.sysconf("SC_CLK_TCK")
+KEYS: Mapping[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 # Each event makes its function ask the store about an unknown instance, and end; health asks the queue as well.
 INSTANCE = "in-00"
 BODY = json.dumps({"instance_id": INSTANCE, "execution_id": "ex-00", "nodes": [{"node": 0, "attempt": 1}]})
@@ -68,39 +63,15 @@ class Start:
     megabytes: float
 
 
-@dataclass(frozen=True, slots=True)
-class Zip:
-    """An unpacked package."""
-
-    name: str
-    task: Path
-    provided: Path
-    functions: Mapping[str, Mapping[str, Any]]
-
-    @classmethod
-    def unpacked(cls, made: Path, into: Path, *, redis_url: str) -> Zip:
-        task, provided = into / "task", into / "provided"
-        provided.mkdir(parents=True)
-        package.unpack(made / package.ARCHIVE, task)
-        document = yaml.safe_load((made / package.TEMPLATE).read_text("utf-8"))
-        names = {name: name for name in document["Resources"]} | {"AWS::StackName": "dag-service"}
-        template = Template(document, parameters={"RedisUrl": redis_url}, names=names)
-        return cls(made.name, task, runtime.provide(provided), template.functions)
-
-    def start(self, function: str, servers: Mapping[str, str]) -> Start:
-        properties = self.functions[function]
-        own = properties["Environment"]["Variables"] | {**servers, "LOG_LEVEL": "ERROR"}
-        handler, megabytes = properties["Handler"], properties["MemorySize"]
-        env = runtime.variables(function, handler, task=self.task, provided=self.provided, megabytes=megabytes, own=own)
-        command, payload = runtime.command(handler), json.dumps(EVENTS[function]).encode()
-        environment = Environment(command, directory=self.task, env=env, arn="arn", log=Path(os.devnull))
-        with contextlib.closing(environment):
-            environment.asked.wait(30)
-            ready = time.perf_counter() - environment.started
-            processor = _processor_seconds(environment.process.pid)
-            first, second = (_seconds(environment, payload) for _ in range(2))
-            megabytes_used = _megabytes(environment.process.pid)
-            return Start(1000 * ready, 1000 * processor, 1000 * first, 1000 * second, megabytes_used)
+def cold_start(zipped: Zip, function: str, servers: Mapping[str, str]) -> Start:
+    payload = json.dumps(EVENTS[function]).encode()
+    with contextlib.closing(zipped.start(function, {**servers, "LOG_LEVEL": "ERROR"})) as environment:
+        environment.asked.wait(30)
+        ready = time.perf_counter() - environment.started
+        processor = process.processor_seconds(environment.process.pid)
+        first, second = (_seconds(environment, payload) for _ in range(2))
+        megabytes = process.status(environment.process.pid, "VmRSS") / 1024
+        return Start(1000 * ready, 1000 * processor, 1000 * first, 1000 * second, megabytes)
 
 
 def main() -> None:
@@ -109,7 +80,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         running_valkey(Path(folder)) as redis_url,
         running_localstack(Path(folder)) as endpoint_url,
-        contextlib.closing(queues.client(endpoint_url)) as sqs,
+        contextlib.closing(queues.client(endpoint_url, **KEYS)) as sqs,
     ):
         urls = queues.ensure(sqs, visibility_seconds=30)
         servers = {
@@ -118,14 +89,10 @@ def main() -> None:
             "DEAD_LETTER_QUEUE_URL": urls.dead_letters,
             "VALUES_URL": "s3://values",  # which nothing here reads
             "AWS_ENDPOINT_URL_SQS": endpoint_url,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            **{name.upper(): value for name, value in KEYS.items()},
         }
-        made = [Path(name).resolve() for name in sys.argv[2:]] or [_packaged(Path(folder) / "this")]
-        zips = [
-            Zip.unpacked(one, Path(folder) / f"unpacked{number}", redis_url=redis_url)
-            for number, one in enumerate(made)
-        ]
+        made = [Path(name).resolve() for name in sys.argv[2:]] or [packaged(Path(folder) / "this")]
+        zips = [Zip.of(one, Path(folder) / f"unpacked{number}", redis_url=redis_url) for number, one in enumerate(made)]
         for one, directory in zip(zips, made, strict=True):
             archive = directory / package.ARCHIVE
             unpacked = sum(path.stat().st_size for path in one.task.rglob("*") if path.is_file())
@@ -135,32 +102,17 @@ def main() -> None:
         for function in EVENTS:
             starts: dict[str, list[Start]] = {one.name: [] for one in zips}
             for one in zips * runs:
-                starts[one.name].append(one.start(function, servers))
+                starts[one.name].append(cold_start(one, function, servers))
             for name, measured in starts.items():
                 row = [statistics.median(column) for column in zip(*map(astuple, measured), strict=True)]
                 figures = " | ".join(f"{value:.1f}" if value < 10 else f"{value:.0f}" for value in row)
                 print(f"| {name} | {function} | {figures} |", flush=True)
 
 
-def _packaged(directory: Path) -> Path:
-    package.package(STAGE, directory)
-    return directory
-
-
 def _seconds(environment: Environment, payload: bytes) -> float:
     started = time.perf_counter()
     environment.invoke(payload, seconds=30)
     return time.perf_counter() - started
-
-
-def _processor_seconds(pid: int) -> float:
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / TICK
-
-
-def _megabytes(pid: int) -> float:
-    resident = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(resident[1]) / 1024 if resident else 0.0
 
 
 if __name__ == "__main__":

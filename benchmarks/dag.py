@@ -9,11 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """`n`: the number whose Fibonacci number the node computes; None for a no-op."""
+    """`n`: the number whose Fibonacci number it computes; `call`: what it asks the service for. Neither: a no-op."""
 
     id: str
     parents: tuple[str, ...]
-    n: int | None
+    n: int | None = None
+    call: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Dag:
     def of(cls, workflow: Mapping[str, Any]) -> Dag:
         return cls(
             tuple(
-                Node(node["id"], tuple(node["dependencies"]), node.get("config", {}).get("n"))
+                Node(node["id"], tuple(node["dependencies"]), **node.get("config", {}))
                 for node in workflow["dag"]["nodes"]
             )
         )

@@ -14,6 +14,16 @@ class Fibonacci(Config):
     n: int
 
 
+class Call(Config):
+    call: str
+
+
+@handler("bench_call", waits=True)
+def call(config: Call, context: Context) -> None:
+    """Calls the service."""
+    nodes.run(context.instance_id, context.node_id, call=config.call)
+
+
 @handler("bench_noop", instant=True)
 def noop(config: Nothing, context: Context) -> None:
     """Does nothing."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -24,13 +25,23 @@ class Meter:
     """An application on a real Redis and SQS, with one worker in this thread, so that counts are reproducible.
 
     `scheduling`: as in the settings. With `lambda` the scheduler function is called in this thread, and counted as two
-    invocations, since the asynchronous request is billed as well.
+    invocations, since the asynchronous request is billed as well. `processor_seconds` are those of all invocations.
     """
 
-    def __init__(self, redis_url: str, queue_url: str, endpoint_url: str, *, scheduling: str = "inline") -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        queue_url: str,
+        endpoint_url: str,
+        *,
+        scheduling: str = "inline",
+        batch_size: int = 10,
+        **settings: Any,
+    ) -> None:
         self.calls: Counter[str] = Counter()
-        self.seconds = 0.0
-        self.app = Application(Settings(redis_url=redis_url, queue_url=queue_url, aws_endpoint_url=endpoint_url))
+        self.seconds = self.processor_seconds = 0.0
+        servers = {"redis_url": redis_url, "queue_url": queue_url, "aws_endpoint_url": endpoint_url}
+        self.app = Application(Settings(**servers, **settings))
         self._sqs = boto3.client("sqs", endpoint_url=endpoint_url, region_name="us-east-1")
         self._sqs.meta.events.register("before-call.sqs.*", self._count_sqs)
         self.app.queue = SqsQueue(lambda: self._sqs, queue_url)
@@ -42,7 +53,9 @@ class Meter:
         self._redis = self.app.redis
         for name in ROUND_TRIPS:
             setattr(self._redis, name, self._counted(getattr(self._redis, name)))
-        self._mapping = EventSourceMapping(self._sqs, queue_url, self._handle, wait_seconds=1, timeout_seconds=900)
+        self._mapping = EventSourceMapping(
+            self._sqs, queue_url, self._handle, wait_seconds=1, timeout_seconds=900, batch_size=batch_size
+        )
 
     def close(self) -> None:
         self._sqs.close()
@@ -51,7 +64,7 @@ class Meter:
     def run(self, workflow: dict[str, Any], instances: int = 1) -> Consumption:
         """Run from the triggers to the end; `calls` then holds the round trips, without the empty receives."""
         execution_id = self.app.submission.submit(json.dumps(workflow).encode(), None).execution_id
-        before, self.seconds = self._commands(), 0.0
+        before, self.seconds, self.processor_seconds = self._commands(), 0.0, 0.0
         self.calls.clear()
         waiting = {self.app.triggering.trigger(execution_id, b"", None).instance_id for _ in range(instances)}
         receives = 0
@@ -70,19 +83,23 @@ class Meter:
 
     def invoke(self, instance_id: str) -> None:
         """See queues/protocol.py."""
-        started = time.perf_counter()
-        self.calls["invocation"] += 1
         self.calls["scheduler"] += 1
-        self.app.scheduler.handle({"instance_id": instance_id})
-        self.seconds += time.perf_counter() - started
+        with self._invocation():
+            self.app.scheduler.handle({"instance_id": instance_id})
 
     def _handle(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        self.calls["invocation"] += 1
-        started = time.perf_counter()
-        try:
+        with self._invocation():
             return self.app.worker.handle(event, context)
+
+    @contextlib.contextmanager
+    def _invocation(self) -> Iterator[None]:
+        self.calls["invocation"] += 1
+        started, used = time.perf_counter(), time.process_time()
+        try:
+            yield
         finally:
             self.seconds += time.perf_counter() - started
+            self.processor_seconds += time.process_time() - used
 
     def _ended(self, instance_id: str) -> bool:
         self.calls["redis"] -= 1  # this request is the meter's own

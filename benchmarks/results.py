@@ -103,7 +103,10 @@ def values(workload: Workload, nodes: int, seconds: float, latencies: Sequence[f
         "ms a hop": seconds * 1000 / nodes,
         "nodes/s": nodes * workload.instances / seconds,
         "s": seconds,
+        "ms": seconds * 1000,
     }
+    if workload.beside:
+        return {f"p{percent} ms": percentile(latencies, percent) * 1000 for percent in (50, 99)}
     found = {workload.unit: per_unit[workload.unit]}
     if workload.instances > 1:
         found |= {"p50 ms": percentile(latencies, 50) * 1000, "p95 ms": percentile(latencies, 95) * 1000}

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import trace
+from benchmarks import service, trace
 from benchmarks.catalogue import Engine
 from benchmarks.dag import Dag
-from benchmarks.workloads import WARM, Workload
+from benchmarks.workloads import WARM, WARM_WAITS, Workload
 from local import valkey
 from local.processes import ROOT, TETHER, spawn, stop, tail, wait_ready
 from local.sockets import free_port
@@ -46,6 +46,8 @@ class Turn:
         self._log = directory / "adapter.log"
         self._exits = contextlib.ExitStack()
         environment = os.environ | {"BENCH_DIR": str(directory), "BENCH_TRACE": str(self._trace)}
+        environment |= engine.settings | {"BENCH_SERVICE": self._exits.enter_context(service.running())}
+        self._waits = engine.waits
         if engine.redis:
             environment["BENCH_REDIS_URL"] = self._exits.enter_context(running_valkey(directory))
         self._process = self._spawn(engine, environment)
@@ -56,7 +58,7 @@ class Turn:
         tether = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid())]
         with self._log.open("wb") as log:
             return subprocess.Popen(
-                [*tether, str(engine.python), "-m", f"benchmarks.engines.{engine.name}"],
+                [*tether, str(engine.python), "-m", f"benchmarks.engines.{engine.module}"],
                 env=environment | {"PYTHONUNBUFFERED": "1"},
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
@@ -71,7 +73,9 @@ class Turn:
 
     def warm(self) -> None:
         """Run a little of everything twice, however long it takes."""
-        for workload in WARM * 2:
+        for workload in (
+            (WARM if self._waits is not True else ()) + (WARM_WAITS if self._waits is not False else ())
+        ) * 2:
             with contextlib.suppress(Lost):
                 self.run(workload, START_SECONDS)
 
@@ -81,6 +85,8 @@ class Turn:
         self._trace.write_bytes(b"")
         assert self._process.stdin is not None
         request = {"workflow": workflow, "instances": workload.instances}
+        if workload.beside:
+            request["beside"] = workload.beside()
         with contextlib.suppress(BrokenPipeError):  # reported when the answer is read
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()

@@ -1,6 +1,6 @@
 """`python -m benchmarks.waiting [--calls 1000] [--seconds 0.5] [--rounds 3]`: nodes that wait, two workers.
 
-A fan of HTTP calls to a service that this starts, in a process of its own, which answers each after so many seconds;
+A fan of calls by `call_external_service` to the service in service.py, which answers each after so many seconds;
 instances of two no-ops meanwhile, one after the other; and nodes whose first attempt fails, with a backoff of 0.2 s.
 It starts a stack of its own, as `make run` does, and prints seconds, and milliseconds at the median and at p99.
 """
@@ -8,20 +8,17 @@ It starts a stack of its own, as `make run` does, and prints seconds, and millis
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import service
 from benchmarks.overload import Client
+from examples.run import fan_out
 from tests.support.stack import running_stack
 
 SMALL = {
@@ -29,45 +26,6 @@ SMALL = {
     "dag": {"nodes": [{"id": "a", "handler": "input"}, {"id": "b", "handler": "noop", "dependencies": ["a"]}]},
 }
 BACKOFF = 0.2
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
-_ERROR = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
-
-
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """GET /SECONDS answers after as many; GET /0/once/KEY fails the first time."""
-    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            path = head.split(b" ", 2)[1].decode()
-            await asyncio.sleep(float(path.split("/")[1]))
-            first = "/once/" in path and path not in _SEEN
-            _SEEN.add(path)
-            writer.write(_ERROR if first else _ANSWER)
-            await writer.drain()
-    writer.close()
-
-
-_SEEN: set[str] = set()
-
-
-async def serve() -> None:
-    server = await asyncio.start_server(_serve, "127.0.0.1", 0, backlog=4096)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
-@contextlib.contextmanager
-def service() -> Iterator[str]:
-    """The URL of the service."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.waiting", "--serve"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def fan(url: str, calls: int, **more: Any) -> dict[str, Any]:
@@ -85,13 +43,11 @@ def fan(url: str, calls: int, **more: Any) -> dict[str, Any]:
 def run(client: Client, execution_id: str) -> tuple[str, float]:
     """The instance and the seconds from its trigger to its known end."""
     started = time.perf_counter()
-    _, triggered, _ = client.call("POST", f"/api/workflow/trigger/{execution_id}")
-    status = ""
-    while status not in ("COMPLETED", "FAILED"):
-        _, view, _ = client.call("GET", f"/api/workflows/{triggered['instance_id']}?wait=25&nodes=false")
-        status = view["status"]
-    assert status == "COMPLETED", view
-    return triggered["instance_id"], time.perf_counter() - started
+    _, view, _ = client.call("POST", f"/api/workflow/trigger/{execution_id}?wait=25")
+    while view["status"] not in ("COMPLETED", "FAILED"):
+        _, view, _ = client.call("GET", f"/api/workflows/{view['instance_id']}?wait=25&nodes=false")
+    assert view["status"] == "COMPLETED", view
+    return view["instance_id"], time.perf_counter() - started
 
 
 def submit(client: Client, workflow: dict[str, Any]) -> str:
@@ -129,7 +85,7 @@ def late(client: Client, instance_id: str) -> list[float]:
 def spread(values: list[float]) -> str:
     ordered = sorted(values)
     p99 = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
-    return f"median {statistics.median(ordered):.0f} ms, p99 {p99:.0f} ms, of {len(ordered)}"
+    return f"median {statistics.median(ordered):.1f} ms, p99 {p99:.1f} ms, of {len(ordered)}"
 
 
 def main() -> None:
@@ -137,21 +93,22 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.serve:
-        asyncio.run(serve())
-        return
-    settings: Any = {"WORKERS": "2", "ALLOW_PRIVATE_ADDRESSES": "true", "LOG_LEVEL": "ERROR"}
-    with tempfile.TemporaryDirectory() as folder, service() as url, running_stack(Path(folder), **settings) as stack:
+    settings = {"WORKERS": "2", "ALLOW_PRIVATE_ADDRESSES": "true", "LOG_LEVEL": "ERROR"}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        service.running() as url,
+        running_stack(Path(folder), settings) as stack,
+    ):
         client = Client(stack.url)
         small = submit(client, SMALL)
-        wide = submit(client, fan(f"{url}/{given.seconds}", given.calls))
+        wide = submit(client, fan(f"{url}/-{given.seconds}/x", given.calls))
         for _ in range(given.rounds):
             _, seconds = run(client, wide)
             print(f"1 -> {given.calls} -> 1, calls of {given.seconds} s: {seconds:.2f} s", flush=True)
-        alone = [run(client, small)[1] * 1000 for _ in range(100)]
-        print(f"an instance of two no-ops alone: {spread(alone)}", flush=True)
+        for title, one in (("two no-ops", small), ("1 → 8 → 1", submit(client, fan_out(8)))):
+            alone = [run(client, one)[1] * 1000 for _ in range(300)]
+            print(f"an instance of {title} alone: {spread(alone)}", flush=True)
         beside: list[float] = []
         stop = threading.Event()
         thread = threading.Thread(target=quick_ones, args=(stack.url, small, stop, beside))
@@ -162,7 +119,7 @@ def main() -> None:
         thread.join()
         print(f"an instance of two no-ops beside it: {spread([1000 * seconds for seconds in beside])}", flush=True)
         policy = {"max_attempts": 3, "initial_backoff_seconds": BACKOFF, "backoff_multiplier": 1}
-        failing = submit(client, fan(f"{url}/0/once/{{n}}", 50, retry_policy=policy))
+        failing = submit(client, fan(f"{url}/once-0/{{n}}", 50, retry_policy=policy))
         print(f"a retry after at most {BACKOFF} s is late by at most: {spread(late(client, run(client, failing)[0]))}")
         client.close()
 

@@ -33,7 +33,7 @@ Begin = Callable[[Ref, "Plan", Sequence[Ready]], Sequence[Ready]]
 class FirstHop(Protocol):
     """Begins an instance in the process that created it."""
 
-    def turn(self, plan: Plan, roots: Sequence[int]) -> AbstractContextManager[Begin]:
+    def turn(self, plan: Plan, roots: Sequence[int], params: bytes) -> AbstractContextManager[Begin]:
         """Wait for this process to have time for an instance with these roots, which is created in the block."""
 
 

@@ -31,7 +31,8 @@ def show(output: Output, plan: Mapping[str, Any]) -> None:
         (f"with no limit ({makespan['unlimited_workers']} at work)", text.seconds(makespan["unlimited_seconds"])),
     ]
     _table(output, ("makespan", ""), times)
-    _table(output, ("usage", ""), [(_words(name), f"{round(value, 3):,}") for name, value in plan["usage"].items()])
+    used = [(_words(name), f"{round(value, 4):,}") for name, value in plan["usage"].items() if value is not None]
+    _table(output, ("usage", ""), used)
     bills = plan["cost_usd"]
     costs = [(title, _money(bills[name]["total"]), _parts(bills[name])) for name, title in SERVICES.items()]
     _table(output, ("cost of a run", "US$", "of which"), costs)
@@ -69,6 +70,7 @@ def _words(name: str) -> str:
         .replace("redis", "Redis")
         .replace("aws", "AWS")
         .replace("lambda", "Lambda")
+        .replace("gb seconds", "GB-seconds")
     )
 
 

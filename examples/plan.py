@@ -22,6 +22,8 @@ def show(plan: dict[str, Any]) -> None:
     print(f"  critical path {' > '.join(path['nodes'][:5])}: {path['seconds']:g} s")
     print(f"  {makespan['workers']} workers: {makespan['seconds']:g} s; no limit: {makespan['unlimited_seconds']:g} s")
     print(f"  {usage['messages']} messages, {usage['sqs_requests']} SQS requests, {usage['redis_calls']} Redis calls")
+    if waiting := usage["gb_seconds_per_node_second"]:
+        print(f"  {usage['gb_seconds']:g} GB-seconds, {waiting:g} for a second of a node")
     for name, bill in plan["cost_usd"].items():
         print(f"  US$ {bill['total']:.6f} {name}")
 

@@ -28,6 +28,7 @@ class Config(Environment):
     allow_public: bool = False
     port: int = Field(8000, ge=1, le=65535)
     workers: int = Field(2, ge=1, le=64)
+    http_processes: int = Field(2, ge=1, le=64)
     data_dir: Path = Field(Path(".data"), validate_default=True)
     redis_url: str | None = Field(None, repr=False)
     aws_endpoint_url: str | None = None

@@ -15,7 +15,7 @@ compile mutation --generate-hashes --group mutation --constraints locks/dev.txt
 for group in localstack localstack-full lock; do
     compile "$group" --generate-hashes --group "$group"
 done
-for peer in celery dagster dask dbos prefect rq; do
+for peer in celery dagster dask dbos prefect restate rq; do
     compile "bench-$peer" --group "bench-$peer"
 done
 

@@ -65,10 +65,12 @@ class EventSourceMapping:
         wait_seconds: int = WAIT_SECONDS,
         timeout_seconds: float = 60,
         concurrency: int = 1,
+        batch_size: int = BATCH_SIZE,
         processor: Callable[[], float] = time.process_time,
         closed: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`concurrency`: how many batches it has in hand at most; `processor` tells what the process has used of it.
+        """`concurrency`: how many batches it has in hand at most, of at most `batch_size` messages each. `processor`
+        returns what the process has used of a processor.
 
         `closed` tells whether the function wants no further batch until those in hand have ended.
         """
@@ -82,6 +84,7 @@ class EventSourceMapping:
         account, queue = queue_url.rstrip("/").split("/")[-2:]
         self._arn = f"arn:aws:sqs:{region}:{account}:{queue}"
         self._concurrency = concurrency
+        self._batch_size = batch_size
         self._processor = processor
         self._closed = closed
         self._stopping = threading.Event()
@@ -186,7 +189,7 @@ class EventSourceMapping:
     def _receive(self) -> list[dict[str, Any]]:
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
-            MaxNumberOfMessages=BATCH_SIZE,
+            MaxNumberOfMessages=self._batch_size,
             WaitTimeSeconds=self._wait_seconds,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from chalice.app import Chalice
@@ -21,6 +22,7 @@ from chalice.local import CustomLocalChalice, LocalChalice, LocalDevServer, Thre
 from chalicelib.web.origins import Policy
 from local.connection import Connection
 from local.entry import prepared
+from local.replicas import Replica, Replicas
 
 REQUEST_SECONDS = 30.0  # from the first byte of a request to its last, however slowly they arrive
 NOBODY = Policy(frozenset(), frozenset())
@@ -29,14 +31,19 @@ log = logging.getLogger(__name__)
 
 
 class Server(ThreadedHTTPServer):
-    """Chalice's server with room for many clients that connect at once."""
+    """Chalice's server with room for many clients that connect at once. `every_moment` is called twice a second."""
 
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, address: tuple[str, int], *args: Any, is_shared: bool = False, **kwargs: Any) -> None:
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
+        self.allow_reuse_port = is_shared
+        self.every_moment: Callable[[], object] = lambda: None
         super().__init__(address, *args, **kwargs)
+
+    def service_actions(self) -> None:
+        self.every_moment()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away in the middle of an answer is not worth a traceback."""
@@ -51,8 +58,12 @@ def create(
     max_body_bytes: int,
     request_seconds: float = REQUEST_SECONDS,
     callers: Policy = NOBODY,
+    is_shared: bool = False,
 ) -> LocalDevServer:
-    """A server for `app`, listening. Port 0 takes a free one. `callers`: the origins and hosts that the app allows."""
+    """A server for `app`, listening. Port 0 takes a free one. `callers`: the origins and hosts that the app allows.
+
+    `is_shared`: other processes listen at the same address.
+    """
     if not isinstance(app, LocalChalice):
         # As chalice.local.create_local_server does: `current_request` becomes one per thread.
         CustomLocalChalice.__bases__ = (LocalChalice, app.__class__)
@@ -60,24 +71,40 @@ def create(
     handler = functools.partial(
         Connection, max_body_bytes=max_body_bytes, request_seconds=request_seconds, callers=callers
     )
-    return LocalDevServer(app, Config(chalice_stage="dev"), host, port, handler_cls=handler, server_cls=Server)
+    made = functools.partial(Server, is_shared=is_shared)
+    return LocalDevServer(app, Config(chalice_stage="dev"), host, port, handler_cls=handler, server_cls=made)
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT. Requests that are still waiting then are cut off."""
     module, application = prepared("submission", "triggering", "runs", "status", "results", "health")
     host, port = os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or "8000")
-    server = create(module.app, host, port, max_body_bytes=application.settings.max_body_bytes, callers=module.CALLERS)
+    processes = int(os.environ.get("HTTP_PROCESSES") or "1")
+    server = create(
+        module.app,
+        host,
+        port,
+        max_body_bytes=application.settings.max_body_bytes,
+        callers=module.CALLERS,
+        is_shared=processes > 1,
+    )
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _stop)
-    print(f"Serving on http://{f'[{host}]' if ':' in host else host}:{server.server.server_port}", flush=True)
+    others = Replicas(1 if Replica.is_one() else processes)
+    if Replica.is_one():
+        this = Replica()
+        server.server.every_moment = lambda: _stop() if this.is_alone else None
+    else:
+        print(f"Serving on http://{f'[{host}]' if ':' in host else host}:{server.server.server_port}", flush=True)
+        server.server.every_moment = others.look_after
     try:
         server.server.serve_forever()
     finally:
+        others.end()
         server.server.server_close()
 
 
-def _stop(signum: int, frame: Any) -> None:
+def _stop(*_: Any) -> None:
     raise SystemExit(0)
 
 

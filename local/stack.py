@@ -75,6 +75,7 @@ class Stack:
         urls = self._make_queues(env)
         env |= {"QUEUE_URL": urls.queue, "DEAD_LETTER_QUEUE_URL": urls.dead_letters}
         env |= {"HOST": self._config.host, "PORT": str(self._config.port)}
+        env |= {"HTTP_PROCESSES": str(self._config.http_processes)}
         for child in found.children:
             if child.name == "localstack":  # its queues do not survive it
                 child.after = functools.partial(self._make_queues, env)

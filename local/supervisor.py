@@ -13,6 +13,7 @@ from local.processes import NotReady, describe, tail, wait_ready
 from local.sockets import is_served
 
 READY_SECONDS = 60
+CLOSED_SECONDS = 1
 STOP_SECONDS = 11  # a worker takes at most 10 for the batch in hand
 
 
@@ -120,8 +121,9 @@ class Supervisor:
         if child.log is not None:
             for line in tail(child.log):
                 self._console.line(child.name, line)
+        child.end(0)  # what it had started itself must not go on serving in its place
         delay = child.note_death()
-        if child.place is not None and is_served(child.place[1], child.place[0]):
+        if child.place is not None and self._is_taken(*child.place):
             raise PortTaken(f"another server took port {child.place[1]} ({child.name}) meanwhile")
         if child.failures and child.last_words:
             how += f": {child.last_words}"
@@ -130,6 +132,16 @@ class Supervisor:
         if child.is_news(how):
             again = f", {child.failures} times in a row" if child.failures > 1 else ""
             self._say(f"{child.name} died ({how}){again}, starting it again in {delay:.1f} s")
+
+    @staticmethod
+    def _is_taken(host: str, port: int) -> bool:
+        """Whether another program serves where a child did, whose sockets the kernel closes in a moment."""
+        end = time.monotonic() + CLOSED_SECONDS
+        while is_served(port, host):
+            if time.monotonic() > end:
+                return True
+            time.sleep(0.02)
+        return False
 
     def _follow_up(self, child: Child) -> bool:
         """Do what follows a child's being ready; False if that failed, as when it died again meanwhile."""

@@ -1,4 +1,7 @@
-"""`python -m benchmarks.capacity`: the tables of docs/capacity.md. `--count` counts anew what nodes use."""
+"""`python -m benchmarks.capacity`: the tables of docs/capacity.md. `--page` puts them there.
+
+`--count` counts anew what nodes use, for workloads.py. It takes a quiet machine: two figures are times.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from benchmarks.capacity import calibrate, limits, model, workloads
 from benchmarks.capacity.workloads import Workload
 from benchmarks.catalogue import OURS
 from chalicelib.core import cost
+from local.processes import ROOT
+
+PAGE = ROOT / "docs/capacity.md"
 
 LOADS = (1_000, 100_000, 1_000_000)  # nodes a minute
 SECONDS = 120
@@ -21,17 +27,23 @@ def main(arguments: Sequence[str]) -> int:
         for title, use in count.use():
             print(f"{title}: {use}")
         return 0
-    for title, table in (
-        ("Limits", limits_table()),
-        ("Loads", loads_table()),
-        ("Bill", bill_table()),
-        ("Simulation", simulation_table()),
-        ("Calibration", calibration_table()),
-    ):
-        print(f"\n{title}\n")
-        for line in table:
-            print(line, flush=True)
+    page = PAGE.read_text("utf-8")
+    for table in (limits_table(), loads_table(), bill_table(), simulation_table(), calibration_table()):
+        lines = list(table)
+        print("", *lines, sep="\n", flush=True)
+        page = replaced(page, lines)
+    if "--page" in arguments:
+        PAGE.write_text(page, "utf-8")
     return 0
+
+
+def replaced(page: str, table: Sequence[str]) -> str:
+    """The page with this table instead of the one that has the same head."""
+    before, head, rest = page.partition(f"{table[0]}\n")
+    assert head, table[0]
+    lines = rest.splitlines()
+    end = next((number for number, line in enumerate(lines) if not line.startswith("|")), len(lines))
+    return before + "\n".join([*table, *lines[end:]]) + "\n"
 
 
 def row(*cells: object) -> str:

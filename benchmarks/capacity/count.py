@@ -1,7 +1,4 @@
-"""The use of nodes that wait on I/O, counted on a real Valkey and SQS: `python -m benchmarks.capacity --count`.
-
-benchmarks.bill counts no-ops. A node whose handler waits travels alone in its message, and is the usual case.
-"""
+"""The use of nodes that wait on I/O, counted on a real Valkey and SQS: `python -m benchmarks.capacity --count`."""
 
 from __future__ import annotations
 
@@ -59,7 +56,7 @@ def waiting(workflow: dict[str, Any]) -> dict[str, Any]:
     return workflow
 
 
-@handler("wait")
+@handler("wait", waits=True)
 def wait(config: Config) -> None:
     """Waits, as for a service."""
     time.sleep(WAIT_SECONDS)

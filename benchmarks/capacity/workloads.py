@@ -33,16 +33,18 @@ class Use:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A part of an instance: `messages` at once, each with `nodes` nodes, which wait one after the other."""
+    """A part of an instance: `messages` at once, each with `nodes` nodes. These wait one after the other, or
+    `together`."""
 
     messages: int
     nodes: int
     wait_seconds: float = 0.0
+    together: bool = False
 
     @property
     def seconds(self) -> float:
         """How long a message waits for its handlers."""
-        return self.nodes * self.wait_seconds
+        return self.wait_seconds * (1 if self.together else self.nodes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ CHAIN = Workload(
         messages=0.1,
         schedulers=0.1,
         redis_calls=1.5,
-        redis_commands=16.3,
+        redis_commands=17.2,
         script_seconds=94e-6,
         worker_seconds=410e-6,
     ),
@@ -83,17 +85,17 @@ FAN = Workload(
     title="1 → 1,000 calls of 0.2 s → 1",
     stages=(
         Stage(messages=1, nodes=1),
-        Stage(messages=1000, nodes=1, wait_seconds=CALL_SECONDS),
+        Stage(messages=50, nodes=20, wait_seconds=CALL_SECONDS, together=True),
         Stage(messages=1, nodes=1),
     ),
     use=Use(
-        sqs_requests=0.30,
-        messages=1.0,
+        sqs_requests=0.02,
+        messages=0.05,
         schedulers=0.002,
-        redis_calls=1.5,
-        redis_commands=17.7,
-        script_seconds=104e-6,
-        worker_seconds=590e-6,
+        redis_calls=0.5,
+        redis_commands=11.0,
+        script_seconds=54e-6,
+        worker_seconds=420e-6,
     ),
     result_bytes=300,
 )
@@ -105,7 +107,7 @@ SMALL = Workload(
         messages=0.1,
         schedulers=0.1,
         redis_calls=0.8,
-        redis_commands=9.0,
+        redis_commands=9.9,
         script_seconds=29e-6,
         worker_seconds=57e-6,
     ),

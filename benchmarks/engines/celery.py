@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -44,7 +45,9 @@ def run(workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
 @contextlib.contextmanager
 def workers() -> Iterator[None]:
     """Start the workers, wait until both answer, and end them afterwards."""
-    command = [sys.executable, "-m", "celery", "-A", "benchmarks.engines.celery_tasks", "worker", "--pool=solo"]
+    threads = os.environ.get("BENCH_THREADS")
+    pool = ["--pool=threads", f"--concurrency={threads}"] if threads else ["--pool=solo"]
+    command = [sys.executable, "-m", "celery", "-A", "benchmarks.engines.celery_tasks", "worker", *pool]
     processes = [spawn([*command, "-n", f"worker-{number}@bench"]) for number in range(WORKERS)]
     try:
         while len(celery_tasks.app.control.ping(timeout=1) or []) < WORKERS:

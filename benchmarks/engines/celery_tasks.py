@@ -24,9 +24,9 @@ app.conf.update(
 )
 
 
-@app.task(name="bench.node")
-def node(instance: str, id: str, n: int | None) -> None:
-    nodes.run(instance, id, n)
+@app.task(name="bench.node", autoretry_for=(nodes.CallFailed,), max_retries=4, default_retry_delay=0.2)
+def node(instance: str, id: str, n: int | None, call: str | None) -> None:
+    nodes.run(instance, id, n, call)
 
 
 @app.task(name="bench.proceed")
@@ -68,7 +68,7 @@ def _singles(levels: list[list[Node]], start: int) -> list[Node]:
 
 
 def _signature(instance: str, of: Node) -> Signature:
-    return node.si(instance, of.id, of.n)
+    return node.si(instance, of.id, of.n, of.call)
 
 
 @functools.lru_cache(maxsize=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,9 +15,9 @@ from benchmarks.dag import Dag
 from benchmarks.engines.protocol import directory, new_id, serve
 
 
-def after(instance: str, node: str, n: int | None, parents: list[None]) -> None:
+def after(instance: str, node: str, n: int | None, call: str | None, parents: list[None]) -> None:
     """Run a node, once its parents' results are there."""
-    nodes.run(instance, node, n)
+    nodes.run(instance, node, n, call)
 
 
 class Engine:
@@ -34,7 +35,7 @@ class Engine:
         for _ in range(instances):
             instance = new_id()
             begun[instance] = time.perf_counter() if instances > 1 else started
-            futures = self._client.compute(_graph(dag, instance), optimize_graph=False)
+            futures = self._client.compute(_graph(dag, instance), optimize_graph=False, retries=4)
             waited[instance] = len(futures)
             owner |= dict.fromkeys(futures, instance)
         for future in as_completed(owner):
@@ -51,14 +52,17 @@ def _graph(dag: Dag, instance: str) -> list[Any]:
     task = delayed(after, pure=False)
     for node in dag.nodes:
         parents = [made[parent] for parent in node.parents]
-        made[node.id] = task(instance, node.id, node.n, parents, dask_key_name=f"{instance}-{node.id}")
+        made[node.id] = task(instance, node.id, node.n, node.call, parents, dask_key_name=f"{instance}-{node.id}")
     return [made[node.id] for node in dag.ends()]
 
 
 if __name__ == "__main__":
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(directory())
+            n_workers=2,
+            threads_per_worker=int(os.environ.get("BENCH_THREADS", "1")),
+            dashboard_address=None,
+            local_directory=str(directory()),
         ) as cluster,
         Client(cluster) as client,
     ):

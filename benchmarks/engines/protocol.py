@@ -2,7 +2,8 @@
 
 The adapter is a child process in its engine's own virtual environment. Once everything is up, it sends `{"versions":
 {...}}`. Then it answers each line `{"workflow": {...}, "instances": 1}` with `{"seconds": ..., "latencies": {...}}`, or
-with `{"error": "..."}`. At the end of its input it ends, with everything that it started.
+with `{"error": "..."}`. With `beside`, a small workflow, it runs that again and again meanwhile, and answers with its
+latencies as well. At the end of its input it ends, with everything that it started.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +46,13 @@ def new_id() -> str:
 
 
 def serve(
-    run: Run, *packages: str, prepare: Prepare = lambda instances: None, more: Mapping[str, str] | None = None
+    run: Run,
+    *packages: str,
+    prepare: Prepare = lambda instances: None,
+    more: Mapping[str, str] | None = None,
+    second: Run | None = None,
 ) -> None:
-    """Answer requests until there are no more. `prepare` is not timed."""
+    """Answer requests until there are no more. `prepare` is not timed. `second` is `run` for another thread."""
     versions = {package: importlib.metadata.version(package) for package in packages}
     _say({"versions": {"Python": platform.python_version(), **versions, **(more or {})}})
     for line in sys.stdin:
@@ -54,12 +60,26 @@ def serve(
         try:
             prepare(request["instances"])
             started = time.perf_counter()
-            latencies = run(request["workflow"], request["instances"])
-            answer = {"seconds": time.perf_counter() - started, "latencies": latencies}
+            if "beside" in request:
+                latencies, small = beside(run, second or run, request["workflow"], request["beside"])
+            else:
+                latencies, small = run(request["workflow"], request["instances"]), []
+            answer = {"seconds": time.perf_counter() - started, "latencies": latencies, "beside": small}
         except Exception as error:
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"[:300]}
         _say(answer)
+
+
+def beside(run: Run, second: Run, wide: Any, small: Any) -> tuple[dict[str, float], list[float]]:
+    """Run `wide` three times, and `small` again and again until these have ended."""
+    found: list[float] = []
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(lambda: [run(wide, 1) for _ in range(3)])
+        while not running.done():
+            found += second(small, 1).values()
+            time.sleep(0.02)
+        return running.result()[-1], found
 
 
 def _say(answer: dict[str, Any]) -> None:

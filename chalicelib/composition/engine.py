@@ -116,20 +116,25 @@ class Engine(Infrastructure):
             return NoFirstHop()
         return InlineFirstHop(
             claimer=self.claimer,
-            run_loop=self.run_loop,
+            # Each hop has a committer of its own: no other thread commits its nodes, so it knows what they leave.
+            run_loop=lambda: self._run_loop(self._committer()),
             requirements=self.requirements,
             seconds=seconds,
             nodes=FIRST_HOP_NODES,
+            large=self.settings.large_result_bytes,
             clock=self.clock,
         )
 
     @cached_property
     def run_loop(self) -> RunLoop:
+        return self._run_loop(self.committer)
+
+    def _run_loop(self, committer: Committer) -> RunLoop:
         from chalicelib.worker.run_loop import RunLoop
 
         return RunLoop(
             runner=self.node_runner,
-            committer=self.committer,
+            committer=committer,
             claimer=self.claimer,
             requirements=self.requirements,
             spawn=self.spawn,
@@ -173,6 +178,9 @@ class Engine(Infrastructure):
 
     @cached_property
     def committer(self) -> Committer:
+        return self._committer()
+
+    def _committer(self) -> Committer:
         from chalicelib.worker.committer import Committer
 
         return Committer(

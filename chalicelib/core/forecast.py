@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chalicelib.core import cost, graph
 from chalicelib.core.durations import INSTANT, OTHER, Duration
@@ -13,6 +14,7 @@ from chalicelib.core.rehearsal import Rehearsal
 from chalicelib.core.rules import Delays, NodeProfile, Rules, RunTotals
 from chalicelib.core.weight import INSTANT_WEIGHT, of_slow
 from chalicelib.models import forecast as views
+from chalicelib.models.views import Planned
 
 # Measured on AWS (medians): Redis in the same zone, SQS to Lambda, an asynchronous invocation.
 ON_AWS = Delays(redis=0.0005, aws=0.01, queue=0.016, scheduler=0.073)
@@ -76,7 +78,7 @@ def forecast(plan: Plan, durations: Sequence[Duration], engine: Engine, workers:
             unlimited_seconds=_rounded(unlimited.makespan_seconds),
             unlimited_workers=unlimited.peak_workers,
         ),
-        usage=_usage(limited),
+        usage=_usage(limited, waiting_seconds(plan, durations, engine), engine.memory_gb),
         cost_usd=_cost(limited, len(plan.nodes), sum(seconds), critical, engine.memory_gb),
         durations=views.Sources(
             given=sources["given"],
@@ -111,7 +113,25 @@ def _profiles(plan: Plan, durations: Sequence[Duration], engine: Engine) -> list
     return profiles
 
 
-def _usage(run: RunTotals) -> views.PredictedUsage:
+def planned(plan: Plan, durations: Sequence[Duration], engine: Engine) -> Planned:
+    """What the status of an instance shows of a forecast."""
+    run = rehearse(plan, durations, engine)
+    memory = _memory(run, waiting_seconds(plan, durations, engine), engine.memory_gb)
+    return Planned(messages=run.messages, transitions=run.transitions, **memory)
+
+
+def waiting_seconds(plan: Plan, durations: Sequence[Duration], engine: Engine) -> float:
+    """The seconds of all nodes together for which a worker has to be there: those of nodes that are not instant."""
+    return sum(each.seconds for number, each in enumerate(durations) if not engine.instant(plan, number))
+
+
+def _memory(run: RunTotals, waiting_seconds: float, memory_gb: float) -> dict[str, Any]:
+    used = run.lambda_seconds * memory_gb
+    each = _rounded(used / waiting_seconds) if waiting_seconds else None
+    return {"gb_seconds": _rounded(used), "gb_seconds_per_node_second": each}
+
+
+def _usage(run: RunTotals, waiting_seconds: float, memory_gb: float) -> views.PredictedUsage:
     return views.PredictedUsage(
         messages=run.messages,
         transitions=run.transitions,
@@ -120,6 +140,7 @@ def _usage(run: RunTotals) -> views.PredictedUsage:
         worker_invocations=run.worker_invocations,
         scheduler_invocations=run.scheduler_invocations,
         lambda_seconds=_rounded(run.lambda_seconds),
+        **_memory(run, waiting_seconds, memory_gb),
         redis_calls=run.redis_calls,
         redis_commands=run.redis_commands,
     )

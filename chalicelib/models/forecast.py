@@ -53,6 +53,11 @@ class PredictedUsage(BaseModel):
     worker_invocations: int
     scheduler_invocations: int = Field(description="0 unless SCHEDULING is `lambda`")
     lambda_seconds: float = Field(description="of all these invocations together, including the handlers")
+    gb_seconds: float = Field(description="of memory for as long, for which Lambda charges; a status has this, too")
+    gb_seconds_per_node_second: float | None = Field(
+        description="what a second of a node takes: `memory_gb` if each had an invocation of its own, less the more of "
+        "them wait in one; null if all nodes are instant"
+    )
     redis_calls: int = Field(description="round trips to Redis")
     redis_commands: int = Field(description="in these calls, including those inside scripts")
 

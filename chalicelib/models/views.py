@@ -78,6 +78,11 @@ class Planned(BaseModel):
 
     messages: int
     transitions: int
+    gb_seconds: float = Field(description="of memory for all invocations, for which Lambda charges")
+    gb_seconds_per_node_second: float | None = Field(
+        description="what a second of a node takes, however long the nodes take: 0.5 if each had an invocation of its "
+        "own, less the more of them wait in one; null if all nodes are instant"
+    )
 
 
 class Usage(BaseModel):

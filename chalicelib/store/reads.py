@@ -39,10 +39,8 @@ class InstanceReads(RedisServer):
         with unavailable():
             if nodes is None:
                 return {int(node): value for node, value in self._client.hgetall(key).items()}
-            with self._client.pipeline(transaction=False) as pipe:
-                for start in range(0, len(nodes), MOST_ARGUMENTS):
-                    pipe.hmget(key, list(nodes[start : start + MOST_ARGUMENTS]))
-                values = [value for some in pipe.execute() for value in some]
+            slices = [list(nodes[start : start + MOST_ARGUMENTS]) for start in range(0, len(nodes), MOST_ARGUMENTS)]
+            values = [value for part in slices for value in self._client.hmget(key, part)]
         return {node: value for node, value in zip(nodes, values, strict=True) if value is not None}
 
     def history(self, instance_id: str) -> list[Event]:

@@ -63,8 +63,8 @@ class Forecaster:
         """The usage of one run that the store will count, if it goes by a forecast without known durations."""
         found = self._usage.get(plan)
         if found is None:
-            run = forecast.rehearse(plan, durations(plan, self._engine.instant, {}), self._engine)
-            found = self._usage[plan] = Planned(messages=run.messages, transitions=run.transitions)
+            known = durations(plan, self._engine.instant, {})
+            found = self._usage[plan] = forecast.planned(plan, known, self._engine)
         return found
 
     def _checked(self, document: Any) -> Workflow:

@@ -68,12 +68,12 @@ class Triggering:
 
     def _start(self, ref: Ref, plan: Plan, wanted: Trigger) -> Triggered:
         items, cursor = plan.unblocks(-1)
-        roots = items[::2]
-        with self._first_hop.turn(plan, roots) as begin:
+        roots, params = items[::2], strictjson.dumps(wanted.params).encode()
+        with self._first_hop.turn(plan, roots, params) as begin:
             outcome, created_at = self._store.create(
                 ref,
                 total=len(plan.nodes),
-                params=strictjson.dumps(wanted.params).encode(),
+                params=params,
                 roots=Children(items, cursor),
                 by=self._dispatch.by,
                 terms=replace(plan.terms, tags={**plan.terms.tags, **wanted.tags}),

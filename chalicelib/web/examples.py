@@ -94,6 +94,8 @@ FORECAST: dict[str, Any] = {
         "worker_invocations": 1,
         "scheduler_invocations": 0,
         "lambda_seconds": 3.266264,
+        "gb_seconds": 1.633132,
+        "gb_seconds_per_node_second": 0.502502,
         "redis_calls": 8,
         "redis_commands": 96,
     },

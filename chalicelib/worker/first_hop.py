@@ -33,16 +33,20 @@ log = logging.getLogger("dag.node")
 
 
 class InlineFirstHop:
-    """`seconds` and `nodes` bound what one call runs. See scheduling.FirstHop."""
+    """`seconds` and `nodes` bound what one call runs, and `run_loop` makes what runs it. See scheduling.FirstHop.
+
+    Only a worker stores large results elsewhere, so an instance whose params have `large` bytes begins there.
+    """
 
     def __init__(
         self,
         *,
         claimer: Claimer,
-        run_loop: RunLoop,
+        run_loop: Callable[[], RunLoop],
         requirements: Requirements,
         seconds: float,
         nodes: int,
+        large: int,
         clock: Callable[[], float],
     ) -> None:
         self._claimer = claimer
@@ -50,12 +54,13 @@ class InlineFirstHop:
         self._requirements = requirements
         self._seconds = seconds
         self._nodes = nodes
+        self._large = large
         self._clock = clock
         self._turn = threading.Lock()
 
     @contextmanager
-    def turn(self, plan: Plan, roots: Sequence[int]) -> Iterator[Begin]:
-        in_place = any(self._requirements.in_place(plan, root) for root in roots)
+    def turn(self, plan: Plan, roots: Sequence[int], params: bytes) -> Iterator[Begin]:
+        in_place = len(params) < self._large and any(self._requirements.in_place(plan, root) for root in roots)
         if not in_place or not self._turn.acquire(timeout=PATIENCE):
             yield leave
             return
@@ -83,7 +88,7 @@ class InlineFirstHop:
             best_effort(log.warning, "first hop left to the queue", extra=fields | {"error": failure.message_of(error)})
             return ready
         try:
-            self._run_loop.run(jobs)
+            self._run_loop().run(jobs)
         except Exception:  # the instance exists, and the sweep goes on with it: the trigger has succeeded
             best_effort(log.exception, "first hop failed", extra=fields)
         claimed = {job.node for job in jobs}
@@ -93,7 +98,7 @@ class InlineFirstHop:
 class NoFirstHop:
     """FIRST_HOP_SECONDS=0: every node is sent to the queue."""
 
-    def turn(self, plan: Plan, roots: Sequence[int]) -> AbstractContextManager[Begin]:
+    def turn(self, plan: Plan, roots: Sequence[int], params: bytes) -> AbstractContextManager[Begin]:
         return nullcontext(leave)
 
 

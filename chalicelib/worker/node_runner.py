@@ -33,8 +33,12 @@ from chalicelib.worker.sizing import Requirements, Sizing
 log = logging.getLogger("dag.node")
 
 
+# In the process of a trigger, a result of up to this many bytes is stored with the instance, as without VALUES_URL.
+MOST_IN_PLACE = 1024 * 1024
+
+
 class _CutOff(Exception):
-    """The invocation ended before the node's own timeout. The node has not failed; it loses this lease."""
+    """This process cannot end the attempt, whose node has not failed. It loses this lease."""
 
 
 class NodeRunner:
@@ -119,7 +123,11 @@ class NodeRunner:
             redactor = Redactor(secrets.values()) if secrets else NOTHING
             result = self._execute(job, secrets, fields)
             encoded = attempt.encode(result, limit=self._limits.max_result_bytes, redactor=redactor)
-            if len(encoded) > self._offload.over:
+            if len(encoded) > self._offload.over and job.in_place is not None:
+                # The process of a trigger may not write there. The store takes it, or a worker makes it again.
+                if len(encoded) > MOST_IN_PLACE:
+                    raise _CutOff(f"a worker has to store its result of {len(encoded):,} bytes")
+            elif len(encoded) > self._offload.over:
                 outcome = self._store.offload(job.ref.instance_id, node=job.node, attempt=job.attempt)
                 if outcome is not Outcome.OPEN:  # the commit would be refused, too
                     events.node(outcome, job, self._clock() - started)

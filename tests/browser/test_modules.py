@@ -90,6 +90,18 @@ def test_durations(call: Any, ms: float, text: str) -> None:
     assert call("format", "(m, ms) => m.duration(ms)", ms) == text
 
 
+@pytest.mark.parametrize(
+    ("second", "text"),
+    [(None, ""), (0.002749, ", 0.0027 GB-seconds for a second of a node (planned)"), (0.5, ", 0.5 GB-seconds for")],
+)
+def test_what_waiting_takes_is_shown_where_nodes_wait(call: Any, second: float | None, text: str) -> None:
+    planned = {"messages": 1, "transitions": 2, "gb_seconds": 0.1, "gb_seconds_per_node_second": second}
+    usage = {"messages": 1, "transitions": 3, "planned": planned}
+    shown = call("facts", "(m, usage) => m.used(usage, 1)", usage)
+    assert shown.startswith("1 message (1 planned), 3 transitions (2 planned)" + text)
+    assert bool(text) == ("GB" in shown)
+
+
 def test_a_thousand_nodes_are_laid_out_in_time_and_apart(call: Any) -> None:
     wide, layers = 50, 20
     parents = [

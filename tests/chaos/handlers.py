@@ -23,6 +23,16 @@ class Act(Config):
 @handler("act")
 def act(config: Act, context: Context) -> dict[str, Any]:
     """Return the base from the params plus the sum of the parents' values."""
+    return _act(config, context)
+
+
+@handler("act_waiting", waits=True)
+def act_waiting(config: Act, context: Context) -> dict[str, Any]:
+    """Act, and share the worker with others meanwhile."""
+    return _act(config, context)
+
+
+def _act(config: Act, context: Context) -> dict[str, Any]:
     token = secrets.token_hex(8)
 
     def note(what: str) -> None:

@@ -19,20 +19,27 @@ class Ending:
 
 
 def workflow(rng: Random, name: str, *, lease: float) -> dict[str, Any]:
-    """Draw a chain, a fan or layers, parents before children. Some nodes wait longer than a lease."""
-    shape = rng.choice(["chain", "fan", "layers"])
+    """Draw a chain, a fan, layers or a wide fan, parents before children. Some nodes wait longer than a lease.
+
+    Those of a wide fan declare that they wait, so a worker has some hundred of them in hand.
+    """
+    shape = rng.choice(["chain", "fan", "layers", "chain", "fan", "layers", "wide"])
     if shape == "chain":
         parents = [[number - 1] if number else [] for number in range(rng.randint(4, 12))]
     elif shape == "fan":
         width = rng.randint(4, 24)
+        parents = [[], *([0] for _ in range(width)), list(range(1, width + 1))]
+    elif shape == "wide":
+        width = rng.randint(100, 250)
         parents = [[], *([0] for _ in range(width)), list(range(1, width + 1))]
     else:
         width = rng.randint(2, 5)
         parents = [[] for _ in range(width)]
         for layer in range(rng.randint(1, 4)):
             parents += [sorted(layer * width + place for place in rng.sample(range(width), 2)) for _ in range(width)]
-    nodes = [_node(rng, number, above) for number, above in enumerate(parents)]
-    acting = [node for node in nodes if node["handler"] == "act"]
+    handler = "act_waiting" if shape == "wide" else "act"
+    nodes = [_node(rng, number, above, handler) for number, above in enumerate(parents)]
+    acting = [node for node in nodes if node["handler"] == handler]
     if acting and rng.random() < 0.6:
         rng.choice(acting)["config"]["seconds"] = round(rng.choice([0.4, 0.8, 1.6]) * lease, 2)
     if acting and rng.random() < 0.25:
@@ -41,10 +48,10 @@ def workflow(rng: Random, name: str, *, lease: float) -> dict[str, Any]:
     return {"name": name, "dag": {"nodes": nodes}}
 
 
-def _node(rng: Random, number: int, parents: list[int]) -> dict[str, Any]:
+def _node(rng: Random, number: int, parents: list[int], handler: str) -> dict[str, Any]:
     node: dict[str, Any] = {
         "id": f"n{number}",
-        "handler": "noop" if rng.random() < 0.15 else "act",
+        "handler": "noop" if rng.random() < 0.15 else handler,
         "dependencies": [f"n{parent}" for parent in parents],
     }
     if node["handler"] == "noop":

@@ -29,8 +29,12 @@ def note(config: Poison, context: Context) -> Path:
 @handler("kills")
 def kills(config: Poison, context: Context) -> None:
     """Kill the process once `mates` other nodes run in it, or after a few seconds."""
+    _kill(config, context)
+
+
+def _kill(config: Poison, context: Context) -> None:
     diary = note(config, context)
-    mine, end = f" {os.getpid()}", time.monotonic() + 3
+    mine, end = f" {os.getpid()}", time.monotonic() + 4
     while diary.read_text().count(mine) <= config.mates and time.monotonic() < end:
         time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -42,6 +46,21 @@ def takes(config: Poison, context: Context) -> str:
     note(config, context)
     time.sleep(config.seconds)
     return context.node_id
+
+
+@handler("waits_first", waits=True)
+def waits_first(config: Poison, context: Context) -> str:
+    """Wait at the first attempt."""
+    note(config, context)
+    if context.attempt == 1:
+        time.sleep(config.seconds)
+    return context.node_id
+
+
+@handler("kills_many", waits=True)
+def kills_many(config: Poison, context: Context) -> None:
+    """Kill the process once `mates` other nodes wait in it, or after a few seconds."""
+    _kill(config, context)
 
 
 @handler("flunks")

@@ -22,6 +22,7 @@ from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import encode
 from chalicelib.tracing.tracer import SILENT
 from chalicelib.values.nowhere import NoValues
+from chalicelib.worker.run_loop import RunLoop
 from chalicelib.worker.worker import MARGIN_SECONDS
 from tests.support.harness import application, by_messages, run, sqs_event
 
@@ -353,7 +354,7 @@ def test_a_trigger_that_cannot_begin(
 ) -> None:
     del engine.app.first_hop
     bug = error is BUG
-    part, method = (engine.app.run_loop, "run") if bug else (engine.app.store, "claim")
+    part, method = (RunLoop, "run") if bug else (engine.app.store, "claim")
     replaced(monkeypatch, part, method, error)
     ref = engine.start(handler="noop")
     fields = {"exc_info": "KeyError: 'a bug'"} if bug else {"error": str(AWAY)}

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chalicelib import ids
 from chalicelib.composition import Application
+from chalicelib.core import strictjson
+from chalicelib.core.plan import Plan
 from chalicelib.errors import Unavailable
 from chalicelib.handlers import Config, Context, handler
 from chalicelib.queues.memory import MemoryQueue
 from chalicelib.queues.message import decode
-from tests.support.harness import application, drain, run
+from chalicelib.values.protocol import Values
+from tests.support.harness import Workers, application, drain, run, wait_until
 from tests.support.invariants import check_invariants
 
 Make = Callable[..., tuple[Application, MemoryQueue]]
@@ -194,3 +200,72 @@ def test_whoever_sends_what_it_leaves(make: Make, scheduling: str, monkeypatch: 
     instance_id = run(app, workflow(node("a", "input"), node("b", "waits", "a"), node("c", "waits")))
     assert sent(queue) == [1, 2]
     finish(app, queue, instance_id)
+
+
+def test_workers_of_the_same_process_commit_none_of_its_nodes(make: Make) -> None:
+    """A thread commits for others. What it made ready would be nobody's to send, and wait for the sweep."""
+    app, queue = make()
+    nodes = [node("a", "input"), *(node(f"b{n}", "noop", "a") for n in range(3)), node("c", "waits", "b0", "b1", "b2")]
+    execution_id = app.submission.submit(
+        json.dumps(workflow(*nodes, node("d", "noop", "c"))).encode(), None
+    ).execution_id
+    with Workers(app, queue, workers=2, sweep_seconds=3600), ThreadPoolExecutor(8) as clients:
+        triggers = [clients.submit(app.triggering.trigger, execution_id, b"", None) for _ in range(100)]
+        ids = [future.result().instance_id for future in triggers]
+        wait_until(lambda: all(app.store.status(id) == "COMPLETED" for id in ids), seconds=20, what="the ends of all")
+    for id in ids:
+        check_invariants(app.redis, id)
+
+
+def test_a_trigger_that_waits_too_long_for_its_turn_leaves_it_to_the_queue(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.worker.first_hop.PATIENCE", 0.01)
+    app, queue = make()
+    plan = Plan.from_json(json.dumps(DIAMOND).encode())
+    with app.first_hop.turn(plan, plan.roots, b"{}"):
+        instance_id = run(app, DIAMOND)
+    assert sent(queue) == [0]
+    finish(app, queue, instance_id)
+
+
+class Unwritable:
+    """Storage of large results that the process of a trigger may not write to."""
+
+    def __init__(self, values: Values) -> None:
+        self._values, self.is_worker = values, False
+
+    def put(self, key: str, value: bytes) -> None:
+        assert self.is_worker, "the API function has no permission for it"
+        self._values.put(key, value)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._values, name)
+
+
+@pytest.mark.parametrize(
+    ("params", "config", "begins"),
+    [
+        ({"text": "x" * 2000}, {}, "in a worker"),
+        ({}, {"text": "x" * 2000}, "with its trigger"),
+        ({}, {"text": "x" * 20_000}, "again in a worker"),
+    ],
+    ids=["large params", "a large result", "one too large for the store"],
+)
+def test_only_a_worker_stores_large_results(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Any, config: Any, begins: str
+) -> None:
+    monkeypatch.setattr("chalicelib.worker.node_runner.MOST_IN_PLACE", 10_000)
+    app, queue = make(values_url=tmp_path.as_uri(), large_result_bytes=1000, lease_seconds=0.01)
+    guard = app.offload._values = Unwritable(app.offload._values)
+    instance_id = run(app, workflow(node("a", "input", config=config), node("b", "output", "a")), params)
+    view = app.status.of(instance_id)
+    assert (view.status == "COMPLETED") == (begins == "with its trigger")
+    assert sent(queue) == ([0] if begins == "in a worker" else [])
+    guard.is_worker = True
+    if begins == "again in a worker":
+        wait_until(lambda: app.sweep.run().nodes, what="the sweep that finds the lost lease")
+    finish(app, queue, instance_id)
+    assert app.status.of(instance_id).nodes["a"].attempt == (2 if "again" in begins else 1)
+    assert app.results.of_node(instance_id, "b").value == strictjson.dumps({"a": params | config}).encode()
+    assert any(file.is_file() for file in tmp_path.rglob("*")) == ("worker" in begins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -71,9 +72,8 @@ class Service:
         return view
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder: Path = tmp_path_factory.mktemp("poison")
+@contextlib.contextmanager
+def running(folder: Path, **more: str) -> Iterator[Service]:
     settings = {
         "HANDLER_MODULES": "tests.integration.poison_handlers",
         "LEASE_SECONDS": "1",
@@ -84,11 +84,17 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "VISIBILITY_SECONDS": str(VISIBILITY),
         "LOG_LEVEL": "DEBUG",
     }
-    with running_stack(folder / "data", settings) as stack:
+    with running_stack(folder / "data", settings | more) as stack:
         made = Service(stack, folder)
         yield made
         made.redis.close()
         made.sqs.close()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running(tmp_path_factory.mktemp("poison")) as made:
+        yield made
 
 
 def node(id: str, handler: str, *dependencies: str, **more: Any) -> dict[str, Any]:
@@ -123,6 +129,25 @@ def test_a_handler_that_kills_its_process(service: Service) -> None:
     assert any(view["nodes"][mate]["attempt"] > 1 for mate in mates), "none of them was in its batch"
     # None of that made the function fail, or AWS would have slowed down its pollers.
     assert not [line for line in service.stack.lines if "failed on a batch" in line or "record failed" in line]
+
+
+def test_a_worker_that_dies_with_200_nodes_in_hand(tmp_path: Path) -> None:
+    """It loses no more leases than it had nodes, and the node that killed it is found, since each then runs alone."""
+    mates = [f"mate{number}" for number in range(199)]
+    with running(tmp_path, WORKERS="1") as service:
+        diary = service.diary("many")
+        config = {"diary": str(diary), "seconds": 5}
+        view = service.ended(
+            service.start(
+                node("poison", "kills_many", config={"diary": str(diary), "mates": len(mates)}),
+                *(node(mate, "waits_first", config=config) for mate in mates),
+            ),
+            seconds=120,
+        )
+    assert view["nodes"]["poison"]["error"]["type"] == "WorkerLost" and view["error"]["node"] == "poison"
+    attempts = Counter((view["nodes"][mate]["status"], view["nodes"][mate]["attempt"]) for mate in mates)
+    assert attempts == {("COMPLETED", 2): len(mates)}
+    assert runs(diary)["poison"] == MAX_LOST
 
 
 def test_a_handler_that_outlives_the_visibility_timeout(service: Service) -> None:

@@ -118,7 +118,7 @@ def test_an_instance_that_ended_with_its_trigger_costs_two_reads_more(make: Call
     found = finished(service.trigger(execution_id))
     assert found["output"] == {"x": 1, "pi": 3.14}
     assert service.calls[: len(plain)] == plain
-    assert service.calls[len(plain) :] == ["EVALSHA", "pipeline"]
+    assert service.calls[len(plain) :] == ["EVALSHA", "HMGET"]
     service.calls.clear()
     service.get(f"{found['instance_id']}?nodes=false")
     assert len(service.calls) == 2, "as many as of a status"

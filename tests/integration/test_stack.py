@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -179,6 +180,29 @@ def test_nothing_outlives_a_supervisor_that_is_killed(run: Run) -> None:
     assert len(run.processes()) >= 7
     run.process.kill()
     run.wait_gone(seconds=10)
+
+
+def test_the_http_processes_live_and_die_together(run: Run) -> None:
+    """They share a port, so one that outlives the first could serve an older configuration."""
+    run.expect("^Ready: ")
+
+    def servers() -> set[int]:
+        return {pid for pid, command in run.processes().items() if "local.server" in command}
+
+    def are_others(before: set[int]) -> bool:
+        return len(servers()) == 2 and not servers() & before
+
+    wait_until(lambda: are_others(set()), what="two processes")
+    for _ in range(3):
+        before = servers()
+        first = next(pid for pid in before if f"PPid:\t{run.process.pid}\n" in Path(f"/proc/{pid}/status").read_text())
+        os.kill(first, signal.SIGKILL)
+        run.expect("http is back")
+        wait_until(functools.partial(are_others, before), what="two others")
+    assert run.run_workflow() == "COMPLETED"
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(15) == 0
+    run.wait_gone(seconds=1)
 
 
 def test_without_http_it_says_how_to_run_chalice_local(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class Gates:
         self.here = threading.Semaphore(0)
         self.open = threading.Event()
         self.attempts: list[int] = []
+        self.inside: list[int] = []
         self.sleep: Callable[[float], Any] = lambda seconds: None
 
 
@@ -61,6 +62,16 @@ def app(valkey_url: str, queue: MemoryQueue, gates: Gates, slept: list[float]) -
     def meet(config: Meets) -> None:
         barriers.setdefault(config.nodes, threading.Barrier(config.nodes)).wait(60)
 
+    bound, inside = threading.BoundedSemaphore(3), set[str]()
+
+    @handler("bounded", waits=True)
+    def bounded(config: Config, context: Context) -> None:
+        with bound:
+            inside.add(context.node_id)
+            gates.inside.append(len(inside))
+            barriers.setdefault(3, threading.Barrier(3)).wait(60)
+            inside.remove(context.node_id)
+
     @handler("held", waits=True)
     def held(config: Config) -> None:
         gates.here.release()
@@ -77,7 +88,7 @@ def app(valkey_url: str, queue: MemoryQueue, gates: Gates, slept: list[float]) -
     def instant_fails_once(config: Config, context: Context) -> int:
         return int(fails_once(config, context))
 
-    app = application(valkey_url, queue, [meet, held, fails_once, instant_fails_once])
+    app = application(valkey_url, queue, [meet, bounded, held, fails_once, instant_fails_once])
     gates.sleep = slept.append
     app.sleep = lambda seconds: gates.sleep(seconds)
     app.uniform = lambda a, b: b
@@ -112,6 +123,16 @@ def test_an_invocation_runs_all_that_it_is_sent_at_once(app: Application, queue:
     drain(app, queue)
     assert app.status.of(instance_id).status == "COMPLETED"
     check_invariants(app.redis, instance_id)
+
+
+def test_a_semaphore_of_its_own_bounds_the_calls_of_a_handler(
+    app: Application, queue: MemoryQueue, gates: Gates
+) -> None:
+    """As docs/handlers.md says: three at a time, and no fewer, since three have to meet."""
+    instance_id = run(app, workflow(*(node(f"n{number}", "bounded") for number in range(60))))
+    drain(app, queue)
+    assert app.status.of(instance_id).status == "COMPLETED"
+    assert len(gates.inside) == 60 and max(gates.inside) == 3
 
 
 def test_a_node_that_waits_holds_up_no_other(app: Application, queue: MemoryQueue, gates: Gates) -> None:

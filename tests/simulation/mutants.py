@@ -159,13 +159,14 @@ MUTANTS = [
         "Ready(job.node, job.attempt + 1)",
         "Ready(job.node, job.attempt)",
     ),
-    Mutant("first hop: claim and run nothing", "chalicelib/usecases/triggering.py", "        run()\n", ""),
+    Mutant("first hop: claim and run nothing", "chalicelib/worker/first_hop.py", "self._run_loop().run(jobs)", "pass"),
     Mutant(
         "first hop: forget to send the rest",
         "chalicelib/usecases/triggering.py",
-        "        self._dispatch.unblocked(ref, plan, rest)\n",
+        "        self._dispatch.unblocked(ref, plan, left)\n",
         "",
     ),
+    Mutant("first hop: forget what its nodes made ready", "chalicelib/worker/committer.py", "in_place.left +=", "_ ="),
     Mutant("sweep: look at nothing", "scheduler/sweep.py", "done = self._scheduler.run(instance_id)", "continue"),
 ]
 

@@ -40,6 +40,11 @@ def test_a_seed_is_the_same_run_each_time() -> None:
     assert first == second and "FAULT" in first and "all invariants hold" in first
 
 
+def test_the_lines_to_be_broken_are_there() -> None:
+    text = {mutant.file: (ROOT / mutant.file).read_text("utf-8") for mutant in MUTANTS}
+    assert [mutant.what for mutant in MUTANTS if text[mutant.file].count(mutant.old) != 1] == []
+
+
 @pytest.mark.parametrize("what", ["claim: no attempt check", "sweep: look at nothing"])
 def test_a_broken_line_is_noticed(what: str) -> None:
     (mutant,) = (mutant for mutant in MUTANTS if mutant.what == what)

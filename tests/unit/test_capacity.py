@@ -41,13 +41,29 @@ def test_an_overload_is_worked_off_at_the_rate_of_the_tightest_limit(load: Workl
     assert 0.9 * room < rate <= room
 
 
-def test_a_wide_fan_waits_for_the_mapping_to_grow() -> None:
-    """1,000 messages at 5 batches of 10, with 5 more batches each second, are about 100 shared rounds of 0.22 s."""
-    quick = Model(replace(AWS, pollers=100, cold_start=0.0), FAN).run([0.0]).ended
-    slow = Model(replace(AWS, cold_start=0.0), FAN).run([0.0]).ended
-    assert quick < 1.5 < slow
-    assert limits.ramp_seconds(FAN, limits.workers(FAN, 5)) == 0
-    assert limits.ramp_seconds(FAN, limits.workers(FAN, 205)) == pytest.approx(40)
+def test_many_messages_wait_for_the_mapping_to_grow_and_a_fan_does_not() -> None:
+    """500 chains that take 2 s each are 50 batches, of which an idle mapping runs 5, and 5 more with each second. A fan
+    of 1,000 nodes that wait is 5 batches."""
+
+    def took(load: Workload, instances: int, pollers: int) -> float:
+        return Model(replace(AWS, pollers=pollers, cold_start=0.0), load).run([0.0] * instances).ended
+
+    assert took(CHAIN, 500, 5) > took(CHAIN, 500, 100) + 2
+    assert took(FAN, 1, 100) == took(FAN, 1, 5) < 1.5
+    assert limits.ramp_seconds(CHAIN, limits.workers(CHAIN, 5)) == 0
+    assert limits.ramp_seconds(CHAIN, limits.workers(CHAIN, 205)) == pytest.approx(40)
+
+
+def test_nodes_wait_one_after_the_other_or_together() -> None:
+    assert CHAIN.stages[0].seconds == pytest.approx(10 * workloads.CALL_SECONDS)
+    assert FAN.stages[1].seconds == workloads.CALL_SECONDS and FAN.nodes == 1002
+
+
+def test_a_table_of_the_page_is_replaced() -> None:
+    page = "x\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n\ny\n"
+    assert tables.replaced(page, ["| a | b |", "|---|---|", "| 5 | 6 |"]) == page.replace(
+        "| 1 | 2 |\n| 3 | 4 |", "| 5 | 6 |"
+    )
 
 
 def test_one_instance_has_one_slot() -> None:

@@ -21,6 +21,7 @@ from chalicelib.settings import Settings
 from chalicelib.states import NodeState
 from chalicelib.usecases.forecaster import Forecaster
 from chalicelib.web import examples
+from tests.support.harness import some
 
 CALL = "call_external_service"
 
@@ -153,6 +154,33 @@ def test_what_it_costs(forecaster: Forecaster) -> None:
     assert bill.step_functions_standard.total == pytest.approx(6 * cost.STANDARD_TRANSITION + lambdas)
     lasting = found.critical_path.seconds * cost.EXPRESS_GB * cost.EXPRESS_GB_SECOND
     assert bill.step_functions_express.total == pytest.approx(cost.EXPRESS_REQUEST + lasting + lambdas)
+
+
+def calls(count: int) -> list[tuple[str, str, list[str]]]:
+    return [(f"n{number}", CALL, []) for number in range(count)]
+
+
+@pytest.mark.parametrize(("count", "share"), [(1, 1), (20, 20), (200, 200), (400, 200)])
+def test_what_a_second_of_a_node_that_waits_takes(forecaster: Forecaster, count: int, share: int) -> None:
+    """Up to 200 share an invocation of 0.5 GB. It takes a little longer than they wait."""
+    usage = forecast(forecaster, workflow(*calls(count)), durations={CALL: 100}).usage
+    assert usage.gb_seconds == pytest.approx(usage.lambda_seconds / 2)
+    assert usage.gb_seconds_per_node_second == pytest.approx(usage.gb_seconds / (100 * count), rel=1e-3)
+    assert 0.5 / share <= some(usage.gb_seconds_per_node_second) < 1.03 * 0.5 / share
+
+
+def test_instant_nodes_are_no_waiting(forecaster: Forecaster) -> None:
+    instant = [(f"i{number}", "noop", ["n0"]) for number in range(500)]
+    usage = forecast(forecaster, workflow(*calls(1), *instant), durations={CALL: 100}).usage
+    assert usage.gb_seconds_per_node_second == pytest.approx(usage.gb_seconds / 100, rel=1e-3)
+    usage = forecast(forecaster, workflow(("a", "input", []), ("b", "noop", ["a"]))).usage
+    assert usage.gb_seconds == 0 and usage.gb_seconds_per_node_second is None  # the trigger runs them
+
+
+def test_a_status_has_the_same_figures_by_assumed_durations(forecaster: Forecaster) -> None:
+    made = Plan.from_json(json.dumps(DIAMOND).encode())
+    shown, usage = forecaster.usage(made).model_dump(), forecast(forecaster, DIAMOND).usage.model_dump()
+    assert shown == {name: usage[name] for name in shown} and len(shown) == 4
 
 
 def faults(forecaster: Forecaster, body: Any) -> list[tuple[str, str]]:

@@ -62,6 +62,19 @@ def test_all_went_well(answer: Any) -> None:
     assert deleted(answer) == ["r0", "r1", "r2"]
 
 
+@pytest.mark.parametrize("size", [10, 1])
+def test_a_batch_has_at_most_so_many_messages(size: int) -> None:
+    asked: list[int] = []
+
+    class Sqs(FakeSqs):
+        def receive_message(self, **options: Any) -> dict[str, Any]:
+            asked.append(options["MaxNumberOfMessages"])
+            return {}
+
+    assert EventSourceMapping(Sqs(), URL, lambda event, context: None, batch_size=size).poll() == 0
+    assert asked == [size]
+
+
 def test_what_failed_stays() -> None:
     assert deleted({"batchItemFailures": [{"itemIdentifier": "m1"}]}) == ["r0", "r2"]
 

@@ -66,7 +66,7 @@ def test_times_are_rfc_3339_with_milliseconds(milliseconds: int, text: str) -> N
 
 
 def test_a_status_shows_all_that_is_known() -> None:
-    planned = Planned(messages=1, transitions=2)
+    planned = Planned(messages=1, transitions=2, gb_seconds=0.5, gb_seconds_per_node_second=0.005)
     webhook = WebhookView(status=DeliveryStatus.PENDING, attempts=2)
     view = present.status(SNAPSHOT, DIAMOND, planned, webhook=webhook)
     shown = view.model_dump(mode="json")
@@ -141,7 +141,7 @@ def test_the_error_of_an_instance_is_its_own_or_that_of_the_node_that_failed_it(
 
 def test_a_workflow_that_has_no_instance_is_pending_as_a_whole() -> None:
     workflow = StoredWorkflow("ex-1", "Stored", b"{}", T0, None)
-    planned = Planned(messages=3, transitions=4)
+    planned = Planned(messages=3, transitions=4, gb_seconds=0.0, gb_seconds_per_node_second=None)
     view = present.never_triggered(workflow, DIAMOND, planned)
     assert (view.instance_id, view.execution_id, view.name, view.status.value) == (None, "ex-1", "Stored", "PENDING")
     assert view.progress.model_dump() == {**dict.fromkeys(COUNTS, 0), "total": 4, "pending": 4}

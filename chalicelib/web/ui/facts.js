@@ -19,10 +19,13 @@ export function facts(status) {
   ];
 }
 
-/** "12 messages (10 planned), 34 transitions (30 planned)"; the plan is for one run, the counts are for all runs. */
+/** "12 messages (10 planned), 34 transitions (30 planned)"; the plan is for one run, the counts are for all runs. Where
+ * nodes wait, ", 0.003 GB-seconds for a second of a node (planned)". */
 export function used({ messages, transitions, planned }, epoch) {
   const beside = (number) => (planned ? ` (${count(number)} planned${epoch > 1 ? " a run" : ""})` : "");
-  return `${several(messages, "message")}${beside(planned?.messages)}, ${several(transitions, "transition")}${beside(planned?.transitions)}`;
+  const second = planned?.gb_seconds_per_node_second;
+  const memory = Number.isFinite(second) ? `, ${Number(second.toPrecision(2))} GB-seconds for a second of a node (planned)` : "";
+  return `${several(messages, "message")}${beside(planned?.messages)}, ${several(transitions, "transition")}${beside(planned?.transitions)}${memory}`;
 }
 
 const fact = (label, ...value) => el("span", {}, el("i", {}, label), " ", ...value);

@@ -20,7 +20,7 @@ import { toast } from "./toast.js";
 
 const EVERY = 600;
 const EVERY_TOLD = 2000;
-const USED = "Messages that workers took from the queue, and calls to Redis that changed the instance";
+const USED = "Messages that workers took from the queue, and calls to Redis that changed the instance. A second of a node takes less memory the more nodes wait in one invocation";
 const TABS = [["graph", "Graph"], ["timeline", "Timeline"], ["nodes", "Nodes"], ["results", "Results"], ["history", "History"], ["definition", "Definition"]];
 
 export function instance(id, query) {
