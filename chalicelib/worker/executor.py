@@ -154,7 +154,6 @@ class _HandlerThread:
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], concurrent.futures.Future[Any]] | None]
         self._calls = queue.SimpleQueue()
-        self._abandoned = False
         self._thread = threading.Thread(target=self._work, name="handler", daemon=True)
         self._thread.start()
 
@@ -165,7 +164,6 @@ class _HandlerThread:
 
     def abandon(self) -> None:
         """Raise an exception in the call at its next bytecode, and ignore its outcome."""
-        self._abandoned = True
         self._calls.put(None)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(_Abandoned)

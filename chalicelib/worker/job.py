@@ -57,9 +57,9 @@ class Job:
     results: dict[int, bytes]
     deadline: float
     hop_until: float
-    delivery: Delivery | None = None
-    hop: bool = False
-    in_place: InPlace | None = None
+    delivery: Delivery | None
+    hop: bool
+    in_place: InPlace | None
 
 
 @dataclass(slots=True)

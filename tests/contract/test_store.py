@@ -335,6 +335,10 @@ def test_workflows_and_idempotency(store: RedisStore) -> None:
     stored = some(store.workflow(execution_id))
     assert (stored.name, stored.document, stored.created_at, stored.latest) == ("n", b"{}", created, "in-1")
     assert 0 < store._client.ttl(keys.workflow(execution_id)) <= 90
+    assert store._client.hget(keys.workflow(execution_id), "schema") is None  # any release may start it
+    quoting = ids.new(ids.EXECUTION)
+    store.put_workflow(quoting, name="n", document=b"{}", schema=3)
+    assert store._client.hget(keys.workflow(quoting), "schema") == b"3"
     assert store.forget_workflow(execution_id) and not store.has_workflow(execution_id)
     assert not store.note_latest(execution_id, "in-2") and not store._client.exists(keys.workflow(execution_id))
     key = ids.new("k")

@@ -125,6 +125,18 @@ def test_roots_are_due_again_after_a_resend_where_they_are_sent_and_at_once_wher
     ]
 
 
+def test_an_instance_begins_with_these_fields_in_this_order(bench: Bench) -> None:
+    """A small hash is searched from its beginning, where the fields are that each transition reads and writes."""
+    id = bench.create(0)
+    counts = {"running": "0", "completed": "0", "failed": "0", "skipped": "0", "calls": "1", "messages": "0"}
+    raw: dict[Any, Any] = bench.client.hgetall(keys.meta(id))
+    found = {name.decode(): value.decode() for name, value in raw.items()}
+    execution_id, created_at = found["execution_id"], str(bench.clock.now)
+    rest = {"retention_ms": str(RETENTION), "schema": "1", "cancelled": "0", "execution_id": execution_id}
+    expected = {"status": "PENDING", "total": "1", **counts, **rest, "created_at": created_at, "params": "{}"}
+    assert list(found.items()) == list(expected.items())
+
+
 def test_the_trigger_owes_its_other_roots(bench: Bench) -> None:
     id = bench.create(0, 1, total=4, cursor=2)
     assert bench.due(id) == {0: RESEND, 1: RESEND, -1: RESEND}
@@ -223,6 +235,17 @@ def test_a_lost_lease_is_the_next_attempt_and_is_in_the_history(bench: Bench) ->
     assert bench.store.status(id) == "FAILED"
 
 
+def test_a_node_whose_failure_is_ignored_unblocks_its_children_when_it_was_lost_too_often(bench: Bench) -> None:
+    id = bench.create(0, total=2, terms=Terms(ignores=(0,)))
+    bench.claim(id, 0)
+    bench.clock.advance(LEASE)
+    assert bench.take(id, max_lost=1) == ((), (Unsettled(0, 0, failed=False),))
+    assert bench.store.settle(id, node=0, start=0, children=Children([1, 1]), by=SENT).ready == (Ready(1, 1),)
+    bench.claim(id, 1)
+    bench.complete(id, 1)
+    assert bench.meta(id, "status", "failed", "ignored", "skipped") == ["COMPLETED", "1", "1", "0"]
+
+
 def replace_reason(event: Event) -> Event:
     return Event(event.at, event.event, event.node, event.attempt, event.owner, event.queued, event.started)
 
@@ -273,6 +296,10 @@ def test_a_completion_owes_the_children_that_it_did_not_name(bench: Bench) -> No
     settled = bench.store.settle(id, node=0, start=1, children=Children([2, 2, 3, 1]), by=LATER)
     assert settled.ready == (Ready(3, 1),)
     assert bench.due(id) == {1: RESEND, 3: 0} and bench.record(id, 2) is None
+    other = bench.create(0, total=2)
+    bench.claim(other, 0)
+    bench.complete(other, 0, cursor=0)
+    assert bench.due(other) == {0: RESEND}
 
 
 def test_children_that_a_worker_runs_on_with_have_its_lease(bench: Bench) -> None:
@@ -290,7 +317,7 @@ def test_children_that_a_worker_runs_on_with_have_its_lease(bench: Bench) -> Non
 def test_an_end_leaves_times_to_live_and_a_look_after_them(bench: Bench) -> None:
     id = bench.create(0)
     bench.claim(id, 0)
-    assert bench.ttl(id) == {}
+    assert bench.ttl(id) == {} and bench.meta(id, "schema") == ["1"]  # any release may go on with it
     ended = bench.clock.advance(20)
     bench.complete(id, 0)
     assert bench.meta(id, "status", "finished_at", "calls", "owes") == ["COMPLETED", str(ended), "3", None]

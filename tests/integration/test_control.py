@@ -106,8 +106,9 @@ def test_what_has_ended_is_neither_cancelled_nor_paused(make: Make) -> None:
     drain(app, queue)
     with pytest.raises(Conflict, match="COMPLETED"):
         app.control.cancel(instance_id, b"")
-    with pytest.raises(Conflict, match="COMPLETED"):
-        app.control.pause(instance_id)
+    for change in (app.control.pause, app.control.resume):
+        with pytest.raises(Conflict, match=f"^instance `{instance_id}` is COMPLETED: it has ended$"):
+            change(instance_id)
     with pytest.raises(NotFound):
         app.control.cancel("in-" + "0" * 30, b"")
     with pytest.raises(InvalidDocument, match="reason"):
@@ -149,13 +150,16 @@ def test_retry_runs_what_failed_and_keeps_the_rest(make: Make) -> None:
     with pytest.raises(InvalidDocument, match="no node `x`"):
         app.control.rerun(instance_id, body(**{"from": ["x"]}), None)
     broken.clear()
+    other = run(app, workflow(node("e")))
+    app.control.cancel(other, b"")
+    assert app.control.rerun(other, b"{}", "key").epoch == 2  # the key is of this instance alone
     again = app.control.rerun(instance_id, b"", "key")
     assert (again.epoch, again.nodes) == (2, 2)
     assert app.control.rerun(instance_id, b"", "key").epoch == 2  # the same request does nothing more
     drain(app, queue)
     view = app.status.of(instance_id)
     assert view.status == "COMPLETED" and view.epoch == 2 and view.error is None
-    assert runs == {"a": 1, "b": 2, "c": 1, "d": 1}
+    assert runs == {"a": 1, "b": 2, "c": 1, "d": 1, "e": 1}
     assert view.nodes["b"].attempt == 2
     assert f"{instance_id}/b" in seen and f"{instance_id}/b/2" in seen
     with pytest.raises(Conflict, match="every node"):

@@ -6,13 +6,14 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from chalicelib import ids, logs
-from chalicelib.core.calls import Completion
+from chalicelib.core.calls import Completion, Due
 from chalicelib.core.transitions import Outcome
 from chalicelib.core.work import Message, Ready, Ref
 from chalicelib.errors import Unavailable, ValuesUnavailable
@@ -291,6 +292,19 @@ def test_a_store_that_is_away_at_a_commit(engine: Engine, monkeypatch: pytest.Mo
         assert line == event("ERROR", "nodes left to the sweep", ref, error=str(AWAY))
 
 
+def test_a_store_that_is_away_at_the_claim_of_the_next_attempt(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that waits out a short backoff itself claims the attempt without a message."""
+    engine.app.worker_limits = replace(engine.app.worker_limits, short_wait=1.0)
+    ref = engine.start(fails=True, attempts=2)
+    engine.lines()
+    engine.meanwhile = lambda: replaced(monkeypatch, engine.app.store, "claim", AWAY)
+    engine.work()
+    assert engine.lines("node retried", "nodes left to the sweep") == [
+        of_node("WARNING", "node retried", ref, ms=250.0, error="ValueError", reason="x" * 300),
+        {"level": "ERROR", "event": "nodes left to the sweep", "error": str(AWAY)},
+    ]
+
+
 @pytest.mark.parametrize("method", ["complete", "fail"])
 def test_a_bug_of_the_engine_at_a_commit(engine: Engine, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     ref = engine.start(fails=method == "fail")
@@ -398,6 +412,37 @@ def test_an_instance_whose_workflow_was_deleted(engine: Engine) -> None:
     engine.lines()
     engine.work()
     assert engine.lines() == [event("ERROR", "instance aborted", ref, message_id="m0")]
+
+
+def test_dead_letters(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = engine.start()
+    engine.lines()
+    replaced(monkeypatch, engine.app.store, "lose", AWAY)
+    bodies = ["rubbish" * 100, *engine.queue.take()]
+    assert engine.app.dead_letters.handle(sqs_event(bodies)) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    dropped, kept = engine.lines()
+    assert dropped.pop("error").startswith("not a message of dag-service: ")
+    dead: Line = {"level": "ERROR", "event": "dead letter dropped", "body": bodies[0][:500]}
+    assert dropped == dead | {"message_id": "m0"}
+    assert kept.pop("exc_info") == f"chalicelib.errors.Unavailable: {AWAY}"
+    assert kept == {"level": "ERROR", "event": "dead letter kept", "message_id": "m1"}
+    monkeypatch.undo()
+    engine.app.dead_letters.handle(sqs_event(bodies[1:]))
+    again = {"node": "a", "attempt": 1, "why": "no worker could take its message", "message_id": "m0"}
+    assert engine.lines() == [event("WARNING", "node sent again", ref, **again)]
+
+
+def test_all_lines_of_a_pass_name_the_instance(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = engine.start()
+    engine.lines()
+
+    def logging_due(*_: Any, **__: Any) -> Due:
+        logging.getLogger("chalicelib.any").warning("any line")
+        return Due(Outcome.GONE)
+
+    monkeypatch.setattr(engine.app.store, "take_due", logging_due)
+    engine.app.scheduler.handle({"instance_id": ref.instance_id})
+    assert engine.lines() == [{"level": "WARNING", "event": "any line", "instance_id": ref.instance_id}]
 
 
 def test_health_names_what_cannot_be_reached(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,6 +215,29 @@ def test_what_happens_during_the_backoff_is_obeyed(
     check_invariants(app.redis, instance_id)
 
 
+def test_processor_time_is_measured_where_a_handler_does_not_declare_whether_it_waits(
+    app: Application, queue: MemoryQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @handler("plain")
+    def plain(config: Config) -> None: ...
+
+    @handler("fails")
+    def fails(config: Config) -> None:
+        raise ValueError("also measured")
+
+    @handler("computes", waits=False)
+    def computes(config: Config) -> None: ...
+
+    app.handlers = app.handlers | {one.name: one for one in (plain, fails, computes)}
+    measured: list[tuple[str, float]] = []
+    monkeypatch.setattr(app.sizing, "computed", lambda name, seconds: measured.append((name, seconds)))
+    readings = iter(range(9))
+    app.processor = lambda: next(readings)
+    run(app, workflow(node("a", "plain"), node("b", "fails", "a"), node("c", "computes", "a")))
+    drain(app, queue)
+    assert sorted(measured) == [("fails", 1), ("plain", 1)]
+
+
 def test_a_store_that_is_away_after_the_backoff_leaves_the_node_to_the_sweep(
     app: Application, queue: MemoryQueue, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,7 +92,7 @@ class Baseline:
 
 def _importers(file: str) -> set[str]:
     """Return the files that import the module by its name, or from it."""
-    folder, _, name = file.removesuffix(".py").replace("/", ".").rpartition(".")
+    folder, _, name = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".").rpartition(".")
     importing = re.compile(
         rf"^\s*from ({re.escape(folder)}\.{name} import|{re.escape(folder)} import .*\b{name}\b)", re.M
     )

@@ -16,8 +16,8 @@ from tests.mutation.mutant import Mutant
 
 LOGGERS = re.compile(r"^_?log(ger)?$")
 
-# Statements that only tell readers, and check, what always holds.
-HINTS = re.compile(r",?\s*\b(strict|usedforsecurity)=\w+")
+# What only tells readers, and checks, what always holds; and the comma that mutmut leaves where it was.
+HINTS = re.compile(r",?\s*\b(strict|usedforsecurity)=\w+|,\s*(?=\))")
 
 
 def mutants(package: str, file: str, text: str) -> list[Callable[[], Mutant | None]]:

@@ -75,6 +75,12 @@ async def async_waits(config: Config) -> None:
     await asyncio.sleep(10)
 
 
+@handler("async_short")
+async def async_short(config: Config) -> str:
+    await asyncio.sleep(0.05)
+    return "async"
+
+
 @handler("async_blocks")
 async def async_blocks(config: Config) -> None:
     time.sleep(2)
@@ -108,7 +114,7 @@ def test_kinds() -> None:
     executor = ThreadExecutor()
     assert run(executor, sync) == "handler"
     assert run(executor, with_context) == "i/n"
-    assert run(executor, coroutine) == "async"
+    assert run(executor, coroutine) == run(executor, async_short, 0.5) == "async"
     assert run(executor, instant) == threading.current_thread().name
 
 
@@ -124,7 +130,7 @@ def test_threads_are_used_again() -> None:
 def test_a_handler_that_is_too_long_is_given_up(which: Handler) -> None:
     executor = ThreadExecutor()
     started = time.monotonic()
-    with pytest.raises(TimeoutError, match=r"longer than its 0\.1 s"):
+    with pytest.raises(TimeoutError, match=r"longer than its 0\.1 s$"):
         run(executor, which, 0.1)
     assert time.monotonic() - started < 0.45
     assert run(executor, sync) == "handler"
@@ -143,7 +149,7 @@ def test_a_busy_handler_is_stopped_not_only_given_up(which: Handler) -> None:
 
 def test_an_async_handler_that_blocks_its_loop_costs_only_itself() -> None:
     executor = ThreadExecutor()
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match="blocked its event loop"):
         run(executor, async_blocks, 0.1)
     assert run(executor, coroutine) == "async"
 
@@ -308,11 +314,7 @@ def returns_an_awaitable(config: Config) -> Any:
 
 @handler("returns_one_at_once", instant=True)
 def returns_one_at_once(config: Config) -> Any:
-    async def later() -> str:
-        await asyncio.sleep(0.05)
-        return "async"
-
-    return later()
+    return async_short.function(config)
 
 
 @handler("returns_one_that_is_too_long")
@@ -324,3 +326,20 @@ def test_what_a_handler_leaves_to_be_awaited_is_awaited_within_its_time() -> Non
     assert run(ThreadExecutor(), returns_an_awaitable) == run(ThreadExecutor(), returns_one_at_once) == "async"
     with pytest.raises(TimeoutError, match=r"longer than its 0\.1 s"):
         run(ThreadExecutor(), returns_one_that_is_too_long, 0.1)
+
+
+def test_what_is_awaited_has_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    executor, times = ThreadExecutor(), []
+
+    def run_async(coroutine: Any, left: float, timeout: float) -> None:
+        coroutine.close()
+        times.append((round(left, 1), timeout))
+
+    monkeypatch.setattr(executor, "_run_async", run_async)
+    clock = iter([100.0, 103.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock, 103.0))
+    for timeout in (5, 2):
+        run(executor, returns_an_awaitable, timeout)
+        clock = iter([100.0, 103.0])
+    run(executor, returns_one_at_once, 5)
+    assert times == [(2.0, 5), (0.0, 2), (5.0, 5)]

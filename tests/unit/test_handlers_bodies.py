@@ -162,8 +162,12 @@ def test_what_is_not_text_is_base64(client: HttpClient, body: bytes, charset: st
 
 def test_json_that_is_json(client: HttpClient) -> None:
     for body, value in (('{"a": 1, "a": 2}', {"a": 2}), ("1e308", 1e308), ('"\\ud83d\\ude00"', "😀"), ("", None)):
-        with scripted(ok(body, "Content-Type: application/json; charset=undefined")) as script:
-            assert call(client, script.url)["body"] == value
+        for media in ("application/json; charset=undefined", "APPLICATION/Problem+JSON", "application/json"):
+            with scripted(ok(body, f"Content-Type: {media}")) as script:
+                assert call(client, script.url)["body"] == value
+    for media in ("text/json", "application/json5", "application/x-json"):
+        with scripted(ok("[1]", f"Content-Type: {media}")) as script:
+            assert call(client, script.url)["body"] == "[1]"
 
 
 # Several lines of one header are all kept.

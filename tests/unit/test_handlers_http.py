@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from urllib3.exceptions import ProtocolError
 
 from chalicelib.errors import DoNotRetry
 from chalicelib.handlers.addresses import AddressGuard, RefusedAddress
 from chalicelib.handlers.api import Context
 from chalicelib.handlers.egress import HttpClient
-from chalicelib.handlers.failures import CallFailed
+from chalicelib.handlers.failures import CallFailed, translated
 from chalicelib.handlers.http_call import BadStatus, HttpCall, http_handler
 
 LIMIT = 200_000
@@ -174,6 +175,15 @@ def test_time(client: HttpClient, base: str) -> None:
     with pytest.raises(CallFailed, match="longer than"):
         call(client, seconds=0.4, url=base + "/drip")
     assert time.monotonic() - started < 1.5
+    started = time.monotonic()
+    with pytest.raises(CallFailed, match="longer than"):
+        call(client, seconds=0.1, url=base + "/slow")
+    assert time.monotonic() - started < 0.9
+
+
+def test_an_error_without_a_known_cause_is_named() -> None:
+    for error in (ProtocolError("odd"), ProtocolError("odd", OSError("reset"))):
+        assert str(translated(error, "http://a.example/b")) == "the call to `a.example` failed: ProtocolError"
 
 
 def test_nobody_there(client: HttpClient) -> None:

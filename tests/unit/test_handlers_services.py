@@ -108,9 +108,15 @@ def test_the_services_errors_never_show_the_key(base: str, model: str, error: ty
 
 
 def test_an_error_quotes_no_more_than_the_beginning_of_the_services_answer() -> None:
-    with scripted(ok("x" * 301).replace(b"200 OK", b"400 Bad Request")) as script, pytest.raises(DoNotRetry) as raised:
+    with scripted(ok("x" * 301, status="400 Bad Request")) as script, pytest.raises(DoNotRetry) as raised:
         ask({"prompt": "x"}, base_url=script.url, model="m")
     assert str(raised.value) == f"the model service answered 400: {'x' * 300}"
+
+
+def test_the_services_redirects_are_not_followed(base: str) -> None:
+    moved = ok("", f"Location: {base}/chat/completions", status="307 Temporary Redirect")
+    with scripted(moved) as script, pytest.raises(DoNotRetry, match="answered 307"):
+        ask({"prompt": "x"}, base_url=script.url, api_key="sk-secret", model="m")
 
 
 def test_rubbish_from_the_service(base: str) -> None:
@@ -151,6 +157,13 @@ def test_nothing_configured_says_what_to_set(base: str) -> None:
         ask({"prompt": "x"}, base_url=base)
     with pytest.raises(ValidationError, match="either"):
         ask({})
+
+
+def test_a_conversation_has_a_limit() -> None:
+    turn = {"role": "user", "content": "q"}
+    assert len(LlmCall.model_validate({"messages": [turn] * 1000}).turns()) == 1000
+    with pytest.raises(ValidationError, match="has 1,001 messages; at most 1,000 are sent"):
+        LlmCall.model_validate({"messages": [turn] * 1001})
 
 
 class Bedrock:
