@@ -24,8 +24,8 @@ ROUND_TRIPS = ("execute_command", "pipeline")
 class Meter:
     """An application on a real Redis and SQS, with one worker in this thread, so that counts are reproducible.
 
-    `scheduling`: as in the settings. With `lambda` the scheduler function is called in this thread, and counted as two
-    invocations, since the asynchronous request is billed as well. `processor_seconds` are those of all invocations.
+    `scheduling`: as in the settings. With `lambda` the scheduler function is called in this thread, and counted.
+    `processor_seconds` are those of all invocations.
     """
 
     def __init__(

@@ -172,7 +172,8 @@ def main() -> None:
     given = parser.parse_args()
     shares = [given.processor] if given.processor else [1.0, LAMBDA_PROCESSOR][: 1 + quota.available()]
     print(f"{machine.describe()}; load {machine.load():.1f}; calls of {given.seconds:g} s, medians of {given.rounds}")
-    print(f"answers of {given.bytes:,} bytes\n")
+    print(f"answers of {given.bytes:,} bytes; memory is what was resident, and not limited", end="")
+    print("\n" if quota.available() else "; no share of a processor without root and cgroups\n")
     print(
         "| processor | nodes at once | invocation, s | beyond the wait, s | processor, ms a node | MB at most |", end=""
     )

@@ -269,10 +269,12 @@ def test_the_head_says_how_the_webhook_went_and_what_was_used(page: Page, servic
         assert facts.locator(".fault").count() == 0
         usage = service.call(f"workflows/{instance_id}")["usage"]
         planned = usage["planned"]
-        expect(page.locator(".progress .used")).to_have_text(
+        counted = (
             f"{usage['messages']} messages ({planned['messages']} planned), "
-            f"{usage['transitions']} transitions ({planned['transitions']} planned)".replace("1 messages", "1 message")
+            f"{usage['transitions']} transitions ({planned['transitions']} planned)"
         )
+        waiting = f", {planned['gb_seconds_per_node_second']:.2g} GB-seconds for a second of a node (planned)"
+        expect(page.locator(".progress .used")).to_have_text(counted.replace("1 messages", "1 message") + waiting)
         page.goto(service.page(f"instances/{service.run(workflows.told(f'{url}/gone'))}"))
         expect(facts.locator(".fault")).to_contain_text("failed after 1 attempt")
         expect(facts.locator(".fault")).to_contain_text("answered 410: <b>gone for good</b>")
