@@ -30,6 +30,7 @@ class PlanNode:
     ignored: bool = False  # its failure does not stop its children
     _references: tuple[str, ...] | None = field(default=None, repr=False)
     _secrets: tuple[str, ...] | None = field(default=None, repr=False)
+    _extent: tuple[int, int] | None = field(default=None, repr=False)
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -45,6 +46,14 @@ class PlanNode:
             found = {reference.path[0] for _, reference in templates.find(self.config) if reference.root == "secrets"}
             self._secrets = tuple(sorted(found))
         return self._secrets
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """The length of its config as JSON, and the number of templates in it: so its config can get that large."""
+        if self._extent is None:
+            text = json.dumps(self.config)
+            self._extent = len(text), text.count("{{")
+        return self._extent
 
 
 class Plan:

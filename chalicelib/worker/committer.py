@@ -117,15 +117,22 @@ class Committer:
             for job in jobs
             if not self._requirements.instant(plan, job.node)
         )
+        inputs = 0
         if in_place is not None:
             room = room.limited(in_place.nodes)
+            # What a child reads may be any of the results that are here.
+            known = (*jobs[0].results.values(), *(entry.ended.result for entry in entries))
+            inputs = len(jobs[0].params) + sum(map(len, known))
         takes: dict[str, int] = {}  # a wide node has thousands of children, and few handlers
         weights: dict[int, int] = {}
         for entry in entries:
             for child in entry.items[::2]:
                 if now + self._requirements.longest(plan, child) >= deadline:
                     continue
-                if in_place is not None and not self._requirements.in_place(plan, child):
+                if in_place is not None and not (
+                    self._requirements.in_place(plan, child)
+                    and self._requirements.largest(plan, child, inputs) < in_place.large
+                ):
                     continue
                 name = plan.nodes[child].handler
                 if name not in takes:

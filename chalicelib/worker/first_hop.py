@@ -9,6 +9,7 @@ the others' processor time, and the hops would take longer than the queue. So th
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +36,7 @@ log = logging.getLogger("dag.node")
 class InlineFirstHop:
     """`seconds` and `nodes` bound what one call runs, and `run_loop` makes what runs it. See scheduling.FirstHop.
 
-    Only a worker stores large results elsewhere, so an instance whose params have `large` bytes begins there.
+    Only a worker stores large results elsewhere, so nodes whose results may have `large` bytes are left to it.
     """
 
     def __init__(
@@ -60,18 +61,24 @@ class InlineFirstHop:
 
     @contextmanager
     def turn(self, plan: Plan, roots: Sequence[int], params: bytes) -> Iterator[Begin]:
-        in_place = len(params) < self._large and any(self._requirements.in_place(plan, root) for root in roots)
+        in_place = any(self._fits(plan, root, params) for root in roots)
         if not in_place or not self._turn.acquire(timeout=PATIENCE):
             yield leave
             return
         try:
-            yield self._begin
+            yield functools.partial(self._begin, params)
         finally:
             self._turn.release()
 
-    def _begin(self, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> Sequence[Ready]:
-        mine = [one for one in ready if self._requirements.in_place(plan, one.node)][: self._nodes]
-        now, in_place = self._clock(), InPlace(self._nodes)
+    def _fits(self, plan: Plan, root: int, params: bytes) -> bool:
+        return (
+            self._requirements.in_place(plan, root)
+            and self._requirements.largest(plan, root, len(params)) < self._large
+        )
+
+    def _begin(self, params: bytes, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> Sequence[Ready]:
+        mine = [one for one in ready if self._fits(plan, one.node, params)][: self._nodes]
+        now, in_place = self._clock(), InPlace(self._nodes, self._large)
         fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
         try:
             jobs = self._claimer.claim(

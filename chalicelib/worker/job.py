@@ -31,9 +31,13 @@ class Delivery:
 
 @dataclass(slots=True)
 class InPlace:
-    """What runs in the process of a trigger: `nodes` more at most. `left` is ready, and is sent when it has ended."""
+    """What runs in the process of a trigger: `nodes` more at most, and none whose result may have `large` bytes.
+
+    `left` is ready, and is sent when it has ended.
+    """
 
     nodes: int
+    large: int
     left: list[Ready] = field(default_factory=list)
 
 

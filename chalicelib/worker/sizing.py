@@ -44,6 +44,11 @@ class Requirements:
         handler = self._handlers.get(spec.handler)
         return handler is not None and handler.instant and not spec.secrets
 
+    def largest(self, plan: Plan, node: int, inputs: int) -> int:
+        """The most bytes of its result, if it passes on what it reads, which has `inputs` bytes, and its config."""
+        length, templates = plan.nodes[node].extent
+        return length + (templates + 1) * inputs
+
     def longest(self, plan: Plan, node: int) -> float:
         """The most seconds that the node may take."""
         return 0.0 if self.instant(plan, node) else plan.nodes[node].timeout_seconds or self._default_timeout

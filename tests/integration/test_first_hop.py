@@ -243,29 +243,53 @@ class Unwritable:
         return getattr(self._values, name)
 
 
+LINE = {"line": "x" * 50}
+
+
 @pytest.mark.parametrize(
-    ("params", "config", "begins"),
+    ("params", "config", "left"),
     [
-        ({"text": "x" * 2000}, {}, "in a worker"),
-        ({}, {"text": "x" * 2000}, "with its trigger"),
-        ({}, {"text": "x" * 20_000}, "again in a worker"),
+        ({"text": "x" * 2000}, {}, [0]),
+        ({}, {"text": "x" * 2000}, [0]),
+        (LINE, {"lines": ["{{ params.line }}"] * 30}, [0]),
+        ({}, {"text": "x" * 600}, [1]),
+        (LINE, {}, []),
     ],
-    ids=["large params", "a large result", "one too large for the store"],
+    ids=["large params", "a large config", "many templates", "two large results in one", "nothing large"],
 )
 def test_only_a_worker_stores_large_results(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Any, config: Any, begins: str
+    make: Make, tmp_path: Path, params: Any, config: Any, left: list[int]
 ) -> None:
-    monkeypatch.setattr("chalicelib.worker.node_runner.MOST_IN_PLACE", 10_000)
-    app, queue = make(values_url=tmp_path.as_uri(), large_result_bytes=1000, lease_seconds=0.01)
+    app, queue = make(values_url=tmp_path.as_uri(), large_result_bytes=1000)
     guard = app.offload._values = Unwritable(app.offload._values)
-    instance_id = run(app, workflow(node("a", "input", config=config), node("b", "output", "a")), params)
-    view = app.status.of(instance_id)
-    assert (view.status == "COMPLETED") == (begins == "with its trigger")
-    assert sent(queue) == ([0] if begins == "in a worker" else [])
+    twice = {"both": ["{{ a }}", "{{ a }}"]}
+    instance_id = run(app, workflow(node("a", "input", config=config), node("b", "output", "a", config=twice)), params)
+    assert sent(queue) == left
     guard.is_worker = True
-    if begins == "again in a worker":
+    finish(app, queue, instance_id)
+    assert {each.attempt for each in app.status.of(instance_id).nodes.values()} == {1}
+    assert any(file.is_file() for file in tmp_path.rglob("*")) == bool(left)
+
+
+@handler("grows", instant=True)
+def grows(config: Config) -> str:
+    return "x" * 20_000
+
+
+@pytest.mark.parametrize("most", [10_000, 100_000])
+def test_a_result_that_is_larger_than_foreseen(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """The store takes it, up to a limit. Beyond that, the attempt is lost, and a worker makes the next one."""
+    monkeypatch.setattr("chalicelib.worker.node_runner.MOST_IN_PLACE", most)
+    app, queue = make(values_url=tmp_path.as_uri(), large_result_bytes=1000, lease_seconds=0.01)
+    app.handlers["grows"] = grows
+    guard = app.offload._values = Unwritable(app.offload._values)
+    instance_id = run(app, workflow(node("a", "grows")))
+    assert queue.bodies == [] and (app.status.of(instance_id).status == "COMPLETED") == (most > 20_000)
+    guard.is_worker = True
+    if most < 20_000:
         wait_until(lambda: app.sweep.run().nodes, what="the sweep that finds the lost lease")
     finish(app, queue, instance_id)
-    assert app.status.of(instance_id).nodes["a"].attempt == (2 if "again" in begins else 1)
-    assert app.results.of_node(instance_id, "b").value == strictjson.dumps({"a": params | config}).encode()
-    assert any(file.is_file() for file in tmp_path.rglob("*")) == ("worker" in begins)
+    assert app.status.of(instance_id).nodes["a"].attempt == (1 if most > 20_000 else 2)
+    assert app.results.of_node(instance_id, "a").value == strictjson.dumps("x" * 20_000).encode()
