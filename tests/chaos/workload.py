@@ -30,7 +30,7 @@ def workflow(rng: Random, name: str, *, lease: float) -> dict[str, Any]:
         width = rng.randint(4, 24)
         parents = [[], *([0] for _ in range(width)), list(range(1, width + 1))]
     elif shape == "wide":
-        width = rng.randint(100, 250)
+        width = rng.randint(40, 80)
         parents = [[], *([0] for _ in range(width)), list(range(1, width + 1))]
     else:
         width = rng.randint(2, 5)

@@ -67,7 +67,8 @@ def test_messages_of_a_worker_that_cannot_start_come_by_the_dead_letters(service
     """A wrong setting fails each invocation; the queue gives up the message, and the node gets another attempt."""
     worker, dead_letters = service.functions["Worker"], service.functions["DeadLetters"]
     with service.impatient():
-        with service.configured("Worker", REDIS_URL="http://not-a-store"):
+        by_message = service.configured("APIHandler", FIRST_HOP_SECONDS="0")
+        with by_message, service.configured("Worker", REDIS_URL="http://not-a-store"):
             started = worker.started
             instance_id = service.submit({"name": "w", "dag": {"nodes": [node("a", "noop")]}})
             wait_until(lambda: dead_letters.started, what="a dead letter")

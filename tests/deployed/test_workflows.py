@@ -129,7 +129,8 @@ def test_invoke_over_http_as_boto3_does_it(service: Deployment) -> None:
 
 def test_where_the_scheduler_is_not_reached_the_sweep_does_its_work(service: Deployment) -> None:
     nowhere: dict[str, Any] = {"AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:1"}
-    with service.configured("APIHandler", **nowhere), service.configured("Worker", **nowhere):
+    by_message = service.configured("APIHandler", FIRST_HOP_SECONDS="0", **nowhere)
+    with by_message, service.configured("Worker", **nowhere):
         instance_id = service.submit(layers(), {"x": 1})
         swept = wait_until(lambda: (swept := service.sweep())["nodes"] and swept, what="a sweep that sends")
         assert swept["failed"] == 0

@@ -262,7 +262,7 @@ def test_only_a_worker_stores_large_results(
 ) -> None:
     app, queue = make(values_url=tmp_path.as_uri(), large_result_bytes=1000)
     guard = app.offload._values = Unwritable(app.offload._values)
-    twice = {"both": ["{{ a }}", "{{ a }}"]}
+    twice = {"value": ["{{ a }}", "{{ a }}"]}
     instance_id = run(app, workflow(node("a", "input", config=config), node("b", "output", "a", config=twice)), params)
     assert sent(queue) == left
     guard.is_worker = True

@@ -115,7 +115,7 @@ def test_following_the_links(schema: Any) -> None:
             seen[case.operation.definition.raw["operationId"], response.status_code] += 1
             case.validate_response(response, checks=CHECKS)
 
-    Machine.run(settings=settings(max_examples=30, stateful_step_count=8, **BOUNDED))
+    Machine.run(settings=settings(max_examples=80, stateful_step_count=8, **BOUNDED))
     # Links start only from successful answers, so each operation succeeded with an id from another one's answer.
     for reached in [("submitWorkflow", 201), ("triggerWorkflow", 202), ("getStatus", 200), ("getResults", 200)]:
         assert seen[reached], (reached, seen)

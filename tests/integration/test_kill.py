@@ -73,4 +73,5 @@ def test_a_worker_killed_half_way_costs_nothing(stack: RunningStack, shape: str)
     results = client.call(stack.url, f"/api/workflows/{instance_id}/results")
     assert len(results["results"]) == total
     again = [id for id, node in view["nodes"].items() if node["attempt"] > 1]
-    assert len(again) <= 20  # at most what the killed worker held
+    # At most what the killed worker held: some batches of nodes that wait, and never more than were ready at once.
+    assert len(again) <= (200 if shape == "fan" else 50)

@@ -295,7 +295,8 @@ def test_what_could_not_be_begun_at_once_is_the_sweeps(make: Make, server: str) 
     failing.clear()
     wait_until(lambda: app.sweep.run() and queue.bodies, what="the sweep that begins it")
     app.webhooks.tell(instance_id)  # another process, at the same time
-    assert len(queue.bodies) == 1
+    # The sweep meets instances of other tests, too.
+    assert len({body for body in queue.bodies if ids.delivery(instance_id, 1) in body}) == 1
     drain(app, queue)
     assert len(Receiver.got) == 1 and told(app, instance_id).status == "DELIVERED"
     assert app.store.clear_outbox(instance_id, epoch=1) is Outcome.SUPERSEDED

@@ -50,6 +50,11 @@ def test_every_page_is_found_from_the_readme() -> None:
     assert linked == {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_merge_is_half_done(page: Path) -> None:
+    assert not re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", page.read_text("utf-8"), re.M)
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in WIDER], ids=lambda page: page.stem)
 def test_lines_fit(page: Path) -> None:
     """Rows of tables are exempt, and so is an entry that is one link, since neither can be wrapped."""
