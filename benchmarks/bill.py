@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import service
+from benchmarks.capacity.limits import PROCESSOR
 from benchmarks.dag import Dag
 from benchmarks.floor import running_localstack
 from benchmarks.meter import Meter
@@ -29,7 +30,6 @@ from examples.run import fan_out, layered
 from local import queues
 
 MEMORY_GB = 0.5
-PROCESSOR = 512 / 1769  # a function of 512 MB has this share of one (AWS: 1,769 MB are one)
 BELOW = """
 Counts and ms are per node. Step Functions and durable functions by their price lists, for the same nodes."""
 WAITS_BELOW = """

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local import health
 from local.processes import ROOT, spawn, stop, wait_ready
 from local.sockets import free_port
 
@@ -37,6 +38,10 @@ class Server:
 
     ingress: int
     admin: int
+
+    def is_healthy(self) -> bool:
+        answer = health.ask("127.0.0.1", self.admin, "/health", seconds=5)
+        return answer is not None and answer[0] == 200
 
     def register(self, url: str) -> None:
         """Let it call the services at this URL."""
@@ -71,18 +76,7 @@ def running(directory: Path) -> Iterator[Server]:
     }
     process = spawn([str(_program()), "--no-logo"], env=environment, output=2)
     try:
-        wait_ready(process, lambda: _answers(server.admin), seconds=60)
+        wait_ready(process, server.is_healthy, seconds=60)
         yield server
     finally:
         stop(process, seconds=10)
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()

@@ -23,9 +23,9 @@ def fails(key: str, share: float) -> bool:
 
 
 class Service:
-    """GET /-SECONDS/KEY answers after as many, /-SECONDS/long/BYTES with as long a text.
+    """GET /SECONDS/KEY answers after as many, /SECONDS/long/BYTES with as long a text.
 
-    With `once` or `rarely` in front of the seconds, all or 2 % of the keys fail the first time.
+    With `once-` or `rarely-` in front of the seconds, all or 2 % of the keys fail the first time.
     """
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks import service, trace
 from benchmarks.catalogue import Engine
 from benchmarks.dag import Dag
-from benchmarks.workloads import WARM, WARM_WAITS, Workload
+from benchmarks.workloads import WARM, Workload
 from local import valkey
 from local.processes import ROOT, TETHER, spawn, stop, tail, wait_ready
 from local.sockets import free_port
@@ -47,7 +47,7 @@ class Turn:
         self._exits = contextlib.ExitStack()
         environment = os.environ | {"BENCH_DIR": str(directory), "BENCH_TRACE": str(self._trace)}
         environment |= engine.settings | {"BENCH_SERVICE": self._exits.enter_context(service.running())}
-        self._waits = engine.waits
+        self._warm = [workload for workload in WARM if engine.runs(workload)]
         if engine.redis:
             environment["BENCH_REDIS_URL"] = self._exits.enter_context(running_valkey(directory))
         self._process = self._spawn(engine, environment)
@@ -73,9 +73,7 @@ class Turn:
 
     def warm(self) -> None:
         """Run a little of everything twice, however long it takes."""
-        for workload in (
-            (WARM if self._waits is not True else ()) + (WARM_WAITS if self._waits is not False else ())
-        ) * 2:
+        for workload in self._warm * 2:
             with contextlib.suppress(Lost):
                 self.run(workload, START_SECONDS)
 

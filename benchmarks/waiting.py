@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks import service
 from benchmarks.overload import Client
+from benchmarks.results import percentile
 from examples.run import fan_out
 from tests.support.stack import running_stack
 
@@ -83,9 +84,7 @@ def late(client: Client, instance_id: str) -> list[float]:
 
 
 def spread(values: list[float]) -> str:
-    ordered = sorted(values)
-    p99 = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
-    return f"median {statistics.median(ordered):.1f} ms, p99 {p99:.1f} ms, of {len(ordered)}"
+    return f"median {statistics.median(values):.1f} ms, p99 {percentile(values, 99):.1f} ms, of {len(values)}"
 
 
 def main() -> None:
@@ -102,7 +101,7 @@ def main() -> None:
     ):
         client = Client(stack.url)
         small = submit(client, SMALL)
-        wide = submit(client, fan(f"{url}/-{given.seconds}/x", given.calls))
+        wide = submit(client, fan(f"{url}/{given.seconds}/x", given.calls))
         for _ in range(given.rounds):
             _, seconds = run(client, wide)
             print(f"1 -> {given.calls} -> 1, calls of {given.seconds} s: {seconds:.2f} s", flush=True)

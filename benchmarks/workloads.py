@@ -68,15 +68,15 @@ def fan(width: int) -> Workflow:
 def calls(width: int, seconds: float) -> Workflow:
     """1 -> width -> 1, and each of those in the middle calls."""
     middle = [f"n{number}" for number in range(width)]
-    nodes = [node("first"), *(calling(id, ["first"], f"-{seconds}") for id in middle), node("last", middle)]
+    nodes = [node("first"), *(calling(id, ["first"], f"{seconds}") for id in middle), node("last", middle)]
     return workflow(f"1 -> {width} calls -> 1", nodes)
 
 
 def sequence(kind: str = "") -> Workflow:
     """Five calls in sequence, of 50 to 500 ms."""
     seconds = [random.Random(f"sequence/{at}").uniform(0.05, 0.5) for at in range(5)]  # no secret
-    nodes = [calling(f"n{at}", [f"n{at - 1}"] if at else [], f"{kind}-{each:.3f}") for at, each in enumerate(seconds)]
-    return workflow(f"five calls {kind}".strip(), nodes)
+    nodes = [calling(f"n{at}", [f"n{at - 1}"] if at else [], f"{kind}{each:.3f}") for at, each in enumerate(seconds)]
+    return workflow("five calls", nodes)
 
 
 def layered(layers: int, width: int, parents: int) -> Workflow:
@@ -124,7 +124,7 @@ ALL = (
         name="failing",
         title="the same; 2 % fail at first, and are tried again after 0.2 s",
         unit="s",
-        make=lambda: sequence("rarely"),
+        make=lambda: sequence("rarely-"),
         instances=100,
         waits=True,
     ),
@@ -149,7 +149,7 @@ QUICK = (
         name="failing",
         title="10 of five calls in sequence",
         unit="s",
-        make=lambda: sequence("rarely"),
+        make=lambda: sequence("rarely-"),
         instances=10,
         waits=True,
     ),
@@ -166,6 +166,5 @@ QUICK = (
 WARM = (
     Workload(name="warm", title="chain of 10", unit="s", make=lambda: chain(10)),
     Workload(name="warm", title="4 instances of 1 → 20 → 1", unit="s", make=lambda: fan(20), instances=4),
+    Workload(name="warm", title="1 → 20 calls", unit="s", make=lambda: calls(20, 0.01), waits=True),
 )
-
-WARM_WAITS = (Workload(name="warm", title="1 → 20 calls", unit="s", make=lambda: calls(20, 0.01), waits=True),)

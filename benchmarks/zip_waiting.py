@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, process, quota, service
+from benchmarks.capacity.limits import PROCESSOR
 from benchmarks.turn import running_valkey
 from benchmarks.unpacked import Zip, packaged
 from chalicelib.composition import Application
@@ -38,7 +39,6 @@ NODES = (50, 100, 200, 400, 800)
 MESSAGES = 10
 WARM_NODES = 10
 LAMBDA_FILES = LAMBDA_THREADS = 1024  # of an execution environment
-LAMBDA_PROCESSOR = 512 / 1769  # AWS: 1,769 MB are one processor
 NOWHERE = "http://127.0.0.1:9/0/nowhere"  # nothing is sent: no node has a child, and none fails
 
 
@@ -147,7 +147,7 @@ class Bench:
 
     def _run(self, environment: Environment, nodes: int, wait_seconds: float) -> float:
         """The seconds of the invocation. All its nodes have then completed at their first attempt."""
-        body = json.dumps(calls(nodes, f"{self._service}/-{wait_seconds}/long/{self._bytes}")).encode()
+        body = json.dumps(calls(nodes, f"{self._service}/{wait_seconds}/long/{self._bytes}")).encode()
         execution_id = self._app.submission.submit(body, None).execution_id
         instance_id = self._app.triggering.trigger(execution_id, b"", None).instance_id
         payload = json.dumps(event(self._queue.take(nodes))).encode()
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=0, help="in each answer")
     parser.add_argument("directory", nargs="?", type=Path)
     given = parser.parse_args()
-    shares = [given.processor] if given.processor else [1.0, LAMBDA_PROCESSOR][: 1 + quota.available()]
+    shares = [given.processor] if given.processor else [1.0, PROCESSOR][: 1 + quota.available()]
     print(f"{machine.describe()}; load {machine.load():.1f}; calls of {given.seconds:g} s, medians of {given.rounds}")
     print(f"answers of {given.bytes:,} bytes; memory is what was resident, and not limited", end="")
     print("\n" if quota.available() else "; no share of a processor without root and cgroups\n")

@@ -90,7 +90,7 @@ def main() -> None:
     )
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _stop)
-    others = Replicas(1 if Replica.is_one() else processes)
+    others = Replicas(processes)  # those of the first process: a replica starts none
     if Replica.is_one():
         this = Replica()
         server.server.every_moment = lambda: _stop() if this.is_alone else None

@@ -220,13 +220,12 @@ class Rehearsal:
         self._nodes_left -= len(jobs)
         if not self._nodes_left:
             self._totals.makespan_seconds = self._now
-        measured = not invocation.first_hop
         if invocation.first_hop:
             invocation.left += ready
         else:
-            yield from self._dispatch(ready, measured=measured)
+            yield from self._dispatch(ready, measured=True)
         for node in nodes:
-            yield from self._settle(self._plan.children[node], measured=measured)
+            yield from self._settle(self._plan.children[node], measured=not invocation.first_hop)
         if claimed and self._must_read_results(nodes, claimed):
             yield from self._call("results")
         return [Job(child, hop_until) for child in claimed]

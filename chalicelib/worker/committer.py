@@ -129,9 +129,8 @@ class Committer:
             for child in entry.items[::2]:
                 if now + self._requirements.longest(plan, child) >= deadline:
                     continue
-                if in_place is not None and not (
-                    self._requirements.in_place(plan, child)
-                    and self._requirements.largest(plan, child, inputs) < in_place.large
+                if in_place is not None and not self._requirements.in_place(
+                    plan, child, inputs=inputs, large=in_place.large
                 ):
                     continue
                 name = plan.nodes[child].handler

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from chalicelib.best_effort import best_effort
@@ -61,30 +61,25 @@ class InlineFirstHop:
 
     @contextmanager
     def turn(self, plan: Plan, roots: Sequence[int], params: bytes) -> Iterator[Begin]:
-        in_place = any(self._fits(plan, root, params) for root in roots)
-        if not in_place or not self._turn.acquire(timeout=PATIENCE):
+        mine = [
+            root for root in roots if self._requirements.in_place(plan, root, inputs=len(params), large=self._large)
+        ]
+        if not mine or not self._turn.acquire(timeout=PATIENCE):
             yield leave
             return
         try:
-            yield functools.partial(self._begin, params)
+            yield functools.partial(self._begin, frozenset(mine[: self._nodes]))
         finally:
             self._turn.release()
 
-    def _fits(self, plan: Plan, root: int, params: bytes) -> bool:
-        return (
-            self._requirements.in_place(plan, root)
-            and self._requirements.largest(plan, root, len(params)) < self._large
-        )
-
-    def _begin(self, params: bytes, ref: Ref, plan: Plan, ready: Sequence[Ready]) -> Sequence[Ready]:
-        mine = [one for one in ready if self._fits(plan, one.node, params)][: self._nodes]
+    def _begin(self, mine: Set[int], ref: Ref, plan: Plan, ready: Sequence[Ready]) -> Sequence[Ready]:
         now, in_place = self._clock(), InPlace(self._nodes, self._large)
         fields = {"instance_id": ref.instance_id, "execution_id": ref.execution_id}
         try:
             jobs = self._claimer.claim(
                 ref,
                 plan,
-                mine,
+                [one for one in ready if one.node in mine],
                 deadline=now + _NO_DEADLINE,
                 hop_until=now + self._seconds,
                 delivery=None,

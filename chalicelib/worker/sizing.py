@@ -38,16 +38,15 @@ class Requirements:
         handler = self._handlers.get(plan.nodes[node].handler)
         return handler is None or handler.instant
 
-    def in_place(self, plan: Plan, node: int) -> bool:
-        """Whether a process that answers a request may run the node: it is instant, known, and needs no secret."""
+    def in_place(self, plan: Plan, node: int, *, inputs: int, large: int) -> bool:
+        """Whether a process that answers a request may run the node: it is instant, known, needs no secret, and its
+        result has less than `large` bytes if it passes on its config and what it reads, which has `inputs` bytes."""
         spec = plan.nodes[node]
         handler = self._handlers.get(spec.handler)
-        return handler is not None and handler.instant and not spec.secrets
-
-    def largest(self, plan: Plan, node: int, inputs: int) -> int:
-        """The most bytes of its result, if it passes on what it reads, which has `inputs` bytes, and its config."""
-        length, templates = plan.nodes[node].extent
-        return length + (templates + 1) * inputs
+        if handler is None or not handler.instant or spec.secrets:
+            return False
+        length, templates = spec.extent
+        return length + (templates + 1) * inputs < large
 
     def longest(self, plan: Plan, node: int) -> float:
         """The most seconds that the node may take."""
