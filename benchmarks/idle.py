@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from benchmarks.capacity.limits import BATCH, POLLERS, POLLERS_PER_SECOND, WORKERS
+from benchmarks.results import percentile
 from chalicelib.core import cost
 
 MEMORY_GB = 0.5
@@ -72,7 +73,7 @@ class Outcome:
         return (functions + self.requests * cost.SQS_REQUEST) / self.nodes * 1e6
 
     def percentile(self, percent: float) -> float:
-        return sorted(self.late)[min(len(self.late) - 1, int(len(self.late) * percent / 100))]
+        return percentile(self.late, percent)
 
 
 class Model:
@@ -86,7 +87,7 @@ class Model:
         self._now = 0.0
         self._queue: deque[float] = deque()
         self._allowed = min(float(POLLERS), way.limit)
-        self._busy: set[Invocation] = set()
+        self._busy: dict[Invocation, None] = {}  # in the order of their beginnings, so that a seed repeats a run
         self.outcome = Outcome()
 
     def run(self) -> Outcome:
@@ -142,7 +143,7 @@ class Model:
 
     def _invoke(self) -> None:
         invocation = Invocation(self._now)
-        self._busy.add(invocation)
+        self._busy[invocation] = None
         self.outcome.most = max(self.outcome.most, len(self._busy))
         self.outcome.invocations += self._counts(self._now)
         self._take(invocation, BATCH)
@@ -165,7 +166,7 @@ class Model:
         """The invocation ends with its last node, and not before its poll."""
         if invocation.nodes or invocation.polling or invocation not in self._busy:
             return
-        self._busy.remove(invocation)
+        del self._busy[invocation]
         counted = min(self._now, WARM_SECONDS + SECONDS) - max(invocation.began, WARM_SECONDS)
         self.outcome.gb_seconds += MEMORY_GB * max(0.0, counted)
         self._poll()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.capacity import limits
 from benchmarks.capacity.workloads import Stage, Workload
+from benchmarks.results import percentile
 
 
 class Server:
@@ -85,8 +86,7 @@ class Outcome:
     redis: float = 0.0
 
     def percentile(self, percent: float) -> float:
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+        return percentile(self.latencies, percent)
 
 
 class Model:
